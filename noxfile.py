@@ -1,0 +1,79 @@
+"""The tasks of the project: `nox -l` lists them."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+
+PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+PYTHONS = [
+    line.rpartition(" ")[2]
+    for line in PROJECT["classifiers"]
+    if line.startswith("Programming Language :: Python :: 3.")
+]
+GROUPS = nox.project.load_toml("pyproject.toml")
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests", "lint", "typing"]
+
+
+def install(session: nox.Session, group: str, extras: str = "[demo]") -> None:
+    session.install("-e", f".{extras}", *nox.project.dependency_groups(GROUPS, group))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests, with coverage on the first Python; arguments go to pytest."""
+    install(session, "tests")
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    session.run("coverage", "run", "-m", "pytest")
+    session.run("coverage", "combine", success_codes=[0, 1], silent=True)
+    session.run("coverage", "report")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and the direction of imports."""
+    install(session, "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types."""
+    install(session, "typing")
+    session.run("mypy")
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutate the policy and list the mutants that no test kills."""
+    install(session, "mutation")
+    shutil.rmtree("mutants", ignore_errors=True)
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """Run the benchmarks, or those named."""
+    install(session, "tests")
+    for script in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("[!_]*.py")):
+        session.run("python", f"benchmarks/{script}.py")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Serve the demo; `nox -s demo -- --port 9000` for another port."""
+    session.install(".[demo]")
+    session.run("python", "-m", "accelerator", "demo", *session.posargs, env={"PYTHONUNBUFFERED": "1"})

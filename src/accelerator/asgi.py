@@ -1,0 +1,61 @@
+"""The ASGI middleware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from accelerator.engine import Engine
+from accelerator.options import CacheEvent, OptionArguments, checked
+from accelerator.stores.memory import MemoryStore
+from accelerator.tagging import flattened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from accelerator.asgi_types import Application, Receive, Scope, Send
+    from accelerator.stores import Store
+
+
+class ASGIAccelerator:
+    """A cache in front of an ASGI application.
+
+    Handlers find it in the scope as `accelerator`. Of several around one application, the outermost works, those
+    further in pass everything through.
+
+    Args:
+        app: the application.
+        store: where entries live; a `MemoryStore` of its own if none is given.
+        options: see `accelerator.options.Options`.
+
+    Raises:
+        TypeError: there is no such option, or its value has the wrong type.
+        ValueError: an option's value makes no sense.
+    """
+
+    def __init__(self, app: Application, *, store: Store | None = None, **options: Unpack[OptionArguments]) -> None:
+        self.app = app
+        self.store: Store = MemoryStore() if store is None else store
+        self._engine = Engine(app, self.store, checked(options), self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; anything but HTTP goes to the application untouched."""
+        if scope["type"] != "http" or "accelerator" in scope:
+            await self.app(scope, receive, send)
+        else:
+            await self._engine.handle(scope, receive, send)
+
+    async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
+        """Do what `Store.invalidate_tag` does, and report it to `on_event`."""
+        names = flattened(tags)
+        await self.store.invalidate_tag(names, soft=soft)
+        self._engine.emit(CacheEvent("invalidate", detail="soft" if soft else "hard", tags=frozenset(names)))
+
+    async def invalidate_url(self, url: str, *, soft: bool = False) -> None:
+        """Do what `Store.invalidate_url` does, and report it to `on_event`."""
+        await self.store.invalidate_url(url, soft=soft)
+        self._engine.emit(CacheEvent("invalidate", url=url, detail="soft" if soft else "hard"))
+
+    async def clear(self) -> None:
+        """Do what `Store.clear` does, and report it to `on_event`."""
+        await self.store.clear()
+        self._engine.emit(CacheEvent("invalidate", detail="clear"))

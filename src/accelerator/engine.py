@@ -1,0 +1,270 @@
+"""One request, top to bottom: look up, decide, serve or fill."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, assert_never
+
+from accelerator import policy
+from accelerator.entry import CONDITIONS, Request
+from accelerator.fill import Exchange, Fill
+from accelerator.flight import Flights, Patience, place_of
+from accelerator.options import CacheEvent
+from accelerator.policy import Decision
+from accelerator.respond import respond
+from accelerator.spawn import spawn
+from accelerator.tagging import start_listening, stop_listening, tag_of_reference
+
+if TYPE_CHECKING:
+    from accelerator.asgi_types import Application, Message, Receive, Scope, Send
+    from accelerator.entry import Entry
+    from accelerator.flight import Flight
+    from accelerator.options import Options
+    from accelerator.stores import Lookup, Store
+
+logger = logging.getLogger("accelerator")
+
+REFRESH_SECONDS: Final = 60.0
+"""How long a fill on nobody's behalf may take."""
+
+REFRESHES: Final = 3
+"""How often one refresh starts over because what it read was softly invalidated meanwhile."""
+
+
+class Engine:
+    """The cache in front of an application.
+
+    Args:
+        app: the application.
+        store: where entries live.
+        options: the options.
+        owner: what handlers find in the scope as `accelerator`.
+    """
+
+    def __init__(self, app: Application, store: Store, options: Options, owner: object) -> None:
+        self._app = app
+        self._store = store
+        self._options = options
+        self._owner = owner
+        self._flights = Flights(options.clock)
+        self._store_has_failed = False
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        partition = self._options.partition(scope) if self._options.partition is not None else ""
+        exchange = Exchange(Request(scope, partition or ""), scope, receive, send)
+        if partition is None or exchange.request.is_bypass or not self._options.enabled:
+            await self._pass(exchange)
+        else:
+            await self._answer(exchange)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        """Serve, fill, or wait for another fill and look up again (RFC 9111 §4)."""
+        request = exchange.request
+        patience = Patience()
+        while (found := await self._look_up(request)) is not None:
+            now = self._options.clock()
+            decision = policy.decide(request, found.entry, found.invalidated, now)
+            match decision:
+                case Decision.HIT | Decision.STALE:
+                    if decision is Decision.STALE:
+                        self._refresh(exchange, found)
+                    return await self._serve(exchange, found, decision, now)
+                case Decision.FILL | Decision.VALIDATE:
+                    place = place_of(request, found)
+                    flight = self._flights.joinable(place) if self._options.coalesce else None
+                    if flight is None or not await flight.wait(patience):
+                        await self._fill(exchange, found, decision, self._flights.lead(place))
+                        return None
+                    exchange.collapsed = True
+                case Decision.PASS:
+                    break
+                case _:
+                    assert_never(decision)
+        return await self._pass(exchange)
+
+    async def _serve(self, exchange: Exchange, found: Lookup, decision: Decision, now: float) -> None:
+        """Answer from the store."""
+        entry = found.entry
+        assert entry is not None  # noqa: S101 - it was decided to serve it
+        age = policy.age(entry, now)
+        ttl = 0 if found.invalidated and age < entry.lifetime else entry.lifetime - age
+        line = self._hit_line(exchange, ttl)
+        await respond(exchange.request, entry, age, line, exchange.send)
+        if self._options.on_event is not None:
+            self.emit(
+                CacheEvent(
+                    "hit" if decision is Decision.HIT else "stale",
+                    method=exchange.scope["method"],
+                    url=exchange.request.url,
+                    tags=policy.application_tags(entry),
+                    age=age,
+                    ttl=ttl,
+                    collapsed=exchange.collapsed,
+                )
+            )
+
+    def _hit_line(self, exchange: Exchange, ttl: float) -> bytes | None:
+        """Return the member of Cache-Status for an answer from the store (RFC 9211 §2)."""
+        name = self._options.cache_status
+        if name is None:
+            return None
+        how = "fwd=miss; collapsed" if exchange.collapsed else "hit"
+        return f"{name}; {how}; ttl={int(ttl // 1)}".encode("ascii")
+
+    # --- calling the application --------------------------------------------------------------------------------------
+
+    async def _fill(self, exchange: Exchange, found: Lookup, decision: Decision, flight: Flight) -> Fill:
+        """Call the application and keep its answer if it may be kept; the flight lands once it is, or cannot be."""
+
+        async def commit(entry: Entry) -> bool:
+            stored = await self._commit(entry)
+            flight.land()
+            return stored
+
+        def judge(storable: bool) -> None:
+            self._flights.judge(flight.place, storable=storable)
+            if not storable:
+                flight.land()
+
+        stale = found.entry if flight.place.is_stored else None
+        fwd = _reason_to_forward(exchange.request, found)
+        fill = Fill(exchange, found.mark, stale, fwd, self._options, commit, judge)
+        fill.is_validation = decision is Decision.VALIDATE
+        fill.is_known_storable = self._flights.is_storable(flight.place, if_unknown=False)
+        try:
+            await self._call(exchange, fill, policy.conditions(stale) if stale and fill.is_validation else [])
+            if fill.wants_retry:
+                fill = Fill(exchange, found.mark, stale, fwd, self._options, commit, judge)
+                await self._call(exchange, fill, [])
+        finally:
+            flight.land()
+        self._emit_fill(exchange, fill)
+        return fill
+
+    async def _call(self, exchange: Exchange, fill: Fill, conditions: list[tuple[bytes, bytes]]) -> None:
+        """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
+        scope = exchange.scope
+        headers = scope["headers"]
+        scope["headers"] = [line for line in headers if line[0] not in CONDITIONS] + conditions
+        scope["accelerator"] = self._owner
+        scope["accelerator.tags"] = fill.said.tags
+        token = start_listening(fill.said)
+        try:
+            await self._app(scope, fill.receive, fill.send)
+        except Exception:
+            if not await fill.rescue():
+                await fill.finish()
+                raise
+            logger.exception("the application failed, a stale response was served: %r", exchange.request.url)
+        finally:
+            stop_listening(token)
+            scope["headers"] = headers  # what stands around the cache finds its scope as it was
+            del scope["accelerator"], scope["accelerator.tags"]
+        await fill.finish()
+
+    def _refresh(self, exchange: Exchange, found: Lookup) -> None:
+        """Make a stale entry anew in the background, unless that is under way (RFC 5861 §3)."""
+        place = place_of(exchange.request, found)
+        if self._flights.running(place) is None:
+            flight = self._flights.lead(place)
+            alone = exchange.detached()
+            spawn(f"refresh of {exchange.request.url!r}", REFRESH_SECONDS, self._fill_alone, alone, found, flight)
+
+    async def _fill_alone(self, exchange: Exchange, found: Lookup | None, flight: Flight) -> None:
+        """Fill on nobody's behalf. One that began before a soft invalidation is not the one refresh after it."""
+        for _ in range(REFRESHES):
+            if found is None or found.entry is None:
+                return flight.land()
+            can_validate = policy.can_validate(found.entry, found.invalidated)
+            fill = await self._fill(exchange, found, Decision.VALIDATE if can_validate else Decision.FILL, flight)
+            found = await self._look_up(exchange.request) if fill.stored else None
+            if found is None or not found.invalidated or self._flights.running(flight.place) is not None:
+                return None
+            flight = self._flights.lead(flight.place)
+        return flight.land()
+
+    async def _pass(self, exchange: Exchange) -> None:
+        """Call the application untouched, but for what an unsafe method takes back (RFC 9111 §4.4)."""
+        scope, request = exchange.scope, exchange.request
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start" and 200 <= message["status"] < 400:
+                await self._invalidate_target(request, message)
+            await exchange.send(message)
+
+        scope["accelerator"] = self._owner
+        try:
+            await self._app(scope, exchange.receive, send if policy.is_unsafe(scope["method"]) else exchange.send)
+        finally:
+            del scope["accelerator"]
+        if self._options.on_event is not None:
+            self.emit(CacheEvent("pass", method=scope["method"], url=request.url))
+
+    async def _invalidate_target(self, request: Request, start: Message) -> None:
+        """Take back the target URI and the same-origin URIs of Location and Content-Location (RFC 9111 §4.4)."""
+        tags = {request.url_tag}
+        for name, value in start.get("headers", ()):
+            if name.lower() in {b"location", b"content-location"}:
+                tag = tag_of_reference(request.url, value.decode("latin-1"))
+                tags.update([tag] if tag is not None else [])
+        await self._store.invalidate(tags, soft=False)
+
+    # --- the store, which may fail ------------------------------------------------------------------------------------
+
+    async def _look_up(self, request: Request) -> Lookup | None:
+        try:
+            found = await self._store.lookup(request)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, it fails no request
+            self._report_outage(error)
+            return None
+        self._store_has_failed = False
+        return found
+
+    async def _commit(self, entry: Entry) -> bool:
+        try:
+            return await self._store.commit(entry)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, it fails no request
+            self._report_outage(error)
+            return False
+
+    def _report_outage(self, error: Exception) -> None:
+        """Log a failing store, once until it answers again."""
+        if not self._store_has_failed:
+            self._store_has_failed = True
+            logger.error("the store fails, requests go to the application: %r", error)
+
+    # --- reports ------------------------------------------------------------------------------------------------------
+
+    def _emit_fill(self, exchange: Exchange, fill: Fill) -> None:
+        if self._options.on_event is None:
+            return
+        entry = fill.entry
+        self.emit(
+            CacheEvent(
+                "stale" if fill.answered_stale else "validated" if fill.was_validated else "miss",
+                method=exchange.scope["method"],
+                url=exchange.request.url,
+                detail="stored" if fill.stored else fill.reason,
+                tags=policy.application_tags(entry) if entry is not None else frozenset(),
+                ttl=entry.lifetime if entry is not None and fill.stored else None,
+                collapsed=exchange.collapsed,
+            )
+        )
+
+    def emit(self, event: CacheEvent) -> None:
+        """Tell the listener; what it raises is its own affair, and logged."""
+        if self._options.on_event is not None:
+            try:
+                self._options.on_event(event)
+            except Exception:
+                logger.exception("on_event failed")
+
+
+def _reason_to_forward(request: Request, found: Lookup) -> str:
+    """Say why the application is asked, in the words of RFC 9211 §2.2."""
+    if found.vary is None:
+        return "uri-miss"
+    if found.entry is None:
+        return "vary-miss" if found.vary else "miss"
+    return "stale" if found.entry.open_to(request) else "request"

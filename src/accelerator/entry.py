@@ -1,0 +1,198 @@
+"""What is looked up and what is found: the view of a request, an application's response, an entry of a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import quote
+
+from accelerator import headers as h
+from accelerator.tagging import url_tag
+
+if TYPE_CHECKING:
+    from accelerator.asgi_types import Scope
+
+Key: TypeAlias = tuple[str, bytes, bytes, str, bytes, str, str, bool]
+"""Scheme, host, path as received, path as routed, query, mount point, partition, and whether there is an Origin."""
+
+Vary: TypeAlias = tuple[bytes, ...]
+"""The request fields that a response varies on, sorted."""
+
+Mark: TypeAlias = Any
+"""The last position when a fill began. Each store has its own kind; nobody else looks into it."""
+
+CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-range"})
+"""Conditions that the cache answers itself, and takes off the request that fills."""
+
+VALIDATION_GRACE: Final = 3600
+"""Seconds at least for which an entry is kept past its time if the application can be asked whether it still holds."""
+
+_VERBATIM: Final = frozenset({b"cookie", b"authorization"})
+_BYPASS: Final = frozenset({b"upgrade", b"transfer-encoding", b"if-match", b"if-unmodified-since"})
+
+
+class Request:
+    """An HTTP request as the cache sees it.
+
+    Attributes:
+        key: what it asks for, whatever its other fields are.
+        is_bypass: the cache has no business with it: another method, a body, a condition only the origin can judge.
+        is_get: it is a GET.
+        has_range: it asks for a part.
+        audience: whose answer it would be: `""` anybody's, else the kinds of credentials it carries.
+    """
+
+    __slots__ = ("_fields", "audience", "has_range", "is_bypass", "is_get", "key")
+
+    def __init__(self, scope: Scope, partition: str = "") -> None:
+        fields: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            if name in fields:
+                fields[name] += (b"; " if name == b"cookie" else b", ") + value.strip()
+            else:
+                fields[name] = value.strip()
+        self._fields = fields
+        self.is_get = scope["method"] == "GET"
+        self.is_bypass = not (
+            (self.is_get or scope["method"] == "HEAD")
+            and _BYPASS.isdisjoint(fields)
+            and fields.get(b"content-length", b"0") == b"0"
+        )
+        self.has_range = b"range" in fields
+        self.audience = ("cookie " if b"cookie" in fields else "") + (
+            "authorization" if b"authorization" in fields else ""
+        )
+        path = scope["path"]
+        self.key: Key = (
+            scope.get("scheme", "http"),
+            fields[b"host"] if b"host" in fields else _server(scope),
+            scope.get("raw_path") or quote(path).encode("ascii"),
+            path,
+            scope.get("query_string", b""),
+            scope.get("root_path", ""),
+            partition,
+            # a middleware for CORS answers otherwise where there is an Origin, mostly without saying so in Vary
+            b"origin" in fields,
+        )
+
+    @property
+    def url(self) -> str:
+        """The absolute URL, as it was asked for."""
+        scheme, host, path, _, query, *_ = self.key
+        return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("latin-1")
+
+    @property
+    def partition(self) -> str:
+        """The partition it belongs to."""
+        return self.key[6]
+
+    @property
+    def url_tag(self) -> str:
+        """The library's own tag of every variant of this URL."""
+        _, host, path, _, query, *_ = self.key
+        return url_tag(*(part.decode("utf-8", "surrogateescape") for part in (host, path, query)))
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
+        return self._fields.get(name)
+
+    def selects(self, vary: Vary) -> tuple[bytes | None, ...]:
+        """Return the values by which a variant is chosen (RFC 9111 §4.1); absent is None and matches only absent."""
+        values = (self._fields.get(name) for name in vary)
+        if _VERBATIM.isdisjoint(vary):
+            return tuple(value and h.normalised(value) for value in values)
+        return tuple(
+            value if name in _VERBATIM else value and h.normalised(value)
+            for name, value in zip(vary, values, strict=True)
+        )
+
+
+def _server(scope: Scope) -> bytes:
+    """Stand in for a Host that an HTTP/1.0 client may leave out."""
+    host, port = scope.get("server") or ("", None)
+    return f"{host}:{port}".encode() if port else str(host).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The start of an application's response, and when it came.
+
+    Attributes:
+        status: the status code.
+        headers: the header lines exactly as they were sent.
+        requested: when the application was called, in seconds since the epoch.
+        received: when it started to answer.
+    """
+
+    status: int
+    headers: h.HeaderLines
+    requested: float
+    received: float
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
+        return h.combined(self.headers, name)
+
+    def has(self, name: bytes) -> bool:
+        """Tell whether there is such a field."""
+        return any(line.lower() == name for line, _ in self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored response. It never changes; freshening makes another one.
+
+    Attributes:
+        key: the key of the request it answered.
+        vary: the request fields it varies on.
+        selected_by: their values in that request.
+        status: the status code.
+        headers: the header lines as the application sent them, less tags, plus what the cache adds for clients.
+        body: the whole body.
+        tags: what it was made from, with the library's own tags of its URL and of everything.
+        mark: the last position when its making began, by the reckoning of the store that gave it.
+        received: when its response started, in seconds since the epoch.
+        initial_age: its age then, in seconds (RFC 9111 §4.2.3).
+        lifetime: seconds for which it is fresh (RFC 9111 §4.2.1).
+        stale_while_revalidate: seconds after that, see RFC 5861 §3.
+        stale_if_error: seconds after that, see RFC 5861 §4.
+        for_cookies: it may answer requests that carry cookies.
+        for_credentials: it may answer requests that carry Authorization (RFC 9111 §3.5).
+        etag: the entity tag by which clients may ask for it.
+        validator: the application's own ETag, None if it has none or the cache added it.
+        last_modified: the application's own Last-Modified.
+    """
+
+    key: Key
+    vary: Vary
+    selected_by: tuple[bytes | None, ...]
+    status: int
+    headers: h.HeaderLines
+    body: bytes
+    tags: frozenset[str]
+    mark: Mark
+    received: float
+    initial_age: float
+    lifetime: float
+    stale_while_revalidate: float
+    stale_if_error: float
+    for_cookies: bool
+    for_credentials: bool
+    etag: bytes | None
+    validator: bytes | None
+    last_modified: bytes | None
+
+    @property
+    def useful_until(self) -> float:
+        """When it is past all use, in seconds since the epoch: not fresh, not servable stale, not to be validated."""
+        grace = max(self.stale_while_revalidate, self.stale_if_error)
+        if self.validator is not None or self.last_modified is not None:
+            grace = max(grace, self.lifetime, VALIDATION_GRACE)
+        return self.received - self.initial_age + self.lifetime + grace
+
+    def open_to(self, request: Request) -> bool:
+        """Tell whether it may answer a request with these credentials."""
+        return not request.audience or (
+            (self.for_cookies or "cookie" not in request.audience)
+            and (self.for_credentials or "authorization" not in request.audience)
+        )

@@ -1,0 +1,179 @@
+"""Field text to values and back: Cache-Control, dates, entity tags, Vary, structured fields."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+import http_sf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+HeaderLines: TypeAlias = "tuple[tuple[bytes, bytes], ...]"
+
+MAX_SECONDS: Final = 2**31
+"""What a larger number of seconds counts as (RFC 9111 §1.2.2)."""
+
+_MAX_CONTROL_BYTES: Final = 8192
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_LIST_MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"|")+', re.DOTALL)
+_ENTITY_TAG = re.compile(rb'\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)')
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_TIME: Final = r"(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60)"
+_MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
+_DATE_FORMATS: Final = tuple(
+    re.compile(pattern, re.ASCII | re.IGNORECASE)
+    for pattern in (
+        rf"(?:mon|tue|wed|thu|fri|sat|sun), (?P<day>\d\d) {_MONTH} (?P<year>\d{{4}}) {_TIME} gmt",
+        rf"(?:mon|tues|wednes|thurs|fri|satur|sun)day, (?P<day>\d\d)-{_MONTH}-(?P<year>\d\d) {_TIME} gmt",
+        rf"(?:mon|tue|wed|thu|fri|sat|sun) {_MONTH} (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",
+    )
+)
+
+
+def lines(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    """Return the values of every line called `name` (lower case), without the blanks around them."""
+    return [value.strip() for line, value in headers if line.lower() == name]
+
+
+def combined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """Return the lines called `name` as one value (RFC 9110 §5.3), or None where there is no such line."""
+    found = lines(headers, name)
+    return b", ".join(found) if found else None
+
+
+def members(value: bytes) -> Iterator[str]:
+    """Yield the members of a comma-separated list (RFC 9110 §5.6.1); a comma inside quotes parts nothing."""
+    for member in _LIST_MEMBER.findall(value.decode("latin-1")):
+        if stripped := member.strip():
+            yield stripped
+
+
+def delta_seconds(text: str | None) -> int | None:
+    """Return a number of seconds (RFC 9111 §1.2.2), capped at `MAX_SECONDS`, or None if it is not one."""
+    if text is None or not (text.isascii() and text.isdigit()):
+        return None
+    return MAX_SECONDS if len(text.lstrip("0")) > len(str(MAX_SECONDS)) else min(int(text), MAX_SECONDS)
+
+
+class CacheControl:
+    """The directives of Cache-Control, or of a targeted field that replaces it (RFC 9111 §5.2, RFC 9213 §2.1)."""
+
+    __slots__ = ("_arguments",)
+
+    def __init__(self, arguments: dict[str, list[str | None]]) -> None:
+        self._arguments = arguments
+
+    @classmethod
+    def parse(cls, value: bytes | None) -> CacheControl:
+        """Read a Cache-Control value; what is malformed can only forbid storing, never allow it."""
+        arguments: dict[str, list[str | None]] = {}
+        if value is None:
+            return cls(arguments)
+        if len(value) > _MAX_CONTROL_BYTES:
+            return cls({"no-store": [None]})
+        for member in members(value):
+            text, equals, argument = member.partition("=")
+            name = _TOKEN.match(text.strip().lower())
+            if name is not None:
+                arguments.setdefault(name[0], []).append(_unquoted(argument.strip()) if equals else None)
+        return cls(arguments)
+
+    @classmethod
+    def targeted(cls, value: bytes | None) -> CacheControl | None:
+        """Read a targeted field; None if it is absent, empty or malformed, which ignores it (RFC 9213 §2.1)."""
+        if not value:
+            return None
+        try:
+            dictionary = cast("dict[str, tuple[object, object]]", http_sf.parse(value, tltype="dictionary"))
+        except ValueError:
+            return None
+        arguments: dict[str, list[str | None]] = {}
+        for name, (item, _) in dictionary.items():
+            if item is not False:
+                arguments[name] = [None if item is True else str(item)]
+        return cls(arguments) if dictionary else None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arguments
+
+    def has_any(self, *names: str) -> bool:
+        """Tell whether one of the directives is there."""
+        return any(name in self._arguments for name in names)
+
+    def seconds(self, name: str) -> int | None:
+        """Return the argument of `name` in seconds, None if it is absent.
+
+        A malformed one counts as 0, and of several the smallest counts: RFC 9111 §4.2.1 asks to take what is
+        invalid for stale.
+        """
+        arguments = self._arguments.get(name)
+        return None if arguments is None else min(delta_seconds(argument) or 0 for argument in arguments)
+
+
+def _unquoted(argument: str) -> str:
+    if len(argument) >= 2 and argument[0] == argument[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", argument[1:-1])
+    return argument
+
+
+def http_date(value: bytes | None, now: float) -> float | None:
+    """Return an HTTP date in seconds since the epoch (RFC 9110 §5.6.7), None if it is absent or malformed.
+
+    `now` places the two-digit year of the obsolete format: never more than 50 years ahead.
+    """
+    if value is None:
+        return None
+    text = value.decode("latin-1")
+    for pattern in _DATE_FORMATS:
+        if match := pattern.fullmatch(text):
+            month = _MONTHS.index(match["month"].lower()) + 1
+            clock = (int(match["hour"]), int(match["minute"]), int(match["second"]))
+            year, day = int(match["year"]), int(match["day"])
+            if len(match["year"]) == 2:
+                year = _full_year(year, now)
+            if not 1 <= day <= (calendar.monthrange(year, month)[1] if year else 0):
+                return None
+            return float(calendar.timegm((year, month, day, *clock)))
+    return None
+
+
+def _full_year(two_digits: int, now: float) -> int:
+    this_year = 1970 + int(now // 31_556_952)  # the mean Gregorian year, in seconds
+    year = this_year - this_year % 100 + two_digits
+    return year - 100 if year > this_year + 50 else year
+
+
+def entity_tags(value: bytes) -> list[bytes]:
+    """Return the entity tags of an If-None-Match list (RFC 9110 §13.1.2); what follows a malformed one is dropped."""
+    tags: list[bytes] = []
+    position = 0
+    while match := _ENTITY_TAG.match(value, position):
+        tags.append(match[1])
+        position = match.end()
+    return tags
+
+
+def is_strong(entity_tag: bytes | None) -> bool:
+    """Tell whether an entity tag is a well-formed strong one (RFC 9110 §8.8.1)."""
+    return entity_tag is not None and entity_tag.startswith(b'"') and entity_tags(entity_tag) == [entity_tag]
+
+
+def weakly_equal(one: bytes, other: bytes) -> bool:
+    """Compare two entity tags weakly (RFC 9110 §8.8.3.2)."""
+    return one.removeprefix(b"W/") == other.removeprefix(b"W/")
+
+
+def field_names(value: bytes) -> tuple[bytes, ...]:
+    """Return the names a Vary field lists, in lower case, sorted, each once (RFC 9110 §12.5.5)."""
+    return tuple(sorted({name.strip().lower() for name in value.split(b",")} - {b""}))
+
+
+def normalised(value: bytes) -> bytes:
+    """Return a request field as Vary compares it: blanks around its list's commas taken out (RFC 9111 §4.1).
+
+    A value with a quoted string stays as it is: blanks inside quotes mean something.
+    """
+    return value if b'"' in value else b",".join(part.strip() for part in value.split(b","))

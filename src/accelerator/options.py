@@ -1,0 +1,130 @@
+"""The options of the middlewares, and what they report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from accelerator.tagging import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEvent:
+    """What the cache did with one request, or one invalidation that was asked of it.
+
+    Attributes:
+        kind: `hit` (fresh, from the store), `stale` (from the store, past its time), `validated` (the application
+            answered 304), `miss` (the application answered), `pass` (not the cache's business), `invalidate`.
+        method: the request's method, empty for an invalidation by call.
+        url: the request's URL, empty for an invalidation by call.
+        detail: what came of it: `stored`, or why not; for an invalidation `hard` or `soft`.
+        tags: the tags of the entry without the library's own, or all that were invalidated.
+        age: seconds since the response was made, where it came from the store.
+        ttl: seconds for which it stays fresh, where it came from the store or went there.
+        collapsed: the request waited for another one's fill.
+    """
+
+    kind: Literal["hit", "stale", "validated", "miss", "pass", "invalidate"]
+    method: str = ""
+    url: str = ""
+    detail: str = ""
+    tags: frozenset[str] = frozenset()
+    age: float | None = None
+    ttl: float | None = None
+    collapsed: bool = False
+
+
+class OptionArguments(TypedDict, total=False):
+    """The keyword arguments of both middlewares; `Options` has their defaults and meanings."""
+
+    default_ttl: float | None
+    stale_while_revalidate: float
+    stale_if_error: float
+    max_body_bytes: int
+    partition: Callable[[Any], str | None] | None
+    tag_headers: tuple[str, ...]
+    cacheable_errors: bool
+    coalesce: bool
+    cache_status: str | None
+    on_event: Callable[[CacheEvent], None] | None
+    enabled: bool
+    clock: Callable[[], float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What an accelerator can be told. Times are in seconds.
+
+    Attributes:
+        default_ttl: time of a response that says nothing itself; None stores only what was asked for.
+        stale_while_revalidate: default of the RFC 5861 §3 window of a stored response.
+        stale_if_error: default of the RFC 5861 §4 window of a stored response.
+        max_body_bytes: a longer body is passed on and not stored.
+        partition: called with the scope of each request; what it returns joins the key, None passes the request by.
+        tag_headers: response fields that carry tags, taken off before the client sees them; in `Cache-Tag` commas part
+            the names, in any other commas and blanks do.
+        cacheable_errors: store 4xx and 5xx responses other than 404 and 410, too, where they say so themselves.
+        coalesce: let requests wait for a running fill of the same key.
+        cache_status: the name under which Cache-Status reports (RFC 9211), None sends none.
+        on_event: called with a `CacheEvent` for each request and invalidation; it must not block.
+        enabled: False passes every request by.
+        clock: seconds since the epoch.
+    """
+
+    default_ttl: float | None = None
+    stale_while_revalidate: float = 0
+    stale_if_error: float = 0
+    max_body_bytes: int = 8 * 1024 * 1024
+    partition: Callable[[Any], str | None] | None = None
+    tag_headers: tuple[str, ...] = ("cache-tag", "surrogate-key", "xkey")
+    cacheable_errors: bool = False
+    coalesce: bool = True
+    cache_status: str | None = "accelerator"
+    on_event: Callable[[CacheEvent], None] | None = None
+    enabled: bool = True
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        """Check every value; a wrong one raises TypeError or ValueError that names the option."""
+        if self.default_ttl is not None:
+            seconds("default_ttl", self.default_ttl)
+        for name in ("stale_while_revalidate", "stale_if_error"):
+            if seconds(name, getattr(self, name)) < 0:
+                raise ValueError(f"{name} is 0 or more seconds, not {getattr(self, name)}")
+        for name, kind in (("max_body_bytes", int), ("cacheable_errors", bool), ("coalesce", bool), ("enabled", bool)):
+            if type(getattr(self, name)) is not kind:
+                raise TypeError(f"{name} is of type {kind.__name__}, not {type(getattr(self, name)).__name__}")
+        for name, may_be_none in (("partition", True), ("on_event", True), ("clock", False)):
+            value = getattr(self, name)
+            if not (callable(value) or (value is None and may_be_none)):
+                raise TypeError(f"{name} has to be callable, not {type(value).__name__}")
+        if type(self.tag_headers) is not tuple or not all(isinstance(name, str) for name in self.tag_headers):
+            raise TypeError(f"tag_headers is a tuple of field names, not {self.tag_headers!r}")
+        if self.cache_status is not None and not _is_token(self.cache_status):
+            raise ValueError(f"cache_status is a token such as 'accelerator' (RFC 9211 §2), not {self.cache_status!r}")
+
+
+def _is_token(name: str) -> bool:
+    """Tell whether `name` is a structured-field token (RFC 9651 §3.3.4)."""
+    return (
+        name.isascii()
+        and name[:1].isalpha()
+        and all(letter.isalnum() or letter in "!#$%&'*+-.^_`|~:/" for letter in name)
+    )
+
+
+def checked(arguments: OptionArguments) -> Options:
+    """Return the options of keyword arguments.
+
+    Raises:
+        TypeError: there is no such option, or its value has the wrong type.
+        ValueError: its value makes no sense.
+    """
+    known = {field.name for field in fields(Options)}
+    if unknown := sorted(set(arguments) - known):
+        raise TypeError(f"no such option: {', '.join(unknown)}; there are {', '.join(sorted(known))} and store")
+    return Options(**arguments)

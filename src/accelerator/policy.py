@@ -1,0 +1,431 @@
+"""What RFC 9111 decides for a shared cache: pure functions of an entry, a request, a response and `now`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from accelerator import headers as h
+from accelerator.entry import Entry, Request, Response
+from accelerator.tagging import ALL, Said, entry_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from accelerator.entry import Mark, Vary
+    from accelerator.options import Options
+
+DATE_IS_SURE_AFTER: Final = 60
+"""Seconds by which Last-Modified has to be older than Date to count as a validator (RFC 9110 §8.8.2.2)."""
+
+ERRORS: Final = frozenset({500, 502, 503, 504})
+"""What counts as an error for stale-if-error (RFC 5861 §4)."""
+
+_CACHEABLE_BY_DEFAULT: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})  # RFC 9110 §15.1
+_CONTENT_FIELD = re.compile(rb"content-(?:type|length|encoding|language|range)|transfer-encoding", re.IGNORECASE)
+
+
+# --- reuse ------------------------------------------------------------------------------------------------------------
+
+
+class Decision(Enum):
+    """What to do with a request, given what was found."""
+
+    HIT = "serve what was found"
+    STALE = "serve what was found and make it anew meanwhile"
+    VALIDATE = "ask the application whether what was found still holds"
+    FILL = "call the application and keep its answer"
+    PASS = "call the application and keep nothing"  # noqa: S105 - no password
+
+
+def decide(request: Request, entry: Entry | None, invalidated: bool, now: float) -> Decision:
+    """Say how a request is answered (RFC 9111 §4).
+
+    Args:
+        request: the request.
+        entry: the usable entry that was found for it.
+        invalidated: a tag of the entry was softly invalidated since: it is stale, whatever its age.
+        now: seconds since the epoch.
+    """
+    if entry is not None and entry.open_to(request):
+        current = age(entry, now)
+        if current < entry.lifetime and not invalidated:
+            return Decision.HIT
+        if _staleness(entry, current) < entry.stale_while_revalidate:
+            return Decision.STALE
+        if request.is_get and not request.has_range and can_validate(entry, invalidated):
+            return Decision.VALIDATE
+    return Decision.FILL if request.is_get and not request.has_range else Decision.PASS
+
+
+def age(entry: Entry, now: float) -> float:
+    """Return the current age in seconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger."""
+    return entry.initial_age + max(0.0, now - entry.received)
+
+
+def serves_on_error(entry: Entry, now: float) -> bool:
+    """Tell whether an error may be hidden behind this entry (RFC 5861 §4)."""
+    return _staleness(entry, age(entry, now)) < entry.stale_if_error
+
+
+def _staleness(entry: Entry, current_age: float) -> float:
+    """For how long it has been stale by its age; what was invalidated early has been for 0 seconds."""
+    return max(0.0, current_age - entry.lifetime)
+
+
+def can_validate(entry: Entry, invalidated: bool) -> bool:
+    """A 304 lifts an entry over an invalidation only by a strong ETag: a weak validator may miss a change."""
+    if invalidated:
+        return h.is_strong(entry.validator)
+    return entry.validator is not None or entry.last_modified is not None
+
+
+def conditions(entry: Entry) -> list[tuple[bytes, bytes]]:
+    """Return the fields that ask whether an entry still holds (RFC 9111 §4.3.1)."""
+    found: list[tuple[bytes, bytes]] = []
+    if entry.validator is not None:
+        found.append((b"if-none-match", entry.validator))
+    if entry.last_modified is not None:
+        found.append((b"if-modified-since", entry.last_modified))
+    return found
+
+
+# --- storing ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a response may be stored: the fields of `Entry` of the same names."""
+
+    vary: Vary
+    lifetime: float
+    stale_while_revalidate: float
+    stale_if_error: float
+    for_cookies: bool
+    for_credentials: bool
+
+
+class Refusal(str):
+    """Why a response is not stored, in words."""
+
+    __slots__ = ()
+
+
+VETOED: Final = Refusal("no_store()")
+
+
+def plan(request: Request, response: Response, said: Said, options: Options) -> Plan | Refusal:
+    """Say whether and how a response may be stored, as far as its start tells (RFC 9111 §3)."""
+    own = h.CacheControl.parse(response.get(b"cache-control"))
+    targeted = h.CacheControl.targeted(response.get(b"cdn-cache-control"))
+    control = own if targeted is None else targeted
+    if refusal := _forbidden(response, control, said, options):
+        return refusal
+    freshness = _lifetime(response, control, targeted is not None, said, options)
+    if isinstance(freshness, Refusal):
+        return freshness
+    explicit = said.ttl is not None or targeted is not None
+    made = _plan(response, control, said, options, freshness, explicit)
+    if freshness <= 0 and not _worth_keeping_stale(response, made):
+        return Refusal("no time to be fresh")
+    if not made.for_cookies and "cookie" in request.audience:
+        return Refusal("a request with Cookie needs a word for shared caches")
+    if not made.for_credentials and "authorization" in request.audience:
+        return Refusal("a request with Authorization needs public")
+    return made
+
+
+def _forbidden(response: Response, control: h.CacheControl, said: Said, options: Options) -> Refusal | None:
+    """What is never stored, whatever anyone says (RFC 9111 §3)."""
+    if said.vetoed:
+        return VETOED
+    for directive in ("no-store", "private"):
+        if directive in control:
+            return Refusal(directive)
+    if response.has(b"set-cookie"):
+        return Refusal("Set-Cookie")
+    if b"*" in h.field_names(response.get(b"vary") or b""):
+        return Refusal("Vary: *")
+    if not _storable_status(response.status, options):
+        return Refusal(f"status {response.status}")
+    return None
+
+
+def _storable_status(status: int, options: Options) -> bool:
+    """A part (206) and a 304 are no whole responses; errors would outlive their cause."""
+    if status < 200 or status in {206, 304}:
+        return False
+    return status < 400 or status in {404, 410} or options.cacheable_errors
+
+
+def _lifetime(
+    response: Response, control: h.CacheControl, targeted: bool, said: Said, options: Options
+) -> float | Refusal:
+    """Return the freshness lifetime: what was said, else the first explicit time (RFC 9111 §4.2.1, RFC 9213 §2.2)."""
+    if said.ttl is not None:
+        return said.ttl if said.ttl > 0 else Refusal("a time of 0")
+    if "no-cache" in control:  # stored, but never used unasked (RFC 9111 §5.2.2.4)
+        return 0
+    for directive in ("s-maxage", "max-age"):
+        if (time := control.seconds(directive)) is not None:
+            return time
+    if not targeted and response.has(b"expires"):
+        return _expires(response)
+    if options.default_ttl is not None and response.status in _CACHEABLE_BY_DEFAULT:
+        return options.default_ttl
+    return Refusal("no explicit time")
+
+
+def _expires(response: Response) -> float:
+    """Several Expires lines, or a malformed one, have passed already (RFC 9111 §5.3)."""
+    expires = h.http_date(response.get(b"expires"), response.received)
+    return 0 if expires is None else max(0.0, expires - _date(response))
+
+
+def _date(response: Response) -> float:
+    date = h.http_date(response.get(b"date"), response.received)
+    return response.received if date is None else date
+
+
+def _plan(
+    response: Response, control: h.CacheControl, said: Said, options: Options, lifetime: float, explicit: bool
+) -> Plan:
+    """Gather what the response allows beyond its freshness (RFC 9111 §3.5, §4.2.4, RFC 5861)."""
+    unasked = said.ttl is None
+    never_stale = control.has_any("must-revalidate", "proxy-revalidate") or (unasked and "no-cache" in control)
+    # s-maxage alone forbids stale answers (RFC 9111 §5.2.2.10): the response's own words lift that, no default does
+    no_default = unasked and "s-maxage" in control
+
+    def window(said_window: float | None, directive: str, default: float) -> float:
+        if never_stale:
+            return 0
+        if said_window is not None:
+            return max(0.0, said_window)
+        asked = control.seconds(directive)
+        if asked is not None:
+            return asked
+        return 0 if no_default else default
+
+    public = said.public or "public" in control
+    return Plan(
+        vary=h.field_names(response.get(b"vary") or b""),
+        lifetime=lifetime,
+        stale_while_revalidate=window(
+            said.stale_while_revalidate, "stale-while-revalidate", options.stale_while_revalidate
+        ),
+        stale_if_error=window(said.stale_if_error, "stale-if-error", options.stale_if_error),
+        for_cookies=explicit or public or "s-maxage" in control,
+        for_credentials=public or control.has_any("s-maxage", "must-revalidate"),
+    )
+
+
+def _worth_keeping_stale(response: Response, made: Plan) -> bool:
+    """What is stale from the first moment is of use only if it can be validated, or served stale."""
+    return made.stale_while_revalidate > 0 or response.has(b"etag") or response.has(b"last-modified")
+
+
+# --- making an entry --------------------------------------------------------------------------------------------------
+
+
+def client_headers(response: Response, made: Plan | Refusal, options: Options) -> h.HeaderLines:
+    """Return the header lines as clients get them: without tags, and never left to a browser's own guess.
+
+    A browser cannot be invalidated. A response that is kept here by a word that does not reach it (`cache_for`, a
+    targeted field, `default_ttl`) tells it to ask each time; the answer is mostly a 304.
+    """
+    hidden = {name.lower().encode("latin-1") for name in options.tag_headers}
+    lines = tuple(line for line in response.headers if line[0].lower() not in hidden)
+    if isinstance(made, Refusal) or response.has(b"cache-control") or response.has(b"expires"):
+        return lines
+    return (*lines, (b"cache-control", b"no-cache"))
+
+
+def header_tags(response: Response, options: Options) -> list[str]:
+    """Return the tags that a response names in its fields. Bytes that are no UTF-8 stand as what no tag can have."""
+    found: list[str] = []
+    for field in options.tag_headers:
+        name = field.lower().encode("latin-1")
+        separator = r",\s*" if name == b"cache-tag" else r"[,\s]+"
+        for value in h.lines(response.headers, name):
+            text = value.decode("utf-8", "surrogateescape")
+            found += [tag for tag in (part.strip() for part in re.split(separator, text)) if tag]
+    return found
+
+
+def application_tags(entry: Entry) -> frozenset[str]:
+    """Return the tags that the application gave, without the library's own."""
+    return frozenset(tag for tag in entry.tags if tag[0] != "@")
+
+
+def new_entry(
+    request: Request,
+    response: Response,
+    made: Plan,
+    options: Options,
+    body: bytes,
+    tags: Iterable[object],
+    mark: Mark,
+) -> Entry:
+    """Make the entry of a complete response.
+
+    Args:
+        request: the request that was filled.
+        response: the start of the response.
+        made: how it may be stored.
+        options: the options.
+        body: its whole body.
+        tags: every tag that was said of it.
+        mark: the mark of the fill.
+
+    Raises:
+        TypeError, InvalidTagError: as `entry_tags`.
+    """
+    headers = client_headers(response, made, options)
+    etag = response.get(b"etag")
+    if etag is None and response.status == 200:
+        etag = weak_etag(body)
+        headers = (*headers, (b"etag", etag))
+    return Entry(
+        key=request.key,
+        vary=made.vary,
+        selected_by=request.selects(made.vary),
+        status=response.status,
+        headers=tuple(line for line in headers if line[0].lower() != b"age"),
+        body=body,
+        tags=entry_tags(tags) | {request.url_tag, ALL},
+        mark=mark,
+        received=response.received,
+        initial_age=initial_age(response),
+        lifetime=made.lifetime,
+        stale_while_revalidate=made.stale_while_revalidate,
+        stale_if_error=made.stale_if_error,
+        for_cookies=made.for_cookies,
+        for_credentials=made.for_credentials,
+        etag=etag,
+        validator=response.get(b"etag"),
+        last_modified=response.get(b"last-modified"),
+    )
+
+
+def weak_etag(body: bytes) -> bytes:
+    """Return a weak entity tag of a body (RFC 9110 §8.8.1)."""
+    return b'W/"%s"' % blake2b(body, digest_size=12).hexdigest().encode("ascii")
+
+
+def initial_age(response: Response) -> float:
+    """Return the corrected initial age (RFC 9111 §4.2.3).
+
+    The time the application took counts only where it forwards what is older than itself (it sends Age): otherwise it
+    made the response in that time.
+    """
+    apparent = max(0.0, response.received - _date(response))
+    sent = response.get(b"age")
+    if sent is None:
+        return apparent
+    value = h.delta_seconds(sent.split(b",")[0].decode("latin-1").strip()) or 0
+    return max(apparent, value + response.received - response.requested)
+
+
+def promised_size(response: Response) -> int:
+    """Return the Content-Length of a response, 0 where there is none or it is no number."""
+    return h.delta_seconds((response.get(b"content-length") or b"").decode("latin-1")) or 0
+
+
+def complete(response: Response, size: int) -> bool:
+    """Tell whether a body of `size` bytes is the whole one (RFC 9112 §8)."""
+    return all((value.lstrip(b"0") or b"0") == b"%d" % size for value in h.lines(response.headers, b"content-length"))
+
+
+# --- validation -------------------------------------------------------------------------------------------------------
+
+
+def same_representation(entry: Entry, response: Response) -> bool:
+    """Tell whether a 304 speaks of this entry: a validator that it names has to be the entry's (RFC 9111 §4.3.4)."""
+    etag = response.get(b"etag")
+    if etag is not None:
+        return entry.validator is not None and (
+            h.weakly_equal(etag, entry.validator) and (not h.is_strong(etag) or etag == entry.validator)
+        )
+    modified = response.get(b"last-modified")
+    return modified is None or modified == entry.last_modified
+
+
+def freshened(entry: Entry, response: Response) -> Response:
+    """Return the stored response updated by a 304 (RFC 9111 §3.2, §4.3.4): its fields replace those of the same name.
+
+    The stored Date and the entity tag that the cache added do not outlive the validation.
+    """
+    update = [line for line in response.headers if not _CONTENT_FIELD.fullmatch(line[0])]
+    dropped = {name.lower() for name, _ in update} | {b"date"}
+    if entry.validator is None:
+        dropped.add(b"etag")
+    kept = [line for line in entry.headers if line[0].lower() not in dropped]
+    return replace(response, status=entry.status, headers=(*kept, *update))
+
+
+def plan_after_304(
+    request: Request, entry: Entry, response: Response, merged: Response, said: Said, options: Options
+) -> Plan | Refusal:
+    """Say how a freshened response may be stored: as before where the 304 says nothing of its own about that.
+
+    Args:
+        request: the request that validated.
+        entry: the entry that was validated.
+        response: the 304.
+        merged: what `freshened` made of both.
+        said: what was said with the 304.
+        options: the options.
+    """
+    news = said.ttl is not None or any(map(response.has, (b"cache-control", b"cdn-cache-control", b"expires")))
+    if news:
+        return plan(request, merged, said, options)
+    return _forbidden(merged, h.CacheControl.parse(None), said, options) or Plan(
+        vary=entry.vary,
+        lifetime=entry.lifetime,
+        stale_while_revalidate=entry.stale_while_revalidate,
+        stale_if_error=entry.stale_if_error,
+        for_cookies=entry.for_cookies,
+        for_credentials=entry.for_credentials,
+    )
+
+
+def mark_after_304(entry: Entry, response: Response, mark: Mark) -> Mark:
+    """Only a strong ETag of the application's own proves that nothing changed up to the validation."""
+    sure = h.is_strong(entry.validator) and response.get(b"etag") in {None, entry.validator}
+    return mark if sure else entry.mark
+
+
+# --- clients' conditions ----------------------------------------------------------------------------------------------
+
+
+def not_modified(request: Request, etag: bytes | None, headers: h.HeaderLines, received: float) -> bool:
+    """Tell whether the client has this 200 response already (RFC 9110 §13.2.2, RFC 9111 §4.3.2).
+
+    Last-Modified counts only where it is sure: 60 seconds older than Date.
+    """
+    if (listed := request.get(b"if-none-match")) is not None:
+        if listed == b"*":
+            return True
+        return etag is not None and any(h.weakly_equal(etag, known) for known in h.entity_tags(listed))
+    since = h.http_date(request.get(b"if-modified-since"), received)
+    modified = h.http_date(h.combined(headers, b"last-modified"), received)
+    if since is None or modified is None:
+        return False
+    date = h.http_date(h.combined(headers, b"date"), received)
+    return modified <= since and modified <= (received if date is None else date) - DATE_IS_SURE_AFTER
+
+
+def not_modified_headers(headers: h.HeaderLines) -> h.HeaderLines:
+    """Return the lines of a 304: all but those that describe the content it does not carry (RFC 9110 §15.4.5)."""
+    return tuple(line for line in headers if not _CONTENT_FIELD.fullmatch(line[0]))
+
+
+# --- what a request invalidates ---------------------------------------------------------------------------------------
+
+
+def is_unsafe(method: str) -> bool:
+    """Tell whether a method may change something (RFC 9110 §9.2.1)."""
+    return method not in {"GET", "HEAD", "OPTIONS", "TRACE"}

@@ -1,0 +1,285 @@
+"""The store in this process: positions and cells for the invalidation rule, SIEVE for the bound in bytes.
+
+Lookups take no lock, from whichever thread: they read one dictionary, then compare integers. Everything else holds the
+lock, and publishes the new position last: who reads it sees the cells as they are at that position, or later.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from accelerator.stores import Lookup, Store
+from accelerator.tagging import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from accelerator.entry import Entry, Key, Request, Vary
+
+ENTRY_BYTES: Final = 1600
+"""What an entry takes beyond its texts: objects, tables and links, as measured in the tests."""
+
+TAG_BYTES: Final = 400
+"""What a tag takes beyond its text, for an entry that is alone in naming it."""
+
+MAX_VARIANTS: Final = 64
+LOG_LENGTH: Final = 8192
+"""Invalidations during one fill beyond which the fill is not stored."""
+
+SWEEP: Final = 2
+"""Entries looked at by each commit for being past use: more than come, so what is dead goes."""
+
+
+class _Cell:
+    """The last positions at which a tag was invalidated, as long as an entry names it."""
+
+    __slots__ = ("entries", "hard", "soft")
+
+    def __init__(self, hard: int, soft: int) -> None:
+        self.hard = hard
+        self.soft = soft
+        self.entries = 0
+
+
+class _Record:
+    """An entry in its place: in the table of its URL and in the queue of all."""
+
+    __slots__ = ("cells", "checked", "entry", "newer", "older", "size", "used")
+
+    def __init__(self, entry: Entry, cells: tuple[_Cell, ...], checked: int, size: int) -> None:
+        self.entry = entry
+        self.cells = cells
+        self.checked = checked  # a position up to which the entry is known to be fresh, -1 if it is not
+        self.size = size
+        self.used = False
+        self.newer: _Record | None = None
+        self.older: _Record | None = None
+
+
+class _Resource:
+    """The variants of one URL, oldest first, and the lists of fields that choose among them, newest first."""
+
+    __slots__ = ("records", "varies")
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[Vary, tuple[bytes | None, ...]], _Record] = {}
+        self.varies: tuple[Vary, ...] = ()
+
+
+class MemoryStore(Store):
+    """Entries in this process's memory. Several processes each have their own: they need a shared store.
+
+    It is safe to use from any thread, and never waits.
+
+    Args:
+        max_bytes: bound of what entries take, in bytes, with their headers, keys, tags and overhead.
+
+    Raises:
+        TypeError: `max_bytes` is not an int.
+        ValueError: it is not positive.
+    """
+
+    suspends = False
+
+    def __init__(self, max_bytes: int = 128 * 1024 * 1024) -> None:
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int):
+            raise TypeError(f"max_bytes is an int, not {type(max_bytes).__name__}")
+        if max_bytes <= 0:
+            raise ValueError(f"max_bytes is positive, not {max_bytes}")
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._position = 0
+        self._log: dict[str, tuple[int, int]] = {}  # tag -> last hard and soft position, the oldest first
+        self._log_floor = 0  # fills with a smaller mark cannot be judged any more
+        self._reset()
+
+    def _reset(self) -> None:
+        self._resources: dict[Key, _Resource] = {}
+        self._cells: dict[str, _Cell] = {}
+        self._size = 0
+        self._length = 0
+        self._newest: _Record | None = None
+        self._oldest: _Record | None = None
+        self._eviction_hand: _Record | None = None
+        self._sweep_hand: _Record | None = None
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return self._length
+
+    @property
+    def size(self) -> int:
+        """What the entries take, in bytes."""
+        return self._size
+
+    async def lookup(self, request: Request) -> Lookup:
+        """Find the entry for a request, without the lock."""
+        position = self._position  # before the cells are read: whatever is invalidated meanwhile is after it
+        resource = self._resources.get(request.key)
+        if resource is None:
+            return Lookup(None, position, False, None)
+        varies = resource.varies
+        for vary in varies:
+            record = resource.records.get((vary, request.selects(vary)))
+            if record is None:
+                continue
+            if record.checked == position:
+                record.used = True
+                return Lookup(record.entry, position, False, vary)
+            mark = record.entry.mark
+            if all(cell.hard <= mark for cell in record.cells):
+                invalidated = any(cell.soft > mark for cell in record.cells)
+                if not invalidated:
+                    record.checked = position
+                record.used = True
+                return Lookup(record.entry, position, invalidated, vary)
+        return Lookup(None, position, False, varies[0] if varies else None)
+
+    async def commit(self, entry: Entry) -> bool:
+        """Store an entry, unless it was taken back while it was made by an invalidation."""
+        size = _size_of(entry)
+        with self._lock:
+            self._sweep(entry.received)
+            if size > self._max_bytes or entry.mark < self._log_floor or self._is_taken_back(entry):
+                return False
+            place = (entry.vary, entry.selected_by)
+            resource = self._resources.get(entry.key)
+            old = resource.records.get(place) if resource is not None else None
+            if old is not None:
+                if old.entry.mark > entry.mark and _is_usable(old):
+                    return False
+                self._remove(old)
+            while self._size + size > self._max_bytes:
+                self._remove(self._next_victim())
+            self._insert(entry, size)
+            return True
+
+    async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
+        """Move the position of each tag, whatever number of entries has it."""
+        with self._lock:
+            position = self._position + 1
+            for tag in tags:
+                self._write_log(tag, position, soft)
+                cell = self._cells.get(tag)
+                if cell is not None and soft:
+                    cell.soft = position
+                elif cell is not None:
+                    cell.hard = position
+            self._position = position
+            if ALL in tags and not soft:
+                oldest = self._oldest
+                self._reset()
+        if ALL in tags and not soft:
+            _unlink_all(oldest)
+
+    # --- under the lock -----------------------------------------------------------------------------------------------
+
+    def _write_log(self, tag: str, position: int, soft: bool) -> None:
+        hard_before, soft_before = self._log.pop(tag, (0, 0))
+        self._log[tag] = (hard_before, position) if soft else (position, soft_before)
+        if len(self._log) > LOG_LENGTH:
+            dropped = self._log.pop(next(iter(self._log)))
+            self._log_floor = max(self._log_floor, *dropped)
+
+    def _is_taken_back(self, entry: Entry) -> bool:
+        """Whether a tag was invalidated hard after the entry's mark. The log knows all that came after its floor."""
+        return any(self._log.get(tag, (0, 0))[0] > entry.mark for tag in entry.tags)
+
+    def _insert(self, entry: Entry, size: int) -> None:
+        cells = tuple(self._cells.get(tag) or self._new_cell(tag) for tag in entry.tags)
+        for cell in cells:
+            cell.entries += 1
+        record = _Record(entry, cells, -1, size)
+        resource = self._resources.get(entry.key)
+        if resource is None:
+            resource = _Resource()
+        elif len(resource.records) >= MAX_VARIANTS:
+            self._remove(next(iter(resource.records.values())))
+        resource.records[entry.vary, entry.selected_by] = record
+        resource.varies = (entry.vary, *(vary for vary in resource.varies if vary != entry.vary))
+        self._resources[entry.key] = resource
+        record.older = self._newest
+        if self._newest is not None:
+            self._newest.newer = record
+        else:
+            self._oldest = record
+        self._newest = record
+        self._size += size
+        self._length += 1
+
+    def _new_cell(self, tag: str) -> _Cell:
+        """Make a cell at the logged positions: what was dropped from the log is not after any mark still accepted."""
+        cell = self._cells[tag] = _Cell(*self._log.get(tag, (0, 0)))
+        return cell
+
+    def _remove(self, record: _Record) -> None:
+        entry = record.entry
+        resource = self._resources[entry.key]
+        del resource.records[entry.vary, entry.selected_by]
+        if not resource.records:
+            del self._resources[entry.key]
+        elif not any(vary == entry.vary for vary, _ in resource.records):
+            resource.varies = tuple(vary for vary in resource.varies if vary != entry.vary)
+        for tag, cell in zip(entry.tags, record.cells, strict=True):
+            cell.entries -= 1
+            if not cell.entries:
+                del self._cells[tag]
+        self._unlink(record)
+        self._size -= record.size
+        self._length -= 1
+
+    def _unlink(self, record: _Record) -> None:
+        if self._eviction_hand is record:
+            self._eviction_hand = record.newer
+        if self._sweep_hand is record:
+            self._sweep_hand = record.newer
+        if record.newer is not None:
+            record.newer.older = record.older
+        else:
+            self._newest = record.older
+        if record.older is not None:
+            record.older.newer = record.newer
+        else:
+            self._oldest = record.newer
+        record.newer = record.older = None
+
+    def _next_victim(self) -> _Record:
+        """SIEVE (NSDI 2024): the hand goes from old to new, spares once what was used, and stays where it evicted."""
+        record = self._eviction_hand or self._oldest
+        while record is not None and record.used:
+            record.used = False
+            record = record.newer or self._oldest
+        assert record is not None, "the bound is exceeded, so there is an entry"  # noqa: S101 - an invariant
+        self._eviction_hand = record
+        return record
+
+    def _sweep(self, now: float) -> None:
+        """Drop what is past use, a little with each commit: expired, or taken back."""
+        for _ in range(SWEEP):
+            record = self._sweep_hand or self._oldest
+            if record is None:
+                return
+            self._sweep_hand = record.newer
+            if now > record.entry.useful_until or not _is_usable(record):
+                self._remove(record)
+
+
+def _is_usable(record: _Record) -> bool:
+    mark = record.entry.mark
+    return all(cell.hard <= mark for cell in record.cells)
+
+
+def _size_of(entry: Entry) -> int:
+    """Return what an entry takes, in bytes: its texts, and the overhead around them."""
+    texts = len(entry.body) + sum(len(name) + len(value) for name, value in entry.headers)
+    texts += sum(len(part) for part in entry.key if isinstance(part, str | bytes))
+    texts += sum(len(value) for value in entry.selected_by if value)
+    return ENTRY_BYTES + texts + sum(TAG_BYTES + len(tag) for tag in entry.tags)
+
+
+def _unlink_all(record: _Record | None) -> None:
+    """Undo the links of a queue that nobody uses any more, so that its memory goes at once."""
+    while record is not None:
+        newer, record.newer, record.older = record.newer, None, None
+        record = newer

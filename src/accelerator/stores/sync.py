@@ -1,0 +1,76 @@
+"""Any store, for code that cannot await: sync handlers, threads and scripts."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.from_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from accelerator.stores import Store
+
+
+class SyncStore:
+    """The invalidations of a store as plain calls, which return when they are done.
+
+    From a thread of an event loop's pool they run on that loop; elsewhere on a loop of their own. A store that never
+    waits for anything (`suspends` is False, as of `MemoryStore`) can be called from everywhere, the loop's own thread
+    included.
+
+    Args:
+        store: the store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
+        """Do what `Store.invalidate_tag` does."""
+        self._run(functools.partial(self._store.invalidate_tag, *tags, soft=soft))
+
+    def invalidate_url(self, url: str, *, soft: bool = False) -> None:
+        """Do what `Store.invalidate_url` does."""
+        self._run(functools.partial(self._store.invalidate_url, url, soft=soft))
+
+    def clear(self) -> None:
+        """Do what `Store.clear` does."""
+        self._run(self._store.clear)
+
+    def _run(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if not self._store.suspends:
+            finish_now(call())
+        elif _is_in_loop_thread():
+            raise RuntimeError(
+                "this thread runs an event loop, which a plain call would block: await the store's method"
+            )
+        else:
+            try:
+                anyio.from_thread.run(call)
+            except anyio.NoEventLoopError:
+                anyio.run(call)
+
+
+def finish_now(work: Coroutine[Any, Any, None]) -> None:
+    """Drive what never suspends to its end.
+
+    Raises:
+        RuntimeError: it did suspend.
+    """
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    work.close()
+    raise RuntimeError("a store with suspends = False waited for something")
+
+
+def _is_in_loop_thread() -> bool:
+    try:
+        anyio.get_current_task()
+    except anyio.NoEventLoopError:
+        return False
+    return True

@@ -1,0 +1,346 @@
+"""What the application says of the response it is making, and the rules for the names it may use."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import logging
+import math
+import re
+import string
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+
+MAX_TAG_BYTES: Final = 1024
+MAX_TAGS: Final = 1000
+MAX_TAGS_BYTES: Final = 16 * 1024
+ALL: Final = "@all"
+"""The tag that every entry carries: invalidating it clears a store."""
+
+logger = logging.getLogger("accelerator")
+
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
+_NOT_URI = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+class InvalidTagError(ValueError):
+    """A name that no tag can have: empty, too long, with control characters, or one of the library's own."""
+
+
+def valid_tag(name: object) -> str:
+    """Return `name` if a tag may be called so.
+
+    Raises:
+        TypeError: it is not a `str`.
+        InvalidTagError: it is not 1 to 1024 bytes of UTF-8 without control characters, or begins with `@`.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a tag is a str, not {type(name).__name__}: {name!r:.80}")
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise InvalidTagError(f"a tag has to be encodable as UTF-8: {name!r:.80}") from None
+    if not 1 <= size <= MAX_TAG_BYTES:
+        raise InvalidTagError(f"a tag has 1 to {MAX_TAG_BYTES} bytes of UTF-8, not {size}: {name!r:.80}")
+    if name[0] == "@":
+        raise InvalidTagError(f"names that begin with @ are the library's own: {name!r:.80}")
+    if not name.isprintable() and any(unicodedata.category(character) == "Cc" for character in name):
+        raise InvalidTagError(f"a tag has no control characters: {name!r:.80}")
+    return name
+
+
+def flattened(names: Iterable[str | Iterable[str]]) -> list[str]:
+    """Return the names of `f("a", "b")` and of `f(["a", "b"])` alike.
+
+    Raises:
+        TypeError: something among them is neither a `str` nor an iterable of `str`.
+    """
+    flat: list[str] = []
+    for name in names:
+        if isinstance(name, Iterable) and not isinstance(name, str):
+            flat.extend(name)
+        else:
+            flat.append(name)
+    for name in flat:
+        if not isinstance(name, str):
+            raise TypeError(f"a tag is a str, not {type(name).__name__}: {name!r:.80}")
+    return flat
+
+
+def entry_tags(names: Iterable[object]) -> frozenset[str]:
+    """Return the tags of one entry, each once.
+
+    Raises:
+        TypeError, InvalidTagError: as `valid_tag`.
+        InvalidTagError: there are more than 1000, or more than 16 KiB of them in all.
+    """
+    tags = frozenset(valid_tag(name) for name in names)
+    if len(tags) > MAX_TAGS or sum(len(tag.encode()) for tag in tags) > MAX_TAGS_BYTES:
+        raise InvalidTagError(f"{len(tags)} tags: an entry has at most {MAX_TAGS}, of {MAX_TAGS_BYTES} bytes in all")
+    return tags
+
+
+# --- the library's own tags -------------------------------------------------------------------------------------------
+
+
+def url_tag(host: str, path: str, query: str) -> str:
+    """Return the tag of every variant of one URL, normalised by RFC 3986 §6.2.2, without its scheme.
+
+    A normalised URL too long for a tag is named by its digest.
+    """
+    host = _normal_escapes(host.lower().removesuffix(":80").removesuffix(":443"))
+    url = f"{host}{_without_dot_segments(_normal_escapes(path)) or '/'}"
+    if query:
+        url += f"?{_normal_escapes(query)}"
+    if len(url) + len("@url:") > MAX_TAG_BYTES:
+        url = f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
+    return f"@url:{url}"
+
+
+def tag_of_url(url: str) -> str:
+    """Return the `url_tag` of an absolute http(s) URL.
+
+    Raises:
+        TypeError: it is not a `str`.
+        ValueError: it is not an absolute http or https URL.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"a URL is a str, not {type(url).__name__}: {url!r:.80}")
+    parts = urlsplit(url)
+    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"not an absolute http(s) URL such as https://example.org/p: {url!r:.80}")
+    host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
+    host = f"[{host}]" if ":" in host else host
+    return url_tag(f"{host}:{parts.port}" if parts.port is not None else host, parts.path, parts.query)
+
+
+def tag_of_reference(base: str, reference: str) -> str | None:
+    """Return the `url_tag` of a reference in a response, None if its origin is not that of `base` (RFC 9111 §4.4)."""
+    try:
+        target = urljoin(base, reference)
+        one, other = urlsplit(base), urlsplit(target)
+        ports = {"http": 80, "https": 443}
+        same = (
+            one.scheme == other.scheme
+            and one.hostname == other.hostname
+            and (one.port or ports.get(one.scheme)) == (other.port or ports.get(other.scheme))
+        )
+        return tag_of_url(target) if same else None
+    except ValueError:
+        return None
+
+
+def _normal_escapes(text: str) -> str:
+    """Decode escapes of unreserved characters, put the others in upper case (RFC 3986 §6.2.2.1, §6.2.2.2)."""
+
+    def normal(match: re.Match[str]) -> str:
+        byte = unquote_to_bytes(match[0])
+        return byte.decode("ascii") if byte[0] in _UNRESERVED else match[0].upper()
+
+    def escaped(match: re.Match[str]) -> str:
+        return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape"))
+
+    return _ENCODED.sub(normal, _NOT_URI.sub(escaped, text))
+
+
+def _without_dot_segments(path: str) -> str:
+    """Resolve `.` and `..` (RFC 3986 §5.2.4)."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            if len(kept) > 1:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/".join(kept)
+
+
+# --- what is said while a response is being made ----------------------------------------------------------------------
+
+
+class Said:
+    """All that was said of one response, from wherever in the application: the last time wins, tags add up."""
+
+    __slots__ = ("public", "stale_if_error", "stale_while_revalidate", "tags", "ttl", "vetoed")
+
+    def __init__(self) -> None:
+        self.tags: list[str] = []
+        self.ttl: float | None = None
+        self.stale_while_revalidate: float | None = None
+        self.stale_if_error: float | None = None
+        self.public = False
+        self.vetoed = False
+
+    def hear(self, scope: Mapping[str, Any]) -> None:
+        """Take in what was said by the keys `accelerator.cache_for` and `accelerator.tags`; functions come first.
+
+        Nonsense keeps the response out of the store.
+        """
+        try:
+            ttl = scope.get("accelerator.cache_for")
+            if ttl is not None and self.ttl is None:
+                self.ttl = seconds("accelerator.cache_for", ttl)
+            tags = scope.get("accelerator.tags", self.tags)
+            if tags is not self.tags:
+                self.tags.extend(name for name in flattened([tags]) if name not in self.tags)
+        except (TypeError, ValueError) as error:
+            self.vetoed = True
+            logger.warning("not stored: %s", error)
+
+
+_current: ContextVar[Said | None] = ContextVar("accelerator_said", default=None)
+start_listening = _current.set
+stop_listening = _current.reset
+
+
+def seconds(name: str, value: object) -> float:
+    """Return `value` as a finite number of seconds.
+
+    Raises:
+        TypeError: it is not an int or a float (a bool is neither).
+        ValueError: it is not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}: {value!r:.80}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} has to be finite, not {value!r}")
+    return value
+
+
+def cache_for(
+    ttl: float,
+    *,
+    stale_while_revalidate: float | None = None,
+    stale_if_error: float | None = None,
+    public: bool = False,
+) -> None:
+    """Let the response that is being made be reused for `ttl` seconds. Outside a request it does nothing.
+
+    The last call wins. It has to be said before the response starts, and does not lift what the response's own
+    Cache-Control forbids (`private`, `no-store`).
+
+    Args:
+        ttl: seconds for which it is fresh; 0 or less stores nothing.
+        stale_while_revalidate: seconds after that in which it may still be served while it is made anew (RFC 5861 §3);
+            None leaves it to the middleware's option.
+        stale_if_error: seconds after that in which it may still be served if making it anew fails (RFC 5861 §4);
+            None leaves it to the middleware's option.
+        public: it is the same for everybody, so it may answer requests that carry Authorization, too (RFC 9111 §3.5).
+
+    Raises:
+        TypeError: a time is not a number, or `public` is not a bool.
+        ValueError: a time is not finite.
+    """
+    ttl = seconds("ttl", ttl)
+    for name, value in (("stale_while_revalidate", stale_while_revalidate), ("stale_if_error", stale_if_error)):
+        if value is not None:
+            seconds(name, value)
+    if not isinstance(public, bool):
+        raise TypeError(f"public is a bool, not {type(public).__name__}")
+    if (said := _current.get()) is not None:
+        said.ttl = ttl
+        said.stale_while_revalidate = stale_while_revalidate
+        said.stale_if_error = stale_if_error
+        said.public = public
+
+
+def tag(*names: str | Iterable[str]) -> None:
+    """Say which data the response that is being made was made from. Outside a request it does nothing.
+
+    Callable any number of times, at any depth, from async code and worker threads, until the response's last byte. A
+    name that no tag can have keeps the response out of the store, which is logged: it may come from a stranger's URL.
+
+    Args:
+        names: tags, or iterables of tags.
+
+    Raises:
+        TypeError: a name is not a `str`.
+    """
+    flat = flattened(names)
+    if (said := _current.get()) is not None:
+        said.tags.extend(flat)
+
+
+def no_store() -> None:
+    """Keep the response that is being made out of the store, whatever else is said. Outside a request: nothing."""
+    if (said := _current.get()) is not None:
+        said.vetoed = True
+
+
+def cached(
+    ttl: float,
+    *,
+    tags: Iterable[str] = (),
+    stale_while_revalidate: float | None = None,
+    stale_if_error: float | None = None,
+    public: bool = False,
+) -> Callable[[_View], _View]:
+    """Say `cache_for` and `tag` for a view, sync or async, each time before it runs.
+
+    Args:
+        ttl: see `cache_for`.
+        stale_while_revalidate: see `cache_for`.
+        stale_if_error: see `cache_for`.
+        public: see `cache_for`.
+        tags: templates in the syntax of `str.format`, filled from the view's arguments: `"user:{user_id}"`.
+
+    Raises:
+        TypeError, ValueError: a time is not a finite number; a template is malformed or names an argument that the view
+            does not have.
+    """
+    templates = flattened([tags])
+    told = functools.partial(
+        cache_for,
+        seconds("ttl", ttl),
+        stale_while_revalidate=stale_while_revalidate,
+        stale_if_error=stale_if_error,
+        public=public,
+    )
+
+    def decorate(view: _View) -> _View:
+        signature = inspect.signature(view)
+        for template in templates:
+            _check_template(template, signature)
+
+        def say(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            told()
+            if templates:
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                tag(template.format(**bound.arguments) for template in templates)
+
+        if inspect.iscoroutinefunction(view):
+
+            @functools.wraps(view)
+            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+                say(args, kwargs)
+                return await view(*args, **kwargs)
+
+        else:
+
+            @functools.wraps(view)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                say(args, kwargs)
+                return view(*args, **kwargs)
+
+        return cast("_View", wrapper)
+
+    return decorate
+
+
+def _check_template(template: str, signature: inspect.Signature) -> None:
+    for _, field, _, _ in string.Formatter().parse(template):
+        if field is None:
+            continue
+        name = re.split(r"[.\[]", field, maxsplit=1)[0]
+        if name not in signature.parameters:
+            raise ValueError(f"the tag template {template!r} names {name!r}, which is no argument of {signature}")

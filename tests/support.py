@@ -1,0 +1,122 @@
+"""What the tests share: an ASGI client that sees every message, and small applications."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Lines = Iterable[tuple[str | bytes, str | bytes]]
+
+
+def raw(lines: Lines) -> list[tuple[bytes, bytes]]:
+    """Header lines as bytes, so that tests may write them as text."""
+    return [tuple(part.encode("latin-1") if isinstance(part, str) else part for part in line) for line in lines]  # type: ignore[misc]
+
+
+def http_scope(url: str = "/", *, method: str = "GET", headers: Lines = (), **more: Any) -> Scope:
+    """The scope of a request as uvicorn would make it."""
+    path, _, query = url.partition("?")
+    lines = raw(headers)
+    if not any(name == b"host" for name, _ in lines):
+        lines.insert(0, (b"host", b"example.org"))
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "https",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": lines,
+        "server": ("example.org", 443),
+        "client": ("192.0.2.1", 4711),
+        **more,
+    }
+
+
+@dataclass
+class Answer:
+    """What a client got, message by message."""
+
+    messages: list[Message] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        start: int = self.messages[0]["status"]
+        return start
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return list(self.messages[0]["headers"])
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.messages[1:])
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.messages) and not self.messages[-1].get("more_body", False)
+
+    def get(self, name: str) -> str | None:
+        """The lines of a field, joined; None if there is none."""
+        found = [value.decode("latin-1") for line, value in self.headers if line == name.encode()]
+        return ", ".join(found) if found else None
+
+
+async def ask(app: Any, url: str = "/", *, method: str = "GET", headers: Lines = (), **more: Any) -> Answer:
+    """Send a request without a body, and return the whole answer."""
+    answer = Answer()
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if not sent:
+            sent = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        answer.messages.append(dict(message))
+
+    await app(http_scope(url, method=method, headers=headers, **more), receive, send)
+    return answer
+
+
+Handler = Callable[[Scope], Awaitable[tuple[int, Lines, bytes]]]
+
+
+class App:
+    """An ASGI application that answers with one chunk, and counts how often it was called.
+
+    `handle` gets the scope and returns status, header lines and body. The last scope stays in `scope`.
+    """
+
+    def __init__(self, handle: Handler) -> None:
+        self.handle = handle
+        self.calls = 0
+        self.scope: Scope = {}
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        self.calls += 1
+        self.scope = {**scope, "headers": list(scope["headers"])}
+        status, headers, body = await self.handle(scope)
+        await send({"type": "http.response.start", "status": status, "headers": raw(headers)})
+        await send({"type": "http.response.body", "body": body})
+
+
+def app_saying(*headers: tuple[str, str], status: int = 200, body: bytes | None = None) -> App:
+    """An application whose answers carry these header lines; each body is another one, unless it is given."""
+
+    async def handle(scope: Scope) -> tuple[int, Lines, bytes]:
+        return status, headers, b"answer %d" % app.calls if body is None else body
+
+    app = App(handle)
+    return app
