@@ -8,8 +8,8 @@ from typing import Any
 
 import anyio
 
-Scope = dict[str, Any]
-Message = dict[str, Any]
+from accelerator.asgi_types import Message, Receive, Scope, Send
+
 Lines = Iterable[tuple[str | bytes, str | bytes]]
 
 
@@ -104,7 +104,7 @@ class App:
         self.calls = 0
         self.scope: Scope = {}
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.calls += 1
         self.scope = {**scope, "headers": list(scope["headers"])}
         status, headers, body = await self.handle(scope)
