@@ -10,6 +10,8 @@ import anyio
 
 from accelerator.asgi_types import Message, Receive, Scope, Send
 
+__all__ = ["Answer", "App", "Lines", "Message", "Scope", "app_saying", "ask", "http_scope", "raw"]
+
 Lines = Iterable[tuple[str | bytes, str | bytes]]
 
 
