@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final, assert_never
 from accelerator import policy
 from accelerator.entry import CONDITIONS, Request
 from accelerator.fill import Exchange, Fill
-from accelerator.flight import Flights, Patience, place_of
+from accelerator.flight import ROUNDS, Flights, Patience, place_of
 from accelerator.options import CacheEvent
 from accelerator.policy import Decision
 from accelerator.respond import respond
-from accelerator.spawn import spawn
 from accelerator.tagging import start_listening, stop_listening, tag_of_reference
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from accelerator.entry import Entry
     from accelerator.flight import Flight
     from accelerator.options import Options
+    from accelerator.runtime import Runtime
     from accelerator.stores import Lookup, Store
 
 logger = logging.getLogger("accelerator")
@@ -39,14 +39,16 @@ class Engine:
         store: where entries live.
         options: the options.
         owner: what handlers find in the scope as `accelerator`.
+        runtime: the world it runs in.
     """
 
-    def __init__(self, app: Application, store: Store, options: Options, owner: object) -> None:
+    def __init__(self, app: Application, store: Store, options: Options, owner: object, runtime: Runtime) -> None:
         self._app = app
         self._store = store
         self._options = options
         self._owner = owner
-        self._flights = Flights(options.clock)
+        self._runtime = runtime
+        self._flights = Flights(runtime, options.clock)
         self._store_has_failed = False
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,8 +63,13 @@ class Engine:
     async def _answer(self, exchange: Exchange) -> None:
         """Serve, fill, or wait for another fill and look up again (RFC 9111 §4)."""
         request = exchange.request
-        patience = Patience()
-        while (found := await self._look_up(request)) is not None:
+        patience = Patience(ROUNDS if self._options.coalesce else 0)
+        may_look_again = True
+        while True:
+            landings = self._flights.landings
+            found = await self._look_up(request)
+            if found is None:
+                break
             now = self._options.clock()
             decision = policy.decide(request, found.entry, found.invalidated, now)
             match decision:
@@ -71,12 +78,14 @@ class Engine:
                         self._refresh(exchange, found)
                     return await self._serve(exchange, found, decision, now)
                 case Decision.FILL | Decision.VALIDATE:
-                    place = place_of(request, found)
-                    flight = self._flights.joinable(place) if self._options.coalesce else None
-                    if flight is None or not await flight.wait(patience):
-                        await self._fill(exchange, found, decision, self._flights.lead(place))
-                        return None
-                    exchange.collapsed = True
+                    flight = await self._flights.board(place_of(request, found), patience)
+                    if flight is None:
+                        exchange.collapsed = True
+                    elif may_look_again and landings != self._flights.landings:
+                        may_look_again = False  # what this lookup missed may have been stored right after it
+                        flight.land()
+                    else:
+                        return await self._fill(exchange, found, decision, flight)
                 case Decision.PASS:
                     break
                 case _:
@@ -114,7 +123,7 @@ class Engine:
 
     # --- calling the application --------------------------------------------------------------------------------------
 
-    async def _fill(self, exchange: Exchange, found: Lookup, decision: Decision, flight: Flight) -> Fill:
+    async def _fill(self, exchange: Exchange, found: Lookup, decision: Decision, flight: Flight) -> None:
         """Call the application and keep its answer if it may be kept; the flight lands once it is, or cannot be."""
 
         async def commit(entry: Entry) -> bool:
@@ -140,7 +149,6 @@ class Engine:
         finally:
             flight.land()
         self._emit_fill(exchange, fill)
-        return fill
 
     async def _call(self, exchange: Exchange, fill: Fill, conditions: list[tuple[bytes, bytes]]) -> None:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
@@ -165,24 +173,25 @@ class Engine:
 
     def _refresh(self, exchange: Exchange, found: Lookup) -> None:
         """Make a stale entry anew in the background, unless that is under way (RFC 5861 §3)."""
-        place = place_of(exchange.request, found)
-        if self._flights.running(place) is None:
-            flight = self._flights.lead(place)
-            alone = exchange.detached()
-            spawn(f"refresh of {exchange.request.url!r}", REFRESH_SECONDS, self._fill_alone, alone, found, flight)
+        flight = self._flights.lead_if_none(place_of(exchange.request, found))
+        if flight is not None:
+            name = f"refresh of {exchange.request.url!r}"
+            self._runtime.spawn(name, REFRESH_SECONDS, self._fill_alone, exchange.detached(), found, flight)
 
-    async def _fill_alone(self, exchange: Exchange, found: Lookup | None, flight: Flight) -> None:
+    async def _fill_alone(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
         """Fill on nobody's behalf. One that began before a soft invalidation is not the one refresh after it."""
+        assert found.entry is not None  # noqa: S101 - it is what is stale
         for _ in range(REFRESHES):
-            if found is None or found.entry is None:
-                return flight.land()
             can_validate = policy.can_validate(found.entry, found.invalidated)
-            fill = await self._fill(exchange, found, Decision.VALIDATE if can_validate else Decision.FILL, flight)
-            found = await self._look_up(exchange.request) if fill.stored else None
-            if found is None or not found.invalidated or self._flights.running(flight.place) is not None:
-                return None
-            flight = self._flights.lead(flight.place)
-        return flight.land()
+            await self._fill(exchange, found, Decision.VALIDATE if can_validate else Decision.FILL, flight)
+            before, again = found.entry, await self._look_up(exchange.request)
+            if again is None or not again.invalidated or again.entry in {None, before}:
+                return
+            successor = self._flights.lead_if_none(flight.place)
+            if successor is None:
+                return
+            found, flight = again, successor
+        flight.land()
 
     async def _pass(self, exchange: Exchange) -> None:
         """Call the application untouched, but for what an unsafe method takes back (RFC 9111 §4.4)."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-import anyio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from accelerator.entry import Key, Request
+    from accelerator.runtime import Runtime, Signal
     from accelerator.stores import Lookup
 
 PATIENCE: Final = 5.0
@@ -48,13 +48,13 @@ def place_of(request: Request, found: Lookup) -> Place:
 
 
 class Patience:
-    """What is left of a request's readiness to wait."""
+    """What is left of a request's readiness to wait: rounds, and seconds in all."""
 
-    __slots__ = ("deadline", "rounds")
+    __slots__ = ("rounds", "seconds")
 
-    def __init__(self) -> None:
-        self.rounds = ROUNDS
-        self.deadline: float | None = None  # by the loop's clock
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+        self.seconds = PATIENCE
 
 
 class Flight:
@@ -64,79 +64,95 @@ class Flight:
 
     def __init__(self, flights: Flights, place: Place) -> None:
         self._flights = flights
-        self._landing: anyio.Event | None = None
+        self._landing: Signal | None = None
         self._has_landed = False
         self.place = place
 
-    async def wait(self, patience: Patience) -> bool:
-        """Wait until it has landed; False if the request's patience ended before."""
-        if not patience.rounds:
-            return False
-        patience.rounds -= 1
-        if patience.deadline is None:
-            patience.deadline = anyio.current_time() + PATIENCE
-        self._landing = self._landing or anyio.Event()
-        with anyio.move_on_at(patience.deadline):
-            await self._landing.wait()
-        if not self._has_landed:
-            self._flights.judge(self.place, storable=False)
-        return self._has_landed
+    def landing(self) -> Signal:
+        """Return what its landing will set; the first request that waits makes it."""
+        if self._landing is None:
+            self._landing = self._flights.runtime.signal()
+        return self._landing
 
     def land(self) -> None:
         """Let the waiting requests look up again: the fill has ended, or is of no use to them."""
         if not self._has_landed:
             self._has_landed = True
-            self._flights.forget(self)
+            self._flights.take_off_the_list(self)
             if self._landing is not None:
                 self._landing.set()
 
 
 class Flights:
-    """The running fills, and what is worth waiting for.
+    """The running fills, and what is worth waiting for. Threads may share it.
 
     Args:
+        runtime: where requests wait.
         clock: seconds since the epoch.
+
+    Attributes:
+        landings: how many flights have landed: if that has grown since a lookup, another may find more.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, runtime: Runtime, clock: Callable[[], float]) -> None:
+        self.runtime = runtime
+        self.landings = 0
         self._clock = clock
+        self._lock = threading.Lock()
         self._running: dict[tuple[object, ...], Flight] = {}
         # by the hash of key and audience, so that long keys take no room: a collision only changes who waits
         self._verdicts: dict[int, tuple[bool, float]] = {}
 
-    def running(self, place: Place) -> Flight | None:
-        """Return the running fill of a place, if there is one."""
-        return self._running.get(place[:3])
+    async def board(self, place: Place, patience: Patience) -> Flight | None:
+        """Lead a new flight, or wait for the running one if that is of use.
 
-    def joinable(self, place: Place) -> Flight | None:
-        """Return the running fill if waiting for it is of use.
+        It may be of use where responses could be stored so far; and where nothing is known, for requests without
+        credentials. If a flight is running and not waited for, nobody will wait for the new one either.
 
-        It may be where responses could be stored so far; where nothing is known, for requests without credentials.
+        Returns:
+            The flight to lead, or None once another one has landed: then another lookup may find what it made.
         """
-        return self.running(place) if self.is_storable(place, if_unknown=not place.audience) else None
+        with self._lock:
+            running = self._running.get(place[:3])
+            may_wait = patience.rounds > 0 and patience.seconds > 0 and self.is_storable(place, not place.audience)
+            if running is None or not may_wait:
+                return self._lead(place)
+            landing = running.landing()
+        patience.rounds -= 1
+        patience.seconds = await landing.wait(patience.seconds)
+        if not patience.seconds:
+            self.judge(place, storable=False)
+        return None
 
-    def lead(self, place: Place) -> Flight:
-        """Return a new flight. If one is running already, nobody will wait for the new one."""
+    def lead_if_none(self, place: Place) -> Flight | None:
+        """Lead a new flight unless one is running."""
+        with self._lock:
+            return None if place[:3] in self._running else self._lead(place)
+
+    def _lead(self, place: Place) -> Flight:
         flight = Flight(self, place)
         self._running.setdefault(place[:3], flight)
         return flight
 
-    def forget(self, flight: Flight) -> None:
-        """Take a flight off."""
-        if self._running.get(flight.place[:3]) is flight:
-            del self._running[flight.place[:3]]
+    def take_off_the_list(self, flight: Flight) -> None:
+        """Forget a flight that lands."""
+        with self._lock:
+            self.landings += 1
+            if self._running.get(flight.place[:3]) is flight:
+                del self._running[flight.place[:3]]
 
     def judge(self, place: Place, *, storable: bool) -> None:
         """Remember whether a response for this key and audience could be stored; that it could not, for a while."""
         verdict = hash(place[:2])
-        self._verdicts.pop(verdict, None)
-        self._verdicts[verdict] = (storable, self._clock() + UNSTORABLE_SECONDS)
-        if len(self._verdicts) > MAX_VERDICTS:
-            del self._verdicts[next(iter(self._verdicts))]
+        with self._lock:
+            self._verdicts.pop(verdict, None)
+            self._verdicts[verdict] = (storable, self._clock() + UNSTORABLE_SECONDS)
+            if len(self._verdicts) > MAX_VERDICTS:
+                del self._verdicts[next(iter(self._verdicts))]
 
-    def is_storable(self, place: Place, *, if_unknown: bool) -> bool:
+    def is_storable(self, place: Place, if_unknown: bool) -> bool:
         """Tell whether responses for this key and audience could be stored so far."""
-        storable, until = self._verdicts.get(hash(place[:2]), (True, 0.0))
-        if storable:
-            return until > 0 or place.is_stored or if_unknown
-        return self._clock() >= until and (place.is_stored or if_unknown)
+        storable, until = self._verdicts.get(hash(place[:2]), (None, 0.0))
+        if storable or place.is_stored:
+            return True
+        return if_unknown and not (storable is False and self._clock() < until)

@@ -1,0 +1,94 @@
+"""What the engine needs of the world it runs in: to wait for a signal, and to start work beside a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+logger = logging.getLogger("accelerator")
+
+_running: Final[set[asyncio.Task[None]]] = set()  # the loop itself holds its tasks only weakly
+
+
+class Signal(Protocol):
+    """Something that happens once, and that many can wait for."""
+
+    def set(self) -> None:
+        """Let it happen."""
+        ...
+
+    async def wait(self, seconds: float) -> float:
+        """Wait until it has happened, but no longer than `seconds`; return the seconds that are left, 0 if none."""
+        ...
+
+
+class Runtime(Protocol):
+    """The world that an engine runs in."""
+
+    def signal(self) -> Signal:
+        """Return a new signal."""
+        ...
+
+    def spawn(self, name: str, limit: float, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Start `work(*arguments)` beside the running request. An exception in it is logged, since nobody waits.
+
+        Args:
+            name: what it is called in logs and debuggers.
+            limit: seconds after which it is ended.
+            work: an async function.
+            arguments: its arguments.
+        """
+        ...
+
+
+class AnyioSignal:
+    """A signal on an event loop. It is set in the loop's thread."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def set(self) -> None:
+        """Let it happen."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> float:
+        """Wait until it has happened, but no longer than `seconds`; return the seconds that are left, 0 if none."""
+        deadline = anyio.current_time() + seconds
+        with anyio.move_on_at(deadline):
+            await self._event.wait()
+        return max(0.0, deadline - anyio.current_time())
+
+
+class AnyioRuntime:
+    """An event loop of asyncio or trio."""
+
+    def signal(self) -> Signal:
+        """Return a new signal."""
+        return AnyioSignal()
+
+    def spawn(self, name: str, limit: float, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Start `work(*arguments)` as an asyncio task or a trio system task."""
+
+        async def run() -> None:
+            try:
+                with anyio.fail_after(limit):
+                    await work(*arguments)
+            except Exception:
+                logger.exception("%s failed", name)
+
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            import trio  # not a dependency: it is there if it runs this
+
+            trio.lowlevel.spawn_system_task(run, name=name)
+        else:
+            task = loop.create_task(run(), name=name)
+            _running.add(task)
+            task.add_done_callback(_running.discard)
