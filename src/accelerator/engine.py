@@ -6,13 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Final, assert_never
 
 from accelerator import policy
-from accelerator.entry import CONDITIONS, Request
+from accelerator.entry import CONDITIONS, Request, Response
 from accelerator.fill import Exchange, Fill
 from accelerator.flight import ROUNDS, Flights, Patience, place_of
 from accelerator.options import CacheEvent
 from accelerator.policy import Decision
 from accelerator.respond import respond
-from accelerator.tagging import start_listening, stop_listening, tag_of_reference
+from accelerator.tagging import start_listening, stop_listening
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Application, Message, Receive, Scope, Send
@@ -49,7 +49,7 @@ class Engine:
         self._owner = owner
         self._runtime = runtime
         self._flights = Flights(runtime, options.clock)
-        self._store_has_failed = False
+        self._failing: set[str] = set()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -138,23 +138,25 @@ class Engine:
 
         stale = found.entry if flight.place.is_stored else None
         fwd = _reason_to_forward(exchange.request, found)
-        fill = Fill(exchange, found.mark, stale, fwd, self._options, commit, judge)
-        fill.is_validation = decision is Decision.VALIDATE
-        fill.is_known_storable = self._flights.is_storable(flight.place, if_unknown=False)
+        fill = Fill(exchange, found.mark, stale, found.invalidated, fwd, self._options, commit, judge)
         try:
+            fill.is_validation = decision is Decision.VALIDATE
+            fill.is_known_storable = self._flights.is_storable(flight.place, if_unknown=False)
             await self._call(exchange, fill, policy.conditions(stale) if stale and fill.is_validation else [])
-            if fill.wants_retry:
-                fill = Fill(exchange, found.mark, stale, fwd, self._options, commit, judge)
+            if fill.wants_retry and not fill.answered_stale:
+                exchange = exchange.again()
+                fill = Fill(exchange, found.mark, stale, found.invalidated, fwd, self._options, commit, judge)
+                fill.is_known_storable = True
                 await self._call(exchange, fill, [])
         finally:
             flight.land()
-        self._emit_fill(exchange, fill)
+            self._emit_fill(exchange, fill)
 
     async def _call(self, exchange: Exchange, fill: Fill, conditions: list[tuple[bytes, bytes]]) -> None:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
         scope = exchange.scope
-        headers = scope["headers"]
-        scope["headers"] = [line for line in headers if line[0] not in CONDITIONS] + conditions
+        headers, ttl = scope["headers"], scope.get("accelerator.cache_for")
+        scope["headers"] = [line for line in headers if line[0].lower() not in CONDITIONS] + conditions
         scope["accelerator"] = self._owner
         scope["accelerator.tags"] = fill.said.tags
         token = start_listening(fill.said)
@@ -168,7 +170,10 @@ class Engine:
         finally:
             stop_listening(token)
             scope["headers"] = headers  # what stands around the cache finds its scope as it was
-            del scope["accelerator"], scope["accelerator.tags"]
+            if ttl is None:
+                scope.pop("accelerator.cache_for", None)
+            scope.pop("accelerator", None)
+            scope.pop("accelerator.tags", None)
         await fill.finish()
 
     def _refresh(self, exchange: Exchange, found: Lookup) -> None:
@@ -185,7 +190,7 @@ class Engine:
             can_validate = policy.can_validate(found.entry, found.invalidated)
             await self._fill(exchange, found, Decision.VALIDATE if can_validate else Decision.FILL, flight)
             before, again = found.entry, await self._look_up(exchange.request)
-            if again is None or not again.invalidated or again.entry in {None, before}:
+            if again is None or again.entry is None or not again.invalidated or again.entry == before:
                 return
             successor = self._flights.lead_if_none(flight.place)
             if successor is None:
@@ -198,26 +203,22 @@ class Engine:
         scope, request = exchange.scope, exchange.request
 
         async def send(message: Message) -> None:
-            if message["type"] == "http.response.start" and 200 <= message["status"] < 400:
-                await self._invalidate_target(request, message)
+            if message.get("type") == "http.response.start":
+                response = Response.read(message, 0, 0)
+                if response is not None and response.status in policy.SUCCESS:
+                    message = {**message, "headers": [*response.headers]}  # they may have been there to read once
+                    await self._store.invalidate(policy.invalidated_by(request, response), soft=False)
             await exchange.send(message)
 
         scope["accelerator"] = self._owner
+        token = start_listening(None)  # what is said in here is said of nothing that may be stored
         try:
             await self._app(scope, exchange.receive, send if policy.is_unsafe(scope["method"]) else exchange.send)
         finally:
-            del scope["accelerator"]
-        if self._options.on_event is not None:
-            self.emit(CacheEvent("pass", method=scope["method"], url=request.url))
-
-    async def _invalidate_target(self, request: Request, start: Message) -> None:
-        """Take back the target URI and the same-origin URIs of Location and Content-Location (RFC 9111 §4.4)."""
-        tags = {request.url_tag}
-        for name, value in start.get("headers", ()):
-            if name.lower() in {b"location", b"content-location"}:
-                tag = tag_of_reference(request.url, value.decode("latin-1"))
-                tags.update([tag] if tag is not None else [])
-        await self._store.invalidate(tags, soft=False)
+            stop_listening(token)
+            scope.pop("accelerator", None)
+            if self._options.on_event is not None:
+                self.emit(CacheEvent("pass", method=scope["method"], url=request.url))
 
     # --- the store, which may fail ------------------------------------------------------------------------------------
 
@@ -225,23 +226,25 @@ class Engine:
         try:
             found = await self._store.lookup(request)
         except Exception as error:  # noqa: BLE001 - whatever a store raises, it fails no request
-            self._report_outage(error)
+            self._report_outage("lookup", error)
             return None
-        self._store_has_failed = False
+        self._failing.discard("lookup")
         return found
 
     async def _commit(self, entry: Entry) -> bool:
         try:
-            return await self._store.commit(entry)
+            stored = await self._store.commit(entry)
         except Exception as error:  # noqa: BLE001 - whatever a store raises, it fails no request
-            self._report_outage(error)
+            self._report_outage("commit", error)
             return False
+        self._failing.discard("commit")
+        return stored
 
-    def _report_outage(self, error: Exception) -> None:
-        """Log a failing store, once until it answers again."""
-        if not self._store_has_failed:
-            self._store_has_failed = True
-            logger.error("the store fails, requests go to the application: %r", error)
+    def _report_outage(self, method: str, error: Exception) -> None:
+        """Log what fails of a store, once until it succeeds again."""
+        if method not in self._failing:
+            self._failing.add(method)
+            logger.error("the store's %s fails, requests go to the application: %r", method, error)
 
     # --- reports ------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,9 @@ from accelerator import headers as h
 from accelerator.tagging import url_tag
 
 if TYPE_CHECKING:
-    from accelerator.asgi_types import Scope
+    from collections.abc import Iterable
+
+    from accelerator.asgi_types import Message, Scope
 
 Key: TypeAlias = tuple[str, bytes, bytes, str, bytes, str, str, bool]
 """Scheme, host, path as received, path as routed, query, mount point, partition, and whether there is an Origin."""
@@ -45,13 +47,7 @@ class Request:
     __slots__ = ("_fields", "audience", "has_range", "is_bypass", "is_get", "key")
 
     def __init__(self, scope: Scope, partition: str = "") -> None:
-        fields: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            if name in fields:
-                fields[name] += (b"; " if name == b"cookie" else b", ") + value.strip()
-            else:
-                fields[name] = value.strip()
-        self._fields = fields
+        self._fields = fields = _joined(scope["headers"])
         self.is_get = scope["method"] == "GET"
         self.is_bypass = not (
             (self.is_get or scope["method"] == "HEAD")
@@ -79,7 +75,7 @@ class Request:
     def url(self) -> str:
         """The absolute URL, as it was asked for."""
         scheme, host, path, _, query, *_ = self.key
-        return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("latin-1")
+        return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("utf-8", "surrogateescape")
 
     @property
     def partition(self) -> str:
@@ -107,6 +103,21 @@ class Request:
         )
 
 
+def _joined(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the fields by name, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
+    fields: dict[bytes, bytes] = {}
+    repeated: dict[bytes, list[bytes]] = {}
+    for line, value in lines:
+        name = line.lower()  # ASGI says that it is, some servers and middlewares do not care
+        if name in fields:
+            repeated.setdefault(name, [fields[name]]).append(value.strip())
+        else:
+            fields[name] = value.strip()
+    for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
+        fields[name] = (b"; " if name == b"cookie" else b", ").join(values)
+    return fields
+
+
 def _server(scope: Scope) -> bytes:
     """Stand in for a Host that an HTTP/1.0 client may leave out."""
     host, port = scope.get("server") or ("", None)
@@ -129,6 +140,16 @@ class Response:
     requested: float
     received: float
 
+    @classmethod
+    def read(cls, start: Message, requested: float, received: float) -> Response | None:
+        """Return the response that a message starts, None if it is not as ASGI says: the server is to judge that."""
+        status, lines = start.get("status"), start.get("headers", ())
+        try:
+            headers = tuple((bytes(memoryview(name)), bytes(memoryview(value))) for name, value in lines)
+        except (TypeError, ValueError):
+            return None
+        return cls(status, headers, requested, received) if type(status) is int else None
+
     def get(self, name: bytes) -> bytes | None:
         """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
         return h.combined(self.headers, name)
@@ -147,7 +168,8 @@ class Entry:
         vary: the request fields it varies on.
         selected_by: their values in that request.
         status: the status code.
-        headers: the header lines as the application sent them, less tags, plus what the cache adds for clients.
+        headers: the header lines as the application sent them, less tags and what concerns one connection.
+        added: what the cache adds to them for clients: an ETag, the word that makes browsers ask.
         body: the whole body.
         tags: what it was made from, with the library's own tags of its URL and of everything.
         mark: the last position when its making began, by the reckoning of the store that gave it.
@@ -168,6 +190,7 @@ class Entry:
     selected_by: tuple[bytes | None, ...]
     status: int
     headers: h.HeaderLines
+    added: h.HeaderLines
     body: bytes
     tags: frozenset[str]
     mark: Mark

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -12,7 +12,7 @@ from accelerator import policy
 from accelerator.entry import CONDITIONS, Entry, Request, Response
 from accelerator.policy import Plan, Refusal
 from accelerator.respond import respond
-from accelerator.tagging import InvalidTagError, Said
+from accelerator.tagging import InvalidTagError, Said, entry_tags
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from accelerator.options import Options
 
 logger = logging.getLogger("accelerator")
+
+ALONE_SECONDS: Final = 60.0
+"""How long the application may go on for the store alone, once the client has left."""
 
 
 @dataclass(slots=True)
@@ -37,17 +40,25 @@ class Exchange:
     def detached(self) -> Exchange:
         """Return the exchange that asks for the same thing as a whole, on nobody's behalf."""
         unwanted = CONDITIONS | {b"range"}
-        headers = [line for line in self.scope["headers"] if line[0] not in unwanted]
+        headers = [line for line in self.scope["headers"] if line[0].lower() not in unwanted]
         scope = {**self.scope, "method": "GET", "headers": headers}
-        events: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
 
-        async def receive() -> Message:
-            return events.pop() if events else {"type": "http.disconnect"}
+        async def leave() -> Message:
+            return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
             """Nobody listens."""
 
-        return Exchange(Request(scope, self.request.partition), scope, receive, send)
+        return Exchange(Request(scope, self.request.partition), scope, leave, send).again()
+
+    def again(self) -> Exchange:
+        """Return an exchange for another call of the application: its empty request is there to read once more."""
+        events: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> Message:
+            return events.pop() if events else await self.receive()
+
+        return replace(self, receive=receive)
 
 
 class Fill:
@@ -60,10 +71,11 @@ class Fill:
         exchange: the request and the client's ends.
         mark: the mark of the lookup that led here.
         stale: the entry that may be served in place of an error, or that a 304 speaks of.
+        is_invalidated: that entry was softly invalidated.
         fwd: why the application is asked, in the words of RFC 9211 §2.2.
         options: the options.
         commit: stores an entry, and says whether it did.
-        judge: is told, once that is known, whether the response can be stored.
+        judge: is told, once that is known, whether the response could be stored.
 
     Attributes:
         said: what the application says of its response.
@@ -73,7 +85,8 @@ class Fill:
         is_validation: the request carries the validators of `stale`.
         is_known_storable: so were its likes: the client's leaving does not stop it even before it starts.
         was_validated: the application said 304 of `stale`.
-        wants_retry: the application said 304 of something else than `stale`: ask again without conditions.
+        wants_retry: the application said 304 of something else than `stale`, or one that proves too little: ask again
+            without conditions.
         answered_stale: the client got `stale` in place of an error.
     """
 
@@ -82,6 +95,7 @@ class Fill:
         exchange: Exchange,
         mark: Mark,
         stale: Entry | None,
+        is_invalidated: bool,
         fwd: str,
         options: Options,
         commit: Callable[[Entry], Awaitable[bool]],
@@ -99,6 +113,7 @@ class Fill:
         self._exchange = exchange
         self._mark = mark
         self._stale = stale
+        self._is_invalidated = is_invalidated
         self._fwd = fwd
         self._options = options
         self._commit = commit
@@ -110,29 +125,45 @@ class Fill:
         self._chunks: list[bytes] = []
         self._size = 0
         self._take: Callable[[Message], Awaitable[None]] = self._forward
-        self._client_has_left = False
+        self._is_anything_out = False
+        self._has_been_answered_by_304 = False  # the client has what the response says: its body is kept from it
+        self._left_at: float | None = None  # when the client was found to have left
+        self._disconnect: Message | None = None
+        self._has_ended = False  # nothing more of the response will be kept
         self._is_settled: anyio.Event | None = None  # set when nothing more will be kept
 
     # --- the application's ends ---------------------------------------------------------------------------------------
 
     async def receive(self) -> Message:
         """Pass on what the client sends; that it left is no news while the response is still wanted here."""
-        message = await self._exchange.receive()
-        before_start = self.is_known_storable and self._response is None
-        if message["type"] == "http.disconnect" and (before_start or self._plan is not None):
-            self._is_settled = self._is_settled or anyio.Event()
-            await self._is_settled.wait()
+        message = self._disconnect or await self._exchange.receive()
+        kind = message.get("type")
+        if kind == "http.request" and (message.get("body") or message.get("more_body")):
+            await self._give_up("a request with content")  # RFC 9110 §9.3.1: it may be answered by what it says
+        elif kind == "http.disconnect":
+            self._disconnect = message  # some servers say it once, and a wait for it may be cancelled
+            await self._keep_disconnect_back()
         return message
+
+    async def _keep_disconnect_back(self) -> None:
+        """Wait until the application is not needed any more, or for as long as it may work for nobody."""
+        before_start = self.is_known_storable and self._response is None
+        if before_start or self._plan is not None:
+            self._is_settled = self._is_settled or anyio.Event()
+            with anyio.move_on_after(ALONE_SECONDS):
+                await self._is_settled.wait()
+        if not self._has_ended:
+            await self._give_up("the client left")  # an application that knows may answer less than it would
 
     async def send(self, message: Message) -> None:
         """Take a message of the application."""
-        kind = message["type"]
+        kind = message.get("type")
         if kind == "http.response.start" and self._response is None:
             await self._start(message)
         elif kind == "http.response.body" and self._response is not None:
             await self._take(message)
         else:
-            await self._give_up("a message of another kind")
+            await self._refuse("a message of another kind")
             await self._forward(message)
 
     async def finish(self) -> None:
@@ -143,22 +174,26 @@ class Fill:
 
     async def rescue(self) -> bool:
         """Hide that the application raised behind the stale entry, if that is allowed; say whether it was."""
-        nothing_is_out = self._response is None or self._held is not None
-        if not self.answered_stale and nothing_is_out and self._may_hide_error():
+        if not self._is_anything_out and self._may_hide_error():
             await self._answer_stale()
         return self.answered_stale
 
     # --- what the response turns out to be ----------------------------------------------------------------------------
 
     async def _start(self, message: Message) -> None:
-        lines = tuple((bytes(name), bytes(value)) for name, value in message.get("headers", ()))
-        response = self._response = Response(message["status"], lines, self._requested, self._options.clock())
+        response = Response.read(message, self._requested, self._options.clock())
+        if response is None:
+            await self._give_up("a malformed start")
+            await self._forward(message)
+            return
+        self._response = response
         if self.is_validation and response.status == 304:
             assert self._stale is not None  # noqa: S101 - it is what is validated
-            self.wants_retry = not policy.same_representation(self._stale, response)
+            is_proof = not self._is_invalidated or policy.proves_unchanged(self._stale, response)
+            self.wants_retry = not (is_proof and policy.same_representation(self._stale, response))
             self._take = self._drop if self.wants_retry else self._freshen
         elif response.status in policy.ERRORS and self._may_hide_error():
-            self._take = self._drop
+            logger.error("answered %d, a stale response was served: %r", response.status, self._exchange.request.url)
             await self._answer_stale()
         else:
             await self._start_copy(message, response)
@@ -166,104 +201,110 @@ class Fill:
     async def _start_copy(self, message: Message, response: Response) -> None:
         self.said.hear(self._exchange.scope)
         plan = policy.plan(self._exchange.request, response, self.said, self._options)
-        self._held = {**message, "headers": [*policy.client_headers(response, plan, self._options)]}
-        if isinstance(plan, Refusal):
-            await self._give_up(plan)
+        self._held = {**message, "headers": [*policy.without_tags(response.headers, self._options)]}
+        if self.reason:
+            await self._give_up(self.reason)
+        elif isinstance(plan, Refusal):
+            await self._refuse(plan)
         elif message.get("trailers"):
-            await self._give_up("trailers")
+            await self._refuse("trailers")
         elif policy.promised_size(response) > self._options.max_body_bytes:
-            await self._give_up("body too large")
+            await self._refuse("body too large")
         else:
             self._plan = plan
             self._take = self._copy
-            self._judge(True)
+            self._held["headers"] += policy.added_for_browsers(response)
 
     async def _copy(self, message: Message) -> None:
         """Keep a chunk and pass it on; before the last one goes out, the entry is in the store."""
         chunk = message.get("body", b"")
-        self._chunks.append(chunk)
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            await self._refuse("a malformed body")
+            await self._forward(message)
+            return
+        self._chunks.append(bytes(chunk))
         self._size += len(chunk)
         if self._size > self._options.max_body_bytes:
-            await self._give_up("body too large")
+            await self._refuse("body too large")
         elif message.get("more_body", False):
             await self._release()
         else:
-            message = await self._complete(message)
+            await self._complete()
         await self._forward(message)
 
-    async def _complete(self, last: Message) -> Message:
-        """Store the response, and return the last message as the client gets it."""
+    async def _complete(self) -> None:
+        """Store the response."""
         assert self._response is not None  # noqa: S101 - it has started
         assert self._plan is not None  # noqa: S101 - else it would not be copied
         if not policy.complete(self._response, self._size):
-            await self._give_up("incomplete response")
-            return last
-        entry = await self._keep(self._response, self._plan, b"".join(self._chunks), self._mark)
-        if self._held is not None and entry is not None and entry.status == 200:
-            last = self._conclude_in_one_piece(self._held, entry, last)
+            await self._refuse("incomplete response")
+            return
+        await self._keep(self._response, self._plan, b"".join(self._chunks), self._mark)
+        if self._held is not None and self.entry is not None and self.entry.validator is None:
+            self._held["headers"] += [line for line in self.entry.added if line[0] == b"etag"]
         await self._release()
         self._settle()
-        return last
-
-    def _conclude_in_one_piece(self, held: Message, entry: Entry, last: Message) -> Message:
-        """While nothing is out yet, add the ETag to the start, or make it a 304 where the client has this already."""
-        if self.stored and policy.not_modified(self._exchange.request, entry.etag, entry.headers, entry.received):
-            self._held = {**held, "status": 304, "headers": [*policy.not_modified_headers(entry.headers)]}
-            return {**last, "body": b""}
-        if entry.validator is None:
-            self._held = {**held, "headers": [*held["headers"], (b"etag", entry.etag)]}
-        return last
 
     async def _freshen(self, message: Message) -> None:
         """Answer the client from the stored entry and the 304 that was given for it (RFC 9111 §4.3.4)."""
         if message.get("more_body", False):
             return
+        self._take = self._drop
         self.was_validated = True
         assert self._response is not None  # noqa: S101 - it has started
         assert self._stale is not None  # noqa: S101 - it is what is validated
         exchange, stale = self._exchange, self._stale
         self.said.hear(exchange.scope)
         merged = policy.freshened(stale, self._response)
-        plan = policy.plan_after_304(exchange.request, stale, self._response, merged, self.said, self._options)
+        plan = policy.plan_after_304(exchange.request, stale, merged, self.said, self._options)
         if isinstance(plan, Refusal):
             self.reason = plan
+            self._judge(False)
         else:
-            mark = policy.mark_after_304(stale, self._response, self._mark)
-            self.entry = await self._keep(merged, plan, stale.body, mark, policy.application_tags(stale))
+            mark = self._mark if policy.proves_unchanged(stale, self._response) else stale.mark
+            await self._keep(merged, plan, stale.body, mark, policy.application_tags(stale))
         self._settle()
         if self.entry is not None and self.stored:
             age = policy.age(self.entry, self._options.clock())
             await respond(exchange.request, self.entry, age, self._status_line(), self._forward)
         else:
-            headers = [*policy.client_headers(merged, plan, self._options)]
+            headers = [*policy.without_tags(merged.headers, self._options), *policy.added_for_browsers(merged)]
             self._held = {"type": "http.response.start", "status": merged.status, "headers": headers}
             await self._release()
             await self._forward({"type": "http.response.body", "body": stale.body})
 
     async def _drop(self, message: Message) -> None:
-        """The client has its answer from the store, or gets it from another call."""
+        """Keep from the client what it has from the store, or gets from another call."""
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
     async def _keep(
         self, response: Response, plan: Plan, body: bytes, mark: Mark, older_tags: Iterable[str] = ()
-    ) -> Entry | None:
+    ) -> None:
         """Make the entry and store it, with every tag that was said until now."""
         self.said.hear(self._exchange.scope)
         if self.said.vetoed:
             self.reason = policy.VETOED
-            return None
-        tags = (*older_tags, *self.said.tags, *policy.header_tags(response, self._options))
+            self._judge(False)
+            return
+        request = self._exchange.request
         try:
-            entry = policy.new_entry(self._exchange.request, response, plan, self._options, body, tags, mark)
+            tags = entry_tags((*older_tags, *self.said.tags, *policy.header_tags(response, self._options)))
         except (InvalidTagError, TypeError) as error:
             self.reason = "tags"
-            logger.warning("not stored: %s: %r", error, self._exchange.request.url)
-            return None
-        self.entry = entry
-        self.stored = await self._commit(entry)
+            logger.warning("not stored: %s: %r", error, request.url)
+            self._judge(False)
+            return
+        self.entry = policy.new_entry(request, response, plan, self._options, body, tags, mark)
+        self.stored = await self._commit(self.entry)
         self.reason = "" if self.stored else "refused by the store"
-        return entry
+        if self.stored:
+            self._judge(plan.lifetime > 0)  # what is never fresh answers nobody who waits
+
+    async def _refuse(self, reason: str) -> None:
+        """Store nothing, and remember that such a response could not be stored."""
+        self._judge(False)
+        await self._give_up(reason)
 
     async def _give_up(self, reason: str) -> None:
         """Store nothing; the client gets the rest as it comes."""
@@ -271,31 +312,49 @@ class Fill:
         self._chunks.clear()
         self._take = self._forward
         self.reason = self.reason or reason
-        self._judge(False)
         self._settle()
         await self._release()
 
     async def _release(self) -> None:
-        """Let the held start out."""
-        if self._held is not None:
-            held, self._held = self._held, None
-            if (line := self._status_line()) is not None:
-                held["headers"].append((b"cache-status", line))
-            await self._forward(held)
+        """Let the held start out; as a 304 where the client has this response already (RFC 9110 §13.2.2)."""
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        headers = tuple(held["headers"])
+        if held["status"] == 200 and policy.not_modified(self._exchange.request, headers, self._options.clock()):
+            held = {**held, "status": 304, "headers": [*policy.not_modified_headers(headers)]}
+            await self._forward_start(held)
+            self._has_been_answered_by_304 = True
+        else:
+            await self._forward_start(held)
+
+    async def _forward_start(self, start: Message) -> None:
+        if (line := self._status_line()) is not None:
+            start["headers"].append((b"cache-status", line))
+        await self._forward(start)
 
     async def _forward(self, message: Message) -> None:
         """Pass a message on. A client that has left does not stop a fill that is still wanted."""
-        if self._client_has_left and self._plan is not None:
-            return
+        if self._left_at is not None and self._plan is not None:
+            if self._options.clock() < self._left_at + ALONE_SECONDS:
+                return
+            await self._give_up("the client left")
+        if self._has_been_answered_by_304 and message.get("type") == "http.response.body":
+            message = {**message, "body": b""}
+        self._is_anything_out = True
         try:
             await self._exchange.send(message)
         except OSError:
             if self._plan is None:
                 raise
-            self._client_has_left = True
+            self._left_at = self._options.clock()
 
     def _settle(self) -> None:
+        """Let go of the application: nothing more of it will be kept."""
         self._plan = None
+        self._has_ended = True
+        if self._take == self._copy:
+            self._take = self._forward
         if self._is_settled is not None:
             self._is_settled.set()
 
@@ -304,8 +363,9 @@ class Fill:
 
     async def _answer_stale(self) -> None:
         assert self._stale is not None  # noqa: S101 - asked before
-        self.answered_stale = True
+        self.answered_stale = self._is_anything_out = True
         self._held = None
+        self._take = self._drop
         self.reason = "stale-if-error"
         self._settle()
         age = policy.age(self._stale, self._options.clock())

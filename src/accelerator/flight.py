@@ -122,6 +122,7 @@ class Flights:
         patience.seconds = await landing.wait(patience.seconds)
         if not patience.seconds:
             self.judge(place, storable=False)
+            self.take_off_the_list(running)  # it may hang for ever: nobody else is to wait for it
         return None
 
     def lead_if_none(self, place: Place) -> Flight | None:
@@ -153,6 +154,6 @@ class Flights:
     def is_storable(self, place: Place, if_unknown: bool) -> bool:
         """Tell whether responses for this key and audience could be stored so far."""
         storable, until = self._verdicts.get(hash(place[:2]), (None, 0.0))
-        if storable or place.is_stored:
-            return True
-        return if_unknown and not (storable is False and self._clock() < until)
+        if storable is False and self._clock() < until:
+            return False
+        return storable or place.is_stored or if_unknown

@@ -17,9 +17,19 @@ MAX_SECONDS: Final = 2**31
 """What a larger number of seconds counts as (RFC 9111 §1.2.2)."""
 
 _MAX_CONTROL_BYTES: Final = 8192
+_YEAR: Final = 31_556_952  # seconds of the mean Gregorian year
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_FORBIDDING: Final = {
+    "no-store": "no-store",
+    "private": "private",
+    "no-cache": "no-cache",
+    "must-revalidate": "proxy-revalidate",  # forbids the same, but allows nothing
+    "proxy-revalidate": "proxy-revalidate",
+}
+"""What directives with a malformed name count as."""
+
 _LIST_MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"|")+', re.DOTALL)
-_ENTITY_TAG = re.compile(rb'\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)')
+_ENTITY_TAG = re.compile(rb'[\s,]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|$)')
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME: Final = r"(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60)"
 _MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
@@ -55,7 +65,8 @@ def delta_seconds(text: str | None) -> int | None:
     """Return a number of seconds (RFC 9111 §1.2.2), capped at `MAX_SECONDS`, or None if it is not one."""
     if text is None or not (text.isascii() and text.isdigit()):
         return None
-    return MAX_SECONDS if len(text.lstrip("0")) > len(str(MAX_SECONDS)) else min(int(text), MAX_SECONDS)
+    digits = text.lstrip("0") or "0"
+    return MAX_SECONDS if len(digits) > len(str(MAX_SECONDS)) else min(int(digits), MAX_SECONDS)
 
 
 class CacheControl:
@@ -76,9 +87,13 @@ class CacheControl:
             return cls({"no-store": [None]})
         for member in members(value):
             text, equals, argument = member.partition("=")
-            name = _TOKEN.match(text.strip().lower())
-            if name is not None:
-                arguments.setdefault(name[0], []).append(_unquoted(argument.strip()) if equals else None)
+            text = text.strip().lower()
+            token = _TOKEN.match(text)
+            name = token[0] if token else ""
+            if name != text:
+                name = _FORBIDDING.get(name, "")
+            if name:
+                arguments.setdefault(name, []).append(_unquoted(argument.strip()) if equals else None)
         return cls(arguments)
 
     @classmethod
@@ -132,18 +147,20 @@ def http_date(value: bytes | None, now: float) -> float | None:
             month = _MONTHS.index(match["month"].lower()) + 1
             clock = (int(match["hour"]), int(match["minute"]), int(match["second"]))
             year, day = int(match["year"]), int(match["day"])
-            if len(match["year"]) == 2:
-                year = _full_year(year, now)
-            if not 1 <= day <= (calendar.monthrange(year, month)[1] if year else 0):
-                return None
-            return float(calendar.timegm((year, month, day, *clock)))
+            if len(match["year"]) == 4:
+                return _timestamp(year, month, day, clock)
+            this_year = 1970 + int(now // _YEAR)
+            in_this_century = _timestamp(this_year - this_year % 100 + year, month, day, clock)
+            if in_this_century is not None and in_this_century > now + 50 * _YEAR:
+                return _timestamp(this_year - this_year % 100 + year - 100, month, day, clock)
+            return in_this_century
     return None
 
 
-def _full_year(two_digits: int, now: float) -> int:
-    this_year = 1970 + int(now // 31_556_952)  # the mean Gregorian year, in seconds
-    year = this_year - this_year % 100 + two_digits
-    return year - 100 if year > this_year + 50 else year
+def _timestamp(year: int, month: int, day: int, clock: tuple[int, int, int]) -> float | None:
+    if not year or not 1 <= day <= calendar.monthrange(year, month)[1]:
+        return None
+    return float(calendar.timegm((year, month, day, *clock)))
 
 
 def entity_tags(value: bytes) -> list[bytes]:
@@ -154,6 +171,11 @@ def entity_tags(value: bytes) -> list[bytes]:
         tags.append(match[1])
         position = match.end()
     return tags
+
+
+def is_token(name: str) -> bool:
+    """Tell whether this can be the name of a field (RFC 9110 §5.6.2)."""
+    return _TOKEN.fullmatch(name.lower()) is not None
 
 
 def is_strong(entity_tag: bytes | None) -> bool:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from accelerator.headers import is_token
 from accelerator.tagging import seconds
 
 if TYPE_CHECKING:
@@ -102,13 +103,22 @@ class Options:
             value = getattr(self, name)
             if not (callable(value) or (value is None and may_be_none)):
                 raise TypeError(f"{name} has to be callable, not {type(value).__name__}")
+        if self.max_body_bytes < 0:
+            raise ValueError(f"max_body_bytes is 0 or more, not {self.max_body_bytes}")
+        self._check_names()
+
+    def _check_names(self) -> None:
         if type(self.tag_headers) is not tuple or not all(isinstance(name, str) for name in self.tag_headers):
             raise TypeError(f"tag_headers is a tuple of field names, not {self.tag_headers!r}")
-        if self.cache_status is not None and not _is_token(self.cache_status):
+        if not all(is_token(name) for name in self.tag_headers):
+            raise ValueError(f"tag_headers are names of fields (RFC 9110 §5.1), not {self.tag_headers!r}")
+        if self.cache_status is not None and not isinstance(self.cache_status, str):
+            raise TypeError(f"cache_status is a str or None, not {type(self.cache_status).__name__}")
+        if self.cache_status is not None and not _is_sf_token(self.cache_status):
             raise ValueError(f"cache_status is a token such as 'accelerator' (RFC 9211 §2), not {self.cache_status!r}")
 
 
-def _is_token(name: str) -> bool:
+def _is_sf_token(name: str) -> bool:
     """Tell whether `name` is a structured-field token (RFC 9651 §3.3.4)."""
     return (
         name.isascii()

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from accelerator import headers as h
 from accelerator.entry import Entry, Request, Response
-from accelerator.tagging import ALL, Said, entry_tags
+from accelerator.tagging import ALL, Said, tag_of_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from accelerator.entry import Mark, Vary
     from accelerator.options import Options
 
@@ -26,6 +24,10 @@ ERRORS: Final = frozenset({500, 502, 503, 504})
 
 _CACHEABLE_BY_DEFAULT: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})  # RFC 9110 §15.1
 _CONTENT_FIELD = re.compile(rb"content-(?:type|length|encoding|language|range)|transfer-encoding", re.IGNORECASE)
+_NOT_STORED: Final = frozenset(  # RFC 9111 §3.1, and Age, which each answer says anew
+    b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization te trailer"
+    b" transfer-encoding upgrade".split()
+)
 
 
 # --- reuse ------------------------------------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ def _staleness(entry: Entry, current_age: float) -> float:
 
 
 def can_validate(entry: Entry, invalidated: bool) -> bool:
-    """A 304 lifts an entry over an invalidation only by a strong ETag: a weak validator may miss a change."""
+    """Tell whether asking is of use: only a strong ETag can lift an entry over an invalidation."""
     if invalidated:
         return h.is_strong(entry.validator)
     return entry.validator is not None or entry.last_modified is not None
@@ -114,6 +116,7 @@ class Refusal(str):
     __slots__ = ()
 
 
+NO_TIME: Final = Refusal("no explicit time")
 VETOED: Final = Refusal("no_store()")
 
 
@@ -147,11 +150,15 @@ def _forbidden(response: Response, control: h.CacheControl, said: Said, options:
             return Refusal(directive)
     if response.has(b"set-cookie"):
         return Refusal("Set-Cookie")
-    if b"*" in h.field_names(response.get(b"vary") or b""):
-        return Refusal("Vary: *")
+    if not all(name != b"*" and h.is_token(name.decode("latin-1")) for name in _vary(response)):
+        return Refusal("Vary")
     if not _storable_status(response.status, options):
         return Refusal(f"status {response.status}")
     return None
+
+
+def _vary(response: Response) -> Vary:
+    return h.field_names(response.get(b"vary") or b"")
 
 
 def _storable_status(status: int, options: Options) -> bool:
@@ -174,9 +181,9 @@ def _lifetime(
             return time
     if not targeted and response.has(b"expires"):
         return _expires(response)
-    if options.default_ttl is not None and response.status in _CACHEABLE_BY_DEFAULT:
-        return options.default_ttl
-    return Refusal("no explicit time")
+    if options.default_ttl is None or options.default_ttl <= 0 or response.status not in _CACHEABLE_BY_DEFAULT:
+        return NO_TIME
+    return options.default_ttl
 
 
 def _expires(response: Response) -> float:
@@ -210,37 +217,44 @@ def _plan(
         return 0 if no_default else default
 
     public = said.public or "public" in control
+    # must-revalidate shares an answer with others because of the time that it comes with
+    has_own_time = unasked and (control.has_any("max-age", "s-maxage", "no-cache") or response.has(b"expires"))
     return Plan(
-        vary=h.field_names(response.get(b"vary") or b""),
+        vary=_vary(response),
         lifetime=lifetime,
         stale_while_revalidate=window(
             said.stale_while_revalidate, "stale-while-revalidate", options.stale_while_revalidate
         ),
         stale_if_error=window(said.stale_if_error, "stale-if-error", options.stale_if_error),
         for_cookies=explicit or public or "s-maxage" in control,
-        for_credentials=public or control.has_any("s-maxage", "must-revalidate"),
+        for_credentials=public or "s-maxage" in control or (has_own_time and "must-revalidate" in control),
     )
 
 
 def _worth_keeping_stale(response: Response, made: Plan) -> bool:
     """What is stale from the first moment is of use only if it can be validated, or served stale."""
-    return made.stale_while_revalidate > 0 or response.has(b"etag") or response.has(b"last-modified")
+    may_be_served = made.stale_while_revalidate > 0 or made.stale_if_error > 0
+    return may_be_served or response.has(b"etag") or response.has(b"last-modified")
 
 
 # --- making an entry --------------------------------------------------------------------------------------------------
 
 
-def client_headers(response: Response, made: Plan | Refusal, options: Options) -> h.HeaderLines:
-    """Return the header lines as clients get them: without tags, and never left to a browser's own guess.
+def without_tags(headers: h.HeaderLines, options: Options) -> h.HeaderLines:
+    """Return header lines as clients get them: tags are between the application and the cache."""
+    hidden = {name.lower().encode("latin-1") for name in options.tag_headers}
+    return tuple(line for line in headers if line[0].lower() not in hidden)
+
+
+def added_for_browsers(response: Response) -> h.HeaderLines:
+    """Return what keeps a stored response from being left to a browser's own guess (RFC 9111 §4.2.2).
 
     A browser cannot be invalidated. A response that is kept here by a word that does not reach it (`cache_for`, a
     targeted field, `default_ttl`) tells it to ask each time; the answer is mostly a 304.
     """
-    hidden = {name.lower().encode("latin-1") for name in options.tag_headers}
-    lines = tuple(line for line in response.headers if line[0].lower() not in hidden)
-    if isinstance(made, Refusal) or response.has(b"cache-control") or response.has(b"expires"):
-        return lines
-    return (*lines, (b"cache-control", b"no-cache"))
+    if response.has(b"cache-control") or response.has(b"expires"):
+        return ()
+    return ((b"cache-control", b"no-cache"),)
 
 
 def header_tags(response: Response, options: Options) -> list[str]:
@@ -266,7 +280,7 @@ def new_entry(
     made: Plan,
     options: Options,
     body: bytes,
-    tags: Iterable[object],
+    tags: frozenset[str],
     mark: Mark,
 ) -> Entry:
     """Make the entry of a complete response.
@@ -279,23 +293,21 @@ def new_entry(
         body: its whole body.
         tags: every tag that was said of it.
         mark: the mark of the fill.
-
-    Raises:
-        TypeError, InvalidTagError: as `entry_tags`.
     """
-    headers = client_headers(response, made, options)
+    added = added_for_browsers(response)
     etag = response.get(b"etag")
     if etag is None and response.status == 200:
         etag = weak_etag(body)
-        headers = (*headers, (b"etag", etag))
+        added = (*added, (b"etag", etag))
     return Entry(
         key=request.key,
         vary=made.vary,
         selected_by=request.selects(made.vary),
         status=response.status,
-        headers=tuple(line for line in headers if line[0].lower() != b"age"),
+        headers=_storable_lines(without_tags(response.headers, options)),
+        added=added,
         body=body,
-        tags=entry_tags(tags) | {request.url_tag, ALL},
+        tags=tags | {request.url_tag, ALL},
         mark=mark,
         received=response.received,
         initial_age=initial_age(response),
@@ -308,6 +320,13 @@ def new_entry(
         validator=response.get(b"etag"),
         last_modified=response.get(b"last-modified"),
     )
+
+
+def _storable_lines(headers: h.HeaderLines) -> h.HeaderLines:
+    """Leave out what concerns one connection, and what its Connection field names (RFC 9111 §3.1)."""
+    connection = h.combined(headers, b"connection")
+    unstored = _NOT_STORED if connection is None else _NOT_STORED.union(h.field_names(connection))
+    return tuple(line for line in headers if line[0].lower() not in unstored)
 
 
 def weak_etag(body: bytes) -> bytes:
@@ -356,34 +375,29 @@ def same_representation(entry: Entry, response: Response) -> bool:
 def freshened(entry: Entry, response: Response) -> Response:
     """Return the stored response updated by a 304 (RFC 9111 §3.2, §4.3.4): its fields replace those of the same name.
 
-    The stored Date and the entity tag that the cache added do not outlive the validation.
+    The stored Date does not outlive the validation.
     """
     update = [line for line in response.headers if not _CONTENT_FIELD.fullmatch(line[0])]
     dropped = {name.lower() for name, _ in update} | {b"date"}
-    if entry.validator is None:
-        dropped.add(b"etag")
     kept = [line for line in entry.headers if line[0].lower() not in dropped]
     return replace(response, status=entry.status, headers=(*kept, *update))
 
 
-def plan_after_304(
-    request: Request, entry: Entry, response: Response, merged: Response, said: Said, options: Options
-) -> Plan | Refusal:
-    """Say how a freshened response may be stored: as before where the 304 says nothing of its own about that.
+def plan_after_304(request: Request, entry: Entry, merged: Response, said: Said, options: Options) -> Plan | Refusal:
+    """Say how a freshened response may be stored; the time that was said of the entry holds again if no other is given.
 
     Args:
         request: the request that validated.
         entry: the entry that was validated.
-        response: the 304.
-        merged: what `freshened` made of both.
+        merged: what `freshened` made of it and the 304.
         said: what was said with the 304.
         options: the options.
     """
-    news = said.ttl is not None or any(map(response.has, (b"cache-control", b"cdn-cache-control", b"expires")))
-    if news:
-        return plan(request, merged, said, options)
-    return _forbidden(merged, h.CacheControl.parse(None), said, options) or Plan(
-        vary=entry.vary,
+    made = plan(request, merged, said, options)
+    if made != NO_TIME:
+        return made
+    return Plan(
+        vary=_vary(merged),
         lifetime=entry.lifetime,
         stale_while_revalidate=entry.stale_while_revalidate,
         stale_if_error=entry.stale_if_error,
@@ -392,25 +406,25 @@ def plan_after_304(
     )
 
 
-def mark_after_304(entry: Entry, response: Response, mark: Mark) -> Mark:
-    """Only a strong ETag of the application's own proves that nothing changed up to the validation."""
-    sure = h.is_strong(entry.validator) and response.get(b"etag") in {None, entry.validator}
-    return mark if sure else entry.mark
+def proves_unchanged(entry: Entry, response: Response) -> bool:
+    """Tell whether a 304 proves that nothing changed up to the validation: only a strong ETag that it names does."""
+    return h.is_strong(entry.validator) and response.get(b"etag") == entry.validator
 
 
 # --- clients' conditions ----------------------------------------------------------------------------------------------
 
 
-def not_modified(request: Request, etag: bytes | None, headers: h.HeaderLines, received: float) -> bool:
-    """Tell whether the client has this 200 response already (RFC 9110 §13.2.2, RFC 9111 §4.3.2).
+def not_modified(request: Request, headers: h.HeaderLines, received: float) -> bool:
+    """Tell whether the client has a 200 response with these header lines already (RFC 9110 §13.2.2, RFC 9111 §4.3.2).
 
     Last-Modified counts only where it is sure: 60 seconds older than Date.
     """
     if (listed := request.get(b"if-none-match")) is not None:
-        if listed == b"*":
-            return True
-        return etag is not None and any(h.weakly_equal(etag, known) for known in h.entity_tags(listed))
-    since = h.http_date(request.get(b"if-modified-since"), received)
+        etag = h.combined(headers, b"etag")
+        return etag is not None and (listed == b"*" or any(h.weakly_equal(etag, tag) for tag in h.entity_tags(listed)))
+    if (asked := request.get(b"if-modified-since")) is None:
+        return False
+    since = h.http_date(asked, received)
     modified = h.http_date(h.combined(headers, b"last-modified"), received)
     if since is None or modified is None:
         return False
@@ -424,6 +438,20 @@ def not_modified_headers(headers: h.HeaderLines) -> h.HeaderLines:
 
 
 # --- what a request invalidates ---------------------------------------------------------------------------------------
+
+
+def invalidated_by(request: Request, response: Response) -> set[str]:
+    """Return the tags of what a successful unsafe request takes back (RFC 9111 §4.4).
+
+    They are those of its target URI, and of the URIs of Location and Content-Location if these have the same origin.
+    """
+    references = h.lines(response.headers, b"location") + h.lines(response.headers, b"content-location")
+    tags = {tag_of_reference(request.url, value.decode("utf-8", "surrogateescape")) for value in references}
+    return {request.url_tag} | {tag for tag in tags if tag is not None}
+
+
+SUCCESS: Final = range(200, 400)
+"""Statuses that say that something may have been changed (RFC 9111 §4.4)."""
 
 
 def is_unsafe(method: str) -> bool:

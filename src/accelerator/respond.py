@@ -21,9 +21,9 @@ async def respond(request: Request, entry: Entry, age: float, cache_status: byte
         cache_status: what to append to Cache-Status, None for nothing.
         send: the client's end.
     """
-    status, headers = entry.status, entry.headers
+    status, headers = entry.status, entry.headers + entry.added
     body = entry.body if request.is_get else b""
-    if status == 200 and not_modified(request, entry.etag, headers, entry.received):
+    if status == 200 and not_modified(request, headers, entry.received):
         status, headers, body = 304, not_modified_headers(headers), b""
     lines = [*headers, (b"age", b"%d" % age)]
     if cache_status is not None:

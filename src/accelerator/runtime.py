@@ -85,10 +85,22 @@ class AnyioRuntime:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            import trio  # not a dependency: it is there if it runs this
-
-            trio.lowlevel.spawn_system_task(run, name=name)
+            _spawn_on_trio(name, run)
         else:
             task = loop.create_task(run(), name=name)
             _running.add(task)
             task.add_done_callback(_running.discard)
+
+
+def _spawn_on_trio(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    import trio  # not a dependency: it is there if it runs this
+
+    async def contained() -> None:
+        try:
+            await run()
+        except trio.Cancelled:
+            raise
+        except BaseException:  # whatever a system task raises ends the whole program
+            logger.exception("%s was ended", name)
+
+    trio.lowlevel.spawn_system_task(contained, name=name)

@@ -94,8 +94,7 @@ def url_tag(host: str, path: str, query: str) -> str:
 
     A normalised URL too long for a tag is named by its digest.
     """
-    host = _normal_escapes(host.lower().removesuffix(":80").removesuffix(":443"))
-    url = f"{host}{_without_dot_segments(_normal_escapes(path)) or '/'}"
+    url = f"{_normal_host(host)}{_without_dot_segments(_normal_escapes(path)) or '/'}"
     if query:
         url += f"?{_normal_escapes(query)}"
     if len(url) + len("@url:") > MAX_TAG_BYTES:
@@ -134,6 +133,15 @@ def tag_of_reference(base: str, reference: str) -> str | None:
         return tag_of_url(target) if same else None
     except ValueError:
         return None
+
+
+def _normal_host(host: str) -> str:
+    """Return a host and port in lower case, without the root's dot and a default port (RFC 3986 §6.2.2.1, §6.2.3)."""
+    name, colon, port = _normal_escapes(host).lower().rpartition(":")
+    if not colon or not ((port.isascii() and port.isdigit()) or not port):
+        name, port = name + colon + port, ""
+    port = port.lstrip("0")
+    return name.removesuffix(".") + (f":{port}" if port not in {"", "80", "443"} else "")
 
 
 def _normal_escapes(text: str) -> str:
@@ -211,8 +219,12 @@ def seconds(name: str, value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}: {value!r:.80}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} has to be finite, not {value!r}")
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # an int beyond what a float can be
+        is_finite = False
+    if not is_finite:
+        raise ValueError(f"{name} has to be finite, not {value!r:.80}")
     return value
 
 
@@ -240,12 +252,7 @@ def cache_for(
         TypeError: a time is not a number, or `public` is not a bool.
         ValueError: a time is not finite.
     """
-    ttl = seconds("ttl", ttl)
-    for name, value in (("stale_while_revalidate", stale_while_revalidate), ("stale_if_error", stale_if_error)):
-        if value is not None:
-            seconds(name, value)
-    if not isinstance(public, bool):
-        raise TypeError(f"public is a bool, not {type(public).__name__}")
+    _check_times(ttl, stale_while_revalidate, stale_if_error, public)
     if (said := _current.get()) is not None:
         said.ttl = ttl
         said.stale_while_revalidate = stale_while_revalidate
@@ -298,9 +305,10 @@ def cached(
             does not have.
     """
     templates = flattened([tags])
+    _check_times(ttl, stale_while_revalidate, stale_if_error, public)
     told = functools.partial(
         cache_for,
-        seconds("ttl", ttl),
+        ttl,
         stale_while_revalidate=stale_while_revalidate,
         stale_if_error=stale_if_error,
         public=public,
@@ -337,10 +345,20 @@ def cached(
     return decorate
 
 
+def _check_times(ttl: object, stale_while_revalidate: object, stale_if_error: object, public: object) -> None:
+    seconds("ttl", ttl)
+    for name, value in (("stale_while_revalidate", stale_while_revalidate), ("stale_if_error", stale_if_error)):
+        if value is not None:
+            seconds(name, value)
+    if not isinstance(public, bool):
+        raise TypeError(f"public is a bool, not {type(public).__name__}")
+
+
 def _check_template(template: str, signature: inspect.Signature) -> None:
-    for _, field, _, _ in string.Formatter().parse(template):
+    for _, field, specification, _ in string.Formatter().parse(template):
         if field is None:
             continue
+        _check_template(specification or "", signature)
         name = re.split(r"[.\[]", field, maxsplit=1)[0]
         if name not in signature.parameters:
             raise ValueError(f"the tag template {template!r} names {name!r}, which is no argument of {signature}")

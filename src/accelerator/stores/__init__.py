@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from accelerator.entry import Entry, Mark, Request, Vary
 
 
+class InvalidationError(Exception):
+    """An invalidation is not known to hold everywhere yet. This process goes on trying, and acts as if it did."""
+
+
 class Lookup(NamedTuple):
     """What a store found for a request.
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ENTRY_BYTES: Final = 1600
 """What an entry takes beyond its texts: objects, tables and links, as measured in the tests."""
 
+LINE_BYTES: Final = 122
+"""What a header line takes beyond its texts."""
+
 TAG_BYTES: Final = 400
 """What a tag takes beyond its text, for an entry that is alone in naming it."""
 
@@ -272,7 +275,7 @@ def _is_usable(record: _Record) -> bool:
 
 def _size_of(entry: Entry) -> int:
     """Return what an entry takes, in bytes: its texts, and the overhead around them."""
-    texts = len(entry.body) + sum(len(name) + len(value) for name, value in entry.headers)
+    texts = len(entry.body) + sum(LINE_BYTES + len(name) + len(value) for name, value in entry.headers + entry.added)
     texts += sum(len(part) for part in entry.key if isinstance(part, str | bytes))
     texts += sum(len(value) for value in entry.selected_by if value)
     return ENTRY_BYTES + texts + sum(TAG_BYTES + len(tag) for tag in entry.tags)
