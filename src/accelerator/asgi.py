@@ -49,14 +49,14 @@ class ASGIAccelerator:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`."""
         names = flattened(tags)
         await self.store.invalidate_tag(names, soft=soft)
-        self._engine.emit(CacheEvent("invalidate", detail="soft" if soft else "hard", tags=frozenset(names)))
+        self._engine.reporter.emit(CacheEvent("invalidate", detail="soft" if soft else "hard", tags=frozenset(names)))
 
     async def invalidate_url(self, url: str, *, soft: bool = False) -> None:
         """Do what `Store.invalidate_url` does, and report it to `on_event`."""
         await self.store.invalidate_url(url, soft=soft)
-        self._engine.emit(CacheEvent("invalidate", url=url, detail="soft" if soft else "hard"))
+        self._engine.reporter.emit(CacheEvent("invalidate", url=url, detail="soft" if soft else "hard"))
 
     async def clear(self) -> None:
         """Do what `Store.clear` does, and report it to `on_event`."""
         await self.store.clear()
-        self._engine.emit(CacheEvent("invalidate", detail="clear"))
+        self._engine.reporter.emit(CacheEvent("invalidate", detail="clear"))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from accelerator import policy
 from accelerator.entry import CONDITIONS, Request, Response
-from accelerator.fill import Exchange, Fill
+from accelerator.fill import CopyBudget, Exchange, Fill
 from accelerator.flight import ROUNDS, Flights, Patience, place_of
-from accelerator.options import CacheEvent
+from accelerator.guard import Guard
 from accelerator.policy import Decision
+from accelerator.report import Reporter
 from accelerator.respond import respond
 from accelerator.tagging import start_listening, stop_listening
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from accelerator.asgi_types import Application, Message, Receive, Scope, Send
     from accelerator.entry import Entry
     from accelerator.flight import Flight
-    from accelerator.options import Options
+    from accelerator.options import EventKind, Options
     from accelerator.runtime import Runtime
     from accelerator.stores import Lookup, Store
 
@@ -40,16 +41,21 @@ class Engine:
         options: the options.
         owner: what handlers find in the scope as `accelerator`.
         runtime: the world it runs in.
+
+    Attributes:
+        reporter: what it says of itself.
     """
 
     def __init__(self, app: Application, store: Store, options: Options, owner: object, runtime: Runtime) -> None:
         self._app = app
         self._store = store
+        self._guard = Guard(store)
         self._options = options
         self._owner = owner
         self._runtime = runtime
         self._flights = Flights(runtime, options.clock)
-        self._failing: set[str] = set()
+        self.reporter = Reporter(options)
+        self._budget = CopyBudget()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -67,7 +73,7 @@ class Engine:
         may_look_again = True
         while True:
             landings = self._flights.landings
-            found = await self._look_up(request)
+            found = await self._guard.look_up(request)
             if found is None:
                 break
             now = self._options.clock()
@@ -81,7 +87,7 @@ class Engine:
                     flight = await self._flights.board(place_of(request, found), patience)
                     if flight is None:
                         exchange.collapsed = True
-                    elif may_look_again and landings != self._flights.landings:
+                    elif may_look_again and self._flights.have_landed(flight.place, since=landings):
                         may_look_again = False  # what this lookup missed may have been stored right after it
                         flight.land()
                     else:
@@ -98,28 +104,13 @@ class Engine:
         assert entry is not None  # noqa: S101 - it was decided to serve it
         age = policy.age(entry, now)
         ttl = 0 if found.invalidated and age < entry.lifetime else entry.lifetime - age
-        line = self._hit_line(exchange, ttl)
+        line = self.reporter.line(
+            *(("fwd=miss", "collapsed") if exchange.collapsed else ("hit",)), f"ttl={int(ttl // 1)}"
+        )
         await respond(exchange.request, entry, age, line, exchange.send)
-        if self._options.on_event is not None:
-            self.emit(
-                CacheEvent(
-                    "hit" if decision is Decision.HIT else "stale",
-                    method=exchange.scope["method"],
-                    url=exchange.request.url,
-                    tags=policy.application_tags(entry),
-                    age=age,
-                    ttl=ttl,
-                    collapsed=exchange.collapsed,
-                )
-            )
-
-    def _hit_line(self, exchange: Exchange, ttl: float) -> bytes | None:
-        """Return the member of Cache-Status for an answer from the store (RFC 9211 §2)."""
-        name = self._options.cache_status
-        if name is None:
-            return None
-        how = "fwd=miss; collapsed" if exchange.collapsed else "hit"
-        return f"{name}; {how}; ttl={int(ttl // 1)}".encode("ascii")
+        kind: EventKind = "hit" if decision is Decision.HIT else "stale"
+        method = exchange.scope["method"]
+        self.reporter.tell(kind, exchange.request, method, entry, age=age, ttl=ttl, collapsed=exchange.collapsed)
 
     # --- calling the application --------------------------------------------------------------------------------------
 
@@ -127,7 +118,7 @@ class Engine:
         """Call the application and keep its answer if it may be kept; the flight lands once it is, or cannot be."""
 
         async def commit(entry: Entry) -> bool:
-            stored = await self._commit(entry)
+            stored = await self._guard.commit(entry)
             flight.land()
             return stored
 
@@ -136,21 +127,30 @@ class Engine:
             if not storable:
                 flight.land()
 
+        def tell(fill: Fill) -> None:
+            if not fill.wants_retry:
+                detail = "stored" if fill.stored else fill.reason
+                ttl = fill.entry.lifetime if fill.entry is not None and fill.stored else None
+                self.reporter.tell(
+                    fill.kind, exchange.request, exchange.scope["method"], fill.entry, detail=detail, ttl=ttl
+                )
+
         stale = found.entry if flight.place.is_stored else None
         fwd = _reason_to_forward(exchange.request, found)
-        fill = Fill(exchange, found.mark, stale, found.invalidated, fwd, self._options, commit, judge)
+        fill = Fill(exchange, found, stale, fwd, self._options, self.reporter, self._budget, commit, judge, tell)
         try:
             fill.is_validation = decision is Decision.VALIDATE
-            fill.is_known_storable = self._flights.is_storable(flight.place, if_unknown=False)
+            fill.is_known_storable = stale is not None or self._flights.is_storable(flight.place, if_unknown=False)
             await self._call(exchange, fill, policy.conditions(stale) if stale and fill.is_validation else [])
             if fill.wants_retry and not fill.answered_stale:
                 exchange = exchange.again()
-                fill = Fill(exchange, found.mark, stale, found.invalidated, fwd, self._options, commit, judge)
+                fill = Fill(
+                    exchange, found, stale, fwd, self._options, self.reporter, self._budget, commit, judge, tell
+                )
                 fill.is_known_storable = True
                 await self._call(exchange, fill, [])
         finally:
             flight.land()
-            self._emit_fill(exchange, fill)
 
     async def _call(self, exchange: Exchange, fill: Fill, conditions: list[tuple[bytes, bytes]]) -> None:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
@@ -189,7 +189,7 @@ class Engine:
         for _ in range(REFRESHES):
             can_validate = policy.can_validate(found.entry, found.invalidated)
             await self._fill(exchange, found, Decision.VALIDATE if can_validate else Decision.FILL, flight)
-            before, again = found.entry, await self._look_up(exchange.request)
+            before, again = found.entry, await self._guard.look_up(exchange.request)
             if again is None or again.entry is None or not again.invalidated or again.entry == before:
                 return
             successor = self._flights.lead_if_none(flight.place)
@@ -208,6 +208,7 @@ class Engine:
                 if response is not None and response.status in policy.SUCCESS:
                     message = {**message, "headers": [*response.headers]}  # they may have been there to read once
                     await self._store.invalidate(policy.invalidated_by(request, response), soft=False)
+                    self.reporter.tell("invalidate", request, scope["method"], detail="hard")
             await exchange.send(message)
 
         scope["accelerator"] = self._owner
@@ -217,60 +218,7 @@ class Engine:
         finally:
             stop_listening(token)
             scope.pop("accelerator", None)
-            if self._options.on_event is not None:
-                self.emit(CacheEvent("pass", method=scope["method"], url=request.url))
-
-    # --- the store, which may fail ------------------------------------------------------------------------------------
-
-    async def _look_up(self, request: Request) -> Lookup | None:
-        try:
-            found = await self._store.lookup(request)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises, it fails no request
-            self._report_outage("lookup", error)
-            return None
-        self._failing.discard("lookup")
-        return found
-
-    async def _commit(self, entry: Entry) -> bool:
-        try:
-            stored = await self._store.commit(entry)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises, it fails no request
-            self._report_outage("commit", error)
-            return False
-        self._failing.discard("commit")
-        return stored
-
-    def _report_outage(self, method: str, error: Exception) -> None:
-        """Log what fails of a store, once until it succeeds again."""
-        if method not in self._failing:
-            self._failing.add(method)
-            logger.error("the store's %s fails, requests go to the application: %r", method, error)
-
-    # --- reports ------------------------------------------------------------------------------------------------------
-
-    def _emit_fill(self, exchange: Exchange, fill: Fill) -> None:
-        if self._options.on_event is None:
-            return
-        entry = fill.entry
-        self.emit(
-            CacheEvent(
-                "stale" if fill.answered_stale else "validated" if fill.was_validated else "miss",
-                method=exchange.scope["method"],
-                url=exchange.request.url,
-                detail="stored" if fill.stored else fill.reason,
-                tags=policy.application_tags(entry) if entry is not None else frozenset(),
-                ttl=entry.lifetime if entry is not None and fill.stored else None,
-                collapsed=exchange.collapsed,
-            )
-        )
-
-    def emit(self, event: CacheEvent) -> None:
-        """Tell the listener; what it raises is its own affair, and logged."""
-        if self._options.on_event is not None:
-            try:
-                self._options.on_event(event)
-            except Exception:
-                logger.exception("on_event failed")
+            self.reporter.tell("pass", request, scope["method"])
 
 
 def _reason_to_forward(request: Request, found: Lookup) -> str:

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
     from accelerator.entry import Mark
-    from accelerator.options import Options
+    from accelerator.options import EventKind, Options
+    from accelerator.report import Reporter
+    from accelerator.stores import Lookup
 
 logger = logging.getLogger("accelerator")
+
+_CONTENT: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
+
+MAX_COPIED_BYTES: Final = 128 * 1024 * 1024
 
 ALONE_SECONDS: Final = 60.0
 """How long the application may go on for the store alone, once the client has left."""
@@ -61,6 +67,13 @@ class Exchange:
         return replace(self, receive=receive)
 
 
+class CopyBudget:
+    """What the copies of all running fills may take, in bytes: clients that read slowly keep them for long."""
+
+    def __init__(self) -> None:
+        self.left = MAX_COPIED_BYTES
+
+
 class Fill:
     """One call of the application whose answer is stored if it may be.
 
@@ -69,13 +82,15 @@ class Fill:
 
     Args:
         exchange: the request and the client's ends.
-        mark: the mark of the lookup that led here.
+        found: the lookup that led here: its mark is that of the fill.
         stale: the entry that may be served in place of an error, or that a 304 speaks of.
-        is_invalidated: that entry was softly invalidated.
         fwd: why the application is asked, in the words of RFC 9211 §2.2.
         options: the options.
+        reporter: gives the member of Cache-Status.
+        budget: what all running fills together may copy.
         commit: stores an entry, and says whether it did.
         judge: is told, once that is known, whether the response could be stored.
+        tell: is given this fill once nothing more of the response will be kept.
 
     Attributes:
         said: what the application says of its response.
@@ -93,13 +108,15 @@ class Fill:
     def __init__(
         self,
         exchange: Exchange,
-        mark: Mark,
+        found: Lookup,
         stale: Entry | None,
-        is_invalidated: bool,
         fwd: str,
         options: Options,
+        reporter: Reporter,
+        budget: CopyBudget,
         commit: Callable[[Entry], Awaitable[bool]],
         judge: Callable[[bool], None],
+        tell: Callable[[Fill], None],
     ) -> None:
         self.said = Said()
         self.entry: Entry | None = None
@@ -111,13 +128,16 @@ class Fill:
         self.wants_retry = False
         self.answered_stale = False
         self._exchange = exchange
-        self._mark = mark
+        self._mark = found.mark
         self._stale = stale
-        self._is_invalidated = is_invalidated
+        self._is_invalidated = found.invalidated
         self._fwd = fwd
         self._options = options
+        self._reporter = reporter
+        self._budget = budget
         self._commit = commit
         self._judge = judge
+        self._tell = tell
         self._requested = options.clock()
         self._response: Response | None = None
         self._plan: Plan | None = None  # as long as the response may be stored
@@ -131,6 +151,11 @@ class Fill:
         self._disconnect: Message | None = None
         self._has_ended = False  # nothing more of the response will be kept
         self._is_settled: anyio.Event | None = None  # set when nothing more will be kept
+
+    @property
+    def kind(self) -> EventKind:
+        """What came of it, as an event."""
+        return "stale" if self.answered_stale else "validated" if self.was_validated else "miss"
 
     # --- the application's ends ---------------------------------------------------------------------------------------
 
@@ -224,8 +249,11 @@ class Fill:
             return
         self._chunks.append(bytes(chunk))
         self._size += len(chunk)
+        self._budget.left -= len(chunk)
         if self._size > self._options.max_body_bytes:
             await self._refuse("body too large")
+        elif self._budget.left < 0:
+            await self._give_up("too many responses under way")
         elif message.get("more_body", False):
             await self._release()
         else:
@@ -256,7 +284,7 @@ class Fill:
         exchange, stale = self._exchange, self._stale
         self.said.hear(exchange.scope)
         merged = policy.freshened(stale, self._response)
-        plan = policy.plan_after_304(exchange.request, stale, merged, self.said, self._options)
+        plan = policy.plan_after_304(exchange.request, stale, self._response, merged, self.said, self._options)
         if isinstance(plan, Refusal):
             self.reason = plan
             self._judge(False)
@@ -308,8 +336,6 @@ class Fill:
 
     async def _give_up(self, reason: str) -> None:
         """Store nothing; the client gets the rest as it comes."""
-        self._plan = None
-        self._chunks.clear()
         self._take = self._forward
         self.reason = self.reason or reason
         self._settle()
@@ -339,8 +365,8 @@ class Fill:
             if self._options.clock() < self._left_at + ALONE_SECONDS:
                 return
             await self._give_up("the client left")
-        if self._has_been_answered_by_304 and message.get("type") == "http.response.body":
-            message = {**message, "body": b""}
+        if self._has_been_answered_by_304 and message.get("type") in _CONTENT:
+            message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
         self._is_anything_out = True
         try:
             await self._exchange.send(message)
@@ -352,7 +378,12 @@ class Fill:
     def _settle(self) -> None:
         """Let go of the application: nothing more of it will be kept."""
         self._plan = None
-        self._has_ended = True
+        if not self._has_ended:
+            self._has_ended = True
+            self._tell(self)
+        self._budget.left += self._size
+        self._size = 0
+        self._chunks.clear()
         if self._take == self._copy:
             self._take = self._forward
         if self._is_settled is not None:
@@ -373,16 +404,11 @@ class Fill:
 
     def _status_line(self) -> bytes | None:
         """Return the member of Cache-Status for an answer that took the application (RFC 9211 §2)."""
-        name = self._options.cache_status
-        if name is None:
-            return None
-        line = f"{name}; fwd={self._fwd}"
+        parameters = [f"fwd={self._fwd}"]
         if self.is_validation and self._response is not None:
-            line += f"; fwd-status={self._response.status}"
+            parameters.append(f"fwd-status={self._response.status}")
         if self.stored:
-            line += "; stored"
-        if self._exchange.collapsed:
-            line += "; collapsed"
+            parameters.append("stored")
         if self.reason:
-            line += f'; detail="{self.reason}"'
-        return line.encode("ascii")
+            parameters.append(f'detail="{self.reason}"')
+        return self._reporter.line(*parameters)

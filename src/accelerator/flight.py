@@ -22,6 +22,7 @@ UNSTORABLE_SECONDS: Final = 60.0
 """For how long requests do not wait for a response that could not be stored."""
 
 MAX_VERDICTS: Final = 10_000
+MAX_LANDINGS: Final = 1000
 
 
 class Place(NamedTuple):
@@ -91,7 +92,7 @@ class Flights:
         clock: seconds since the epoch.
 
     Attributes:
-        landings: how many flights have landed: if that has grown since a lookup, another may find more.
+        landings: how many flights have landed.
     """
 
     def __init__(self, runtime: Runtime, clock: Callable[[], float]) -> None:
@@ -100,7 +101,8 @@ class Flights:
         self._clock = clock
         self._lock = threading.Lock()
         self._running: dict[tuple[object, ...], Flight] = {}
-        # by the hash of key and audience, so that long keys take no room: a collision only changes who waits
+        self._last_landings: dict[int, int] = {}
+        # by hashes, so that long keys take no room: a collision only changes who waits or looks again
         self._verdicts: dict[int, tuple[bool, float]] = {}
 
     async def board(self, place: Place, patience: Patience) -> Flight | None:
@@ -125,6 +127,10 @@ class Flights:
             self.take_off_the_list(running)  # it may hang for ever: nobody else is to wait for it
         return None
 
+    def have_landed(self, place: Place, since: int) -> bool:
+        """Tell whether a flight of a place has landed since then: it may have stored an entry."""
+        return self._last_landings.get(hash(place[:3]), 0) > since
+
     def lead_if_none(self, place: Place) -> Flight | None:
         """Lead a new flight unless one is running."""
         with self._lock:
@@ -139,6 +145,10 @@ class Flights:
         """Forget a flight that lands."""
         with self._lock:
             self.landings += 1
+            self._last_landings.pop(hash(flight.place[:3]), None)
+            self._last_landings[hash(flight.place[:3])] = self.landings
+            if len(self._last_landings) > MAX_LANDINGS:
+                del self._last_landings[next(iter(self._last_landings))]
             if self._running.get(flight.place[:3]) is flight:
                 del self._running[flight.place[:3]]
 

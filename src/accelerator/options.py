@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from accelerator.headers import is_token
 from accelerator.tagging import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+EventKind: TypeAlias = Literal["hit", "stale", "validated", "miss", "pass", "invalidate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class CacheEvent:
         collapsed: the request waited for another one's fill.
     """
 
-    kind: Literal["hit", "stale", "validated", "miss", "pass", "invalidate"]
+    kind: EventKind
     method: str = ""
     url: str = ""
     detail: str = ""

@@ -122,16 +122,13 @@ VETOED: Final = Refusal("no_store()")
 
 def plan(request: Request, response: Response, said: Said, options: Options) -> Plan | Refusal:
     """Say whether and how a response may be stored, as far as its start tells (RFC 9111 §3)."""
-    own = h.CacheControl.parse(response.get(b"cache-control"))
-    targeted = h.CacheControl.targeted(response.get(b"cdn-cache-control"))
-    control = own if targeted is None else targeted
+    control, is_targeted = _control(response)
     if refusal := _forbidden(response, control, said, options):
         return refusal
-    freshness = _lifetime(response, control, targeted is not None, said, options)
+    freshness = _lifetime(response, control, is_targeted, said, options)
     if isinstance(freshness, Refusal):
         return freshness
-    explicit = said.ttl is not None or targeted is not None
-    made = _plan(response, control, said, options, freshness, explicit)
+    made = _plan(response, control, said, options, freshness, said.ttl is not None or is_targeted)
     if freshness <= 0 and not _worth_keeping_stale(response, made):
         return Refusal("no time to be fresh")
     if not made.for_cookies and "cookie" in request.audience:
@@ -139,6 +136,14 @@ def plan(request: Request, response: Response, said: Said, options: Options) -> 
     if not made.for_credentials and "authorization" in request.audience:
         return Refusal("a request with Authorization needs public")
     return made
+
+
+def _control(response: Response) -> tuple[h.CacheControl, bool]:
+    """Return the directives that count, and whether a targeted field replaced Cache-Control (RFC 9213 §2.2)."""
+    targeted = h.CacheControl.targeted(response.get(b"cdn-cache-control"))
+    if targeted is not None:
+        return targeted, True
+    return h.CacheControl.parse(response.get(b"cache-control")), False
 
 
 def _forbidden(response: Response, control: h.CacheControl, said: Said, options: Options) -> Refusal | None:
@@ -383,22 +388,26 @@ def freshened(entry: Entry, response: Response) -> Response:
     return replace(response, status=entry.status, headers=(*kept, *update))
 
 
-def plan_after_304(request: Request, entry: Entry, merged: Response, said: Said, options: Options) -> Plan | Refusal:
-    """Say how a freshened response may be stored; the time that was said of the entry holds again if no other is given.
+def plan_after_304(
+    request: Request, entry: Entry, response: Response, merged: Response, said: Said, options: Options
+) -> Plan | Refusal:
+    """Say how a freshened response may be stored: as before where nothing new is said about that.
 
     Args:
         request: the request that validated.
         entry: the entry that was validated.
-        merged: what `freshened` made of it and the 304.
+        response: the 304.
+        merged: what `freshened` made of both.
         said: what was said with the 304.
         options: the options.
     """
-    made = plan(request, merged, said, options)
-    if made != NO_TIME:
-        return made
-    return Plan(
+    if said.ttl is not None or any(map(response.has, (b"cache-control", b"cdn-cache-control", b"expires"))):
+        return plan(request, merged, said, options)
+    control, _ = _control(merged)
+    is_dated = merged.has(b"expires") and not control.has_any("max-age", "s-maxage")  # which does not move with a 304
+    return _forbidden(merged, control, said, options) or Plan(
         vary=_vary(merged),
-        lifetime=entry.lifetime,
+        lifetime=min(entry.lifetime, _expires(merged)) if is_dated else entry.lifetime,
         stale_while_revalidate=entry.stale_while_revalidate,
         stale_if_error=entry.stale_if_error,
         for_cookies=entry.for_cookies,

@@ -1,0 +1,49 @@
+"""A store that fails: it costs hits, never a request."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accelerator.entry import Entry, Request
+    from accelerator.stores import Lookup, Store
+
+logger = logging.getLogger("accelerator")
+
+
+class Guard:
+    """The part of a store that requests use. An outage is logged once, until the store answers again.
+
+    Args:
+        store: the store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._failing: set[str] = set()
+
+    async def look_up(self, request: Request) -> Lookup | None:
+        """Do what `Store.lookup` does; None if the store fails."""
+        try:
+            found = await self._store.lookup(request)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self._report("lookup", error)
+            return None
+        self._failing.discard("lookup")
+        return found
+
+    async def commit(self, entry: Entry) -> bool:
+        """Do what `Store.commit` does; False if the store fails."""
+        try:
+            stored = await self._store.commit(entry)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises
+            self._report("commit", error)
+            return False
+        self._failing.discard("commit")
+        return stored
+
+    def _report(self, method: str, error: Exception) -> None:
+        if method not in self._failing:
+            self._failing.add(method)
+            logger.error("the store's %s fails, requests go to the application: %r", method, error)

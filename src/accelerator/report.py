@@ -1,0 +1,54 @@
+"""What the cache says of itself: Cache-Status in each response, events for a listener."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from accelerator.options import CacheEvent
+from accelerator.policy import application_tags
+
+if TYPE_CHECKING:
+    from accelerator.entry import Entry, Request
+    from accelerator.options import EventKind, Options
+
+logger = logging.getLogger("accelerator")
+
+
+class Reporter:
+    """The two voices of one accelerator.
+
+    Args:
+        options: the options.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._name = options.cache_status
+        self._listener = options.on_event
+
+    def line(self, *parameters: str) -> bytes | None:
+        """Return the member of Cache-Status with these parameters (RFC 9211 §2), None if none is sent."""
+        return None if self._name is None else "; ".join((self._name, *parameters)).encode("ascii")
+
+    def tell(self, kind: EventKind, request: Request, method: str, entry: Entry | None = None, **more: Any) -> None:
+        """Tell the listener what was done with a request.
+
+        Args:
+            kind: see `CacheEvent`.
+            request: the request.
+            method: its method.
+            entry: what it was answered from, or what was made of the answer.
+            more: other attributes of the event.
+        """
+        if self._listener is not None:
+            url = request.url.encode(errors="backslashreplace").decode()
+            tags = frozenset[str]() if entry is None else application_tags(entry)
+            self.emit(CacheEvent(kind, method=method, url=url, tags=tags, **more))
+
+    def emit(self, event: CacheEvent) -> None:
+        """Tell the listener; what it raises is its own affair, and logged."""
+        if self._listener is not None:
+            try:
+                self._listener(event)
+            except Exception:
+                logger.exception("on_event failed")
