@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
 from accelerator.asgi_types import Message, Receive, Scope, Send
 
-__all__ = ["Answer", "App", "Lines", "Message", "Scope", "app_saying", "ask", "http_scope", "raw"]
+__all__ = [
+    "Answer",
+    "App",
+    "Client",
+    "Lines",
+    "Listening",
+    "Message",
+    "Receive",
+    "Scope",
+    "Script",
+    "Send",
+    "app_saying",
+    "ask",
+    "chunk",
+    "drive",
+    "http_scope",
+    "raw",
+    "start",
+]
 
 Lines = Iterable[tuple[str | bytes, str | bytes]]
 
@@ -122,3 +140,115 @@ def app_saying(*headers: tuple[str, str], status: int = 200, body: bytes | None 
 
     app = App(handle)
     return app
+
+
+T = TypeVar("T")
+
+
+def drive(work: Coroutine[Any, Any, T]) -> T:
+    """Run by hand, without a loop, what never suspends; fail if it does."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    work.close()
+    raise AssertionError("it suspended")
+
+
+def start(*headers: tuple[str | bytes, str | bytes], status: int = 200, **more: Any) -> Message:
+    """The message that starts a response."""
+    return {"type": "http.response.start", "status": status, "headers": raw(headers), **more}
+
+
+def chunk(body: bytes = b"", *, more: bool = False) -> Message:
+    """A message with a part of a body, the last one unless there is more."""
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+class Script:
+    """An ASGI application that takes one step after the other in each call.
+
+    A message is sent, an exception is raised, a function is called and awaited.
+    """
+
+    def __init__(self, *steps: Message | BaseException | Callable[[], Awaitable[object]]) -> None:
+        self.steps = steps
+        self.calls = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.calls += 1
+        for step in self.steps:
+            if isinstance(step, BaseException):
+                raise step
+            if callable(step):
+                await step()
+            else:
+                await send(dict(step))
+
+
+class Client:
+    """A client's ends of one request, for tests that look between the messages.
+
+    `on_send` is awaited before a message is taken. After it has left, `receive` says so, and what is sent raises, as
+    ASGI 2.4 asks for, or is dropped unless it `raises`.
+    """
+
+    def __init__(
+        self,
+        *,
+        body: Iterable[bytes] = (),
+        on_send: Callable[[Message], Awaitable[object]] | None = None,
+        raises: bool = True,
+    ) -> None:
+        self.answer = Answer()
+        self._on_send = on_send
+        self._raises = raises
+        parts = [*body] or [b""]
+        self._requests: list[Message] = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+        self._requests[-1]["more_body"] = False
+        self._has_left = anyio.Event()
+
+    def leave(self) -> None:
+        self._has_left.set()
+
+    async def receive(self) -> Message:
+        if self._requests:
+            return self._requests.pop(0)
+        await self._has_left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if self._on_send is not None:
+            await self._on_send(message)
+        if not self._has_left.is_set():
+            self.answer.messages.append(dict(message))
+        elif self._raises:
+            raise OSError("the client has left")
+
+    async def ask(self, app: Any, url: str = "/", *, method: str = "GET", headers: Lines = (), **more: Any) -> Answer:
+        await app(http_scope(url, method=method, headers=headers, **more), self.receive, self.send)
+        return self.answer
+
+
+class Listening:
+    """An ASGI application that makes its response until the gate opens, and gives up if its client leaves before."""
+
+    def __init__(self, *headers: tuple[str, str]) -> None:
+        self.headers = headers
+        self.gate = anyio.Event()
+        self.calls = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.calls += 1
+        await receive()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._cancel_once_left, receive, tasks.cancel_scope)
+            await self.gate.wait()
+            await send(start(*self.headers))
+            await send(chunk(b"answer %d" % self.calls))
+            tasks.cancel_scope.cancel()
+
+    async def _cancel_once_left(self, receive: Receive, scope: anyio.CancelScope) -> None:
+        assert (await receive())["type"] == "http.disconnect"
+        scope.cancel()
