@@ -187,6 +187,9 @@ class Fill:
             await self._start(message)
         elif kind == "http.response.body" and self._response is not None:
             await self._take(message)
+        elif kind == "http.response.debug":  # from templates to test clients: it is not a part of the response
+            await self._release()
+            await self._forward(message)
         else:
             await self._refuse("a message of another kind")
             await self._forward(message)

@@ -99,7 +99,7 @@ def litestar_with(pages: Pages, **options: Any) -> Litestar:
     def page() -> str:
         return pages.next()
 
-    return Litestar([page], **options)
+    return Litestar([page], logging_config=None, **options)  # the tests' own logging stays as it is
 
 
 def around_litestar(pages: Pages, store: MemoryStore) -> Application:
@@ -152,7 +152,7 @@ async def test_litestar_speaks_by_the_keys_of_its_scope() -> None:
         scope["accelerator.tags"].append("pages")
         return f"page {count}"
 
-    app = ASGIAccelerator(as_application(Litestar([page])))
+    app = ASGIAccelerator(as_application(Litestar([page], logging_config=None)))
     assert [(await ask(app, "/page")).body for _ in range(2)] == [b"page 1", b"page 1"]
     await app.invalidate_tag("pages")
     assert (await ask(app, "/page")).body == b"page 2"

@@ -304,12 +304,29 @@ OTHER_KINDS = {
         {"type": "http.response.trailers", "headers": [(b"x", b"y")]},
     ],
     "trailers that were not announced": [start(SHARED), chunk(b"a", more=True), {"type": "http.response.trailers"}],
-    "debug": [{"type": "http.response.debug", "info": {"template": "x"}}, start(SHARED), chunk(b"all")],
-    "debug after the start": [start(SHARED), {"type": "http.response.debug", "info": {}}, chunk(b"all")],
     "early hint": [{"type": "http.response.early_hint", "links": [b"</a>"]}, start(SHARED), chunk(b"all")],
     "push": [{"type": "http.response.push", "path": "/a", "headers": []}, start(SHARED), chunk(b"all")],
     "what comes next year": [start(SHARED), {"type": "http.response.next", "x": object()}, chunk(b"all")],
 }
+
+
+DEBUG: Message = {"type": "http.response.debug", "info": {"template": "x"}}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [[DEBUG, start(SHARED, ("etag", '"v1"')), chunk(b"all")], [start(SHARED), DEBUG, chunk(b"all")]],
+    ids=["before the start", "after the start"],
+)
+async def test_what_templates_tell_a_test_client_is_no_part_of_the_response(messages: list[Message]) -> None:
+    app = Script(*messages)
+    cached = ASGIAccelerator(app, cache_status=None)
+    assert (await ask(cached)).messages == messages
+    assert [message["type"] for message in (await ask(cached)).messages] == [
+        "http.response.start",
+        "http.response.body",
+    ]
+    assert app.calls == 1
 
 
 @pytest.mark.parametrize("messages", OTHER_KINDS.values(), ids=OTHER_KINDS)
