@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from accelerator import ASGIAccelerator, MemoryStore, cache_for, fill, flight, tag
+from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, cache_for, fill, flight, tag
 from accelerator.flight import Flights, Patience, Place
 from accelerator.runtime import AnyioRuntime
 from accelerator.testing import ManualClock
-from tests.support import Message, ask, chunk, http_scope, start
+from tests.support import Message, app_saying, ask, chunk, http_scope, start
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from accelerator.asgi_types import Receive, Scope, Send
+    from accelerator.entry import Entry, Request
 
 pytestmark = pytest.mark.anyio
 
@@ -135,6 +138,46 @@ async def test_a_refresh_leaves_the_next_one_to_who_has_begun_it() -> None:
     assert (await ask(cached)).body == b"3"
 
 
+class Slow(Store):
+    """A store whose lookups for one path take until they are let go, as over a network."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.gate = anyio.Event()
+        self.is_slow = False
+
+    async def lookup(self, request: Request) -> Lookup:
+        found = await self.store.lookup(request)
+        if self.is_slow:
+            await self.gate.wait()
+        return found
+
+    async def commit(self, entry: Entry) -> bool:
+        return await self.store.commit(entry)
+
+    async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
+        await self.store.invalidate(tags, soft=soft)
+
+
+async def test_a_lookup_that_missed_what_was_stored_meanwhile_looks_once_more() -> None:
+    store = Slow()
+    app = app_saying(SHARED)
+    cached = ASGIAccelerator(app, store=store)
+    answers: list[bytes] = []
+
+    async def ask_slowly() -> None:
+        answers.append((await ask(cached)).body)
+
+    async with anyio.create_task_group() as tasks:
+        store.is_slow = True
+        tasks.start_soon(ask_slowly)
+        await anyio.wait_all_tasks_blocked()
+        store.is_slow = False
+        answers.append((await ask(cached)).body)
+        store.gate.set()
+    assert (answers, app.calls) == ([b"answer 1", b"answer 1"], 1)
+
+
 async def test_a_time_that_was_set_outside_stays_in_the_scope() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(start())
@@ -166,3 +209,13 @@ async def test_a_refresh_that_wants_to_end_the_program_is_logged_instead(
         AnyioRuntime().spawn("refresh", 1, work)
         await anyio.wait_all_tasks_blocked()
     assert [record.getMessage() for record in caplog.records] == ["refresh was ended"]
+
+
+def test_a_refresh_ends_with_its_loop(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        AnyioRuntime().spawn("refresh", 60, anyio.sleep_forever)
+        await anyio.wait_all_tasks_blocked()
+
+    for backend in ("asyncio", "trio"):
+        anyio.run(main, backend=backend)
+    assert not caplog.records
