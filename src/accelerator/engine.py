@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
 from accelerator import policy
@@ -136,19 +137,30 @@ class Engine:
                 )
 
         stale = found.entry if flight.place.is_stored else None
-        fwd = _reason_to_forward(exchange.request, found)
-        fill = Fill(exchange, found, stale, fwd, self._options, self.reporter, self._budget, commit, judge, tell)
+        fill_for = partial(
+            Fill,
+            found=found,
+            stale=stale,
+            fwd=_reason_to_forward(exchange.request, found),
+            options=self._options,
+            reporter=self.reporter,
+            budget=self._budget,
+            commit=commit,
+            judge=judge,
+            tell=tell,
+        )
+        fill = fill_for(exchange)
         try:
             fill.is_validation = decision is Decision.VALIDATE
             fill.is_known_storable = stale is not None or self._flights.is_storable(flight.place, if_unknown=False)
             await self._call(exchange, fill, policy.conditions(stale) if stale and fill.is_validation else [])
             if fill.wants_retry and not fill.answered_stale:
                 exchange = exchange.again()
-                fill = Fill(
-                    exchange, found, stale, fwd, self._options, self.reporter, self._budget, commit, judge, tell
-                )
+                fill = fill_for(exchange)
                 fill.is_known_storable = True
                 await self._call(exchange, fill, [])
+            if fill.must_drop:
+                await self._store.invalidate([exchange.request.url_tag], soft=False)
         finally:
             flight.land()
 

@@ -102,6 +102,7 @@ class Fill:
         was_validated: the application said 304 of `stale`.
         wants_retry: the application said 304 of something else than `stale`, or one that proves too little: ask again
             without conditions.
+        must_drop: `stale` cannot get the tags that it should have: it is not to be served any more.
         answered_stale: the client got `stale` in place of an error.
     """
 
@@ -126,6 +127,7 @@ class Fill:
         self.is_known_storable = False
         self.was_validated = False
         self.wants_retry = False
+        self.must_drop = False
         self.answered_stale = False
         self._exchange = exchange
         self._mark = found.mark
@@ -294,6 +296,10 @@ class Fill:
         else:
             mark = self._mark if policy.proves_unchanged(stale, self._response) else stale.mark
             await self._keep(merged, plan, stale.body, mark, policy.application_tags(stale))
+            if self.entry is not None and not self.stored and mark is not self._mark:
+                self.wants_retry = True  # its old mark is not accepted any more: only a new fill can be
+                return
+            self.must_drop = self.entry is None
         self._settle()
         if self.entry is not None and self.stored:
             age = policy.age(self.entry, self._options.clock())

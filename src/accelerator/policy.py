@@ -223,7 +223,7 @@ def _plan(
 
     public = said.public or "public" in control
     # must-revalidate shares an answer with others because of the time that it comes with
-    has_own_time = unasked and (control.has_any("max-age", "s-maxage", "no-cache") or response.has(b"expires"))
+    has_own_time = unasked and (control.has_any("max-age", "no-cache") or response.has(b"expires"))
     return Plan(
         vary=_vary(response),
         lifetime=lifetime,

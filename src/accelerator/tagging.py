@@ -315,7 +315,7 @@ def cached(
     )
 
     def decorate(view: _View) -> _View:
-        signature = inspect.signature(view)
+        signature = _signature(view)
         for template in templates:
             _check_template(template, signature)
 
@@ -326,7 +326,7 @@ def cached(
                 bound.apply_defaults()
                 tag(template.format(**bound.arguments) for template in templates)
 
-        if inspect.iscoroutinefunction(view):
+        if inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(getattr(view, "__call__", None)):  # noqa: B004 - asked for what it is
 
             @functools.wraps(view)
             async def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -340,9 +340,18 @@ def cached(
                 say(args, kwargs)
                 return view(*args, **kwargs)
 
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]  # what frameworks read
         return cast("_View", wrapper)
 
     return decorate
+
+
+def _signature(view: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a view, its annotations resolved where the view stands if they can be."""
+    try:
+        return inspect.signature(view, eval_str=True)
+    except NameError:  # a name for type checkers only
+        return inspect.signature(view)
 
 
 def _check_times(ttl: object, stale_while_revalidate: object, stale_if_error: object, public: object) -> None:

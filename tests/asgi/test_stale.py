@@ -12,8 +12,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from trio.testing import MockClock
 
-from accelerator import ASGIAccelerator, cache_for, no_store, tag
+from accelerator import ASGIAccelerator, MemoryStore, cache_for, no_store, tag
 from accelerator.engine import REFRESH_SECONDS
+from accelerator.stores import memory
 from accelerator.testing import ManualClock
 from tests.support import Answer, Client, Lines, Listening, Receive, Scope, Script, Send, ask, chunk, raw, start
 
@@ -592,15 +593,30 @@ async def test_tags_said_with_a_304_add_to_those_said_before() -> None:
         assert (origin.calls, origin.conditions()) == (before + 1, {})
 
 
-async def test_a_304_that_would_lose_a_tag_frees_nothing_to_be_served() -> None:
-    origin, clock = Origin((200, [SHARED, STRONG]), (304, [])), ManualClock()
+async def test_a_304_that_would_lose_a_tag_takes_the_entry_with_it() -> None:
+    kept = ("cache-control", "s-maxage=60, stale-if-error=600")
+    origin, clock = Origin((200, [kept, STRONG]), (304, []), (503, [])), ManualClock()
     cached = ASGIAccelerator(origin, clock=clock)
     await ask(cached)
     clock.advance(60)
     origin.say = lambda: tag(str(number) for number in range(1001))
-    for calls in (2, 3):
-        assert (await ask(cached)).body == b"answer 1"
-        assert origin.calls == calls
+    assert (await ask(cached)).body == b"answer 1"
+    assert (await ask(cached)).status == 503
+
+
+async def test_an_old_mark_that_the_store_does_not_accept_any_more_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "LOG_LENGTH", 1)
+    store, clock = MemoryStore(), ManualClock()
+    origin = Origin((200, [SHARED, WEAK]), (304, [WEAK]), (200, [SHARED, WEAK]))
+    cached = ASGIAccelerator(origin, store=store, clock=clock)
+    await ask(cached)
+    for name in ("a", "b", "c"):
+        await store.invalidate_tag(name)
+    clock.advance(60)
+    assert (await ask(cached)).body == b"answer 3"
+    assert "hit" in str((await ask(cached)).get("cache-status"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accelerator.entry import VALIDATION_GRACE, Request, Response
+from tests.support import http_scope
+from tests.unit.samples import NOW, Line, entry, request, response
+
+# --- whose business a request is --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_get_and_head_are_the_business_of_the_cache(method: str) -> None:
+    made = request(method=method)
+    assert not made.is_bypass
+    assert made.is_get is (method == "GET")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "get"])
+def test_another_method_passes_by(method: str) -> None:
+    assert request(method=method).is_bypass
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("content-length", "5"),
+        ("content-length", "00"),
+        ("content-length", "0, 0"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("if-match", '"a"'),
+        ("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT"),
+    ],
+)
+def test_a_body_an_upgrade_and_a_precondition_of_the_origin_pass_by(line: Line) -> None:
+    assert request(line).is_bypass
+
+
+@pytest.mark.parametrize(
+    "line", [("content-length", "0"), ("content-length", "0 "), ("if-none-match", "*"), ("range", "bytes=0-1")]
+)
+def test_what_the_cache_can_answer_itself_does_not_pass_by(line: Line) -> None:
+    assert not request(line).is_bypass
+
+
+def test_a_range_is_seen() -> None:
+    assert request(("range", "bytes=0-1")).has_range
+    assert not request().has_range
+
+
+@pytest.mark.parametrize(
+    ("lines", "audience"),
+    [
+        ([], set()),
+        ([("cookie", "a=1")], {"cookie"}),
+        ([("authorization", "Basic x")], {"authorization"}),
+        ([("authorization", "Basic x"), ("cookie", "a=1")], {"cookie", "authorization"}),
+    ],
+)
+def test_the_audience_is_the_kinds_of_credentials(lines: list[Line], audience: set[str]) -> None:
+    assert set(request(*lines).audience.split()) == audience
+
+
+# --- fields -----------------------------------------------------------------------------------------------------------
+
+
+def test_lines_of_one_field_are_joined_by_commas_and_cookies_by_semicolons() -> None:
+    made = request(("accept", " a "), ("cookie", "x=1"), ("accept", "b\t"), ("cookie", " y=2 "))
+    assert made.get(b"accept") == b"a, b"
+    assert made.get(b"cookie") == b"x=1; y=2"
+
+
+def test_the_fields_of_a_request_are_found_whatever_their_case() -> None:
+    made = request(("Cookie", "x=1"), ("COOKIE", "y=2"), ("Range", "bytes=0-1"))
+    assert made.get(b"cookie") == b"x=1; y=2"
+    assert made.audience.split() == ["cookie"]
+    assert made.has_range
+
+
+def test_a_field_that_is_absent_is_not_an_empty_one() -> None:
+    assert request().get(b"accept") is None
+    assert request(("accept", "  ")).get(b"accept") == b""
+
+
+# --- what selects a variant -------------------------------------------------------------------------------------------
+
+
+def test_vary_tells_absent_from_empty() -> None:
+    assert request().selects((b"accept",)) == (None,)
+    assert request(("accept", "")).selects((b"accept",)) == (b"",)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [("accept-language", "en,de")],
+        [("accept-language", " en , de ")],
+        [("accept-language", "en"), ("accept-language", "de")],
+    ],
+    ids=["as is", "blanks", "lines"],
+)
+def test_vary_does_not_look_at_blanks_and_line_splits(lines: list[Line]) -> None:
+    assert request(*lines).selects((b"accept-language",)) == (b"en,de",)
+
+
+@pytest.mark.parametrize("name", ["cookie", "authorization"])
+def test_credentials_are_compared_to_the_byte(name: str) -> None:
+    vary = (b"accept", name.encode())
+    one = request((name, "a, b"), ("accept", "a , b")).selects(vary)
+    assert one == (b"a,b", b"a, b")
+    assert one != request((name, "a,b"), ("accept", "a,b")).selects(vary)
+    assert request().selects(vary) == (None, None)
+
+
+def test_vary_on_nothing_selects_by_nothing() -> None:
+    assert request(("accept", "a")).selects(()) == ()
+
+
+def test_vary_keeps_the_order_of_its_fields() -> None:
+    assert request(("b", "2"), ("a", "1")).selects((b"a", b"b")) == (b"1", b"2")
+
+
+# --- the key ----------------------------------------------------------------------------------------------------------
+
+SAME = {"url": "/a/p?x=1"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"scheme": "http"},
+        {"headers": [("host", "example.com")]},
+        {"raw_path": b"/a%2Fp"},
+        {"path": "/A/p"},
+        {"query_string": b"x=2"},
+        {"query_string": b""},
+        {"root_path": "/a"},
+        {"headers": [("origin", "https://example.com")]},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_another_scheme_host_path_query_mount_or_a_cors_request_is_another_key(other: dict[str, Any]) -> None:
+    assert Request(http_scope("/a/p?x=1", **other)).key != Request(http_scope("/a/p?x=1")).key
+
+
+def test_another_partition_is_another_key() -> None:
+    assert request(partition="a").key != request(partition="b").key
+    assert request(partition="a").partition == "a"
+    assert request().partition == ""
+
+
+def test_method_and_other_fields_are_not_in_the_key() -> None:
+    plain = request()
+    other = request(("accept", "a"), ("cookie", "b=1"), method="HEAD", client=("192.0.2.9", 1), http_version="2")
+    assert plain.key == other.key
+
+
+def test_two_origins_share_a_key_for_vary_to_tell_them_apart() -> None:
+    assert request(("origin", "https://a.example")).key == request(("origin", "https://b.example")).key
+
+
+@pytest.mark.parametrize("missing", [{"raw_path": None}, {"raw_path": b""}])
+def test_a_server_without_raw_path_is_served_by_the_path(missing: dict[str, Any]) -> None:
+    scope = http_scope("/")
+    scope.update(missing, path="/é x")
+    assert Request(scope).key[2] == b"/%C3%A9%20x"
+
+
+@pytest.mark.parametrize(
+    ("server", "host"),
+    [(("example.org", 8000), b"example.org:8000"), (("/run/web.sock", None), b"/run/web.sock"), (None, b"")],
+)
+def test_a_request_without_host_is_for_the_server(server: tuple[str, int | None] | None, host: bytes) -> None:
+    scope = http_scope("/", server=server)
+    scope["headers"] = []
+    assert Request(scope).key[1] == host
+
+
+def test_what_a_scope_may_leave_out_has_a_default() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/p", "headers": []}
+    assert Request(scope).key == ("http", b"", b"/p", "/p", b"", "", "", False)
+
+
+def test_a_url_is_given_as_it_was_asked_for() -> None:
+    assert request(url="/a%2Fb?x=%20").url == "https://example.org/a%2Fb?x=%20"
+    assert request(url="/").url == "https://example.org/"
+
+
+def test_the_url_tag_of_a_request_does_not_know_scheme_and_partition() -> None:
+    made = request(("host", "Example.ORG:80"), url="/%7Ea/../b?x=1", scheme="http", partition="p")
+    assert made.url_tag == "@url:example.org/b?x=1"
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=20))
+def test_any_bytes_of_a_request_have_a_key_a_url_and_a_tag(host: bytes, path: bytes, query: bytes) -> None:
+    made = request((b"host", host), raw_path=b"/" + path, query_string=query)
+    assert made.key[1:3] == (host.strip(), b"/" + path)
+    assert made.url.startswith("https://")
+    assert made.url_tag.isascii()
+
+
+# --- a response -------------------------------------------------------------------------------------------------------
+
+
+def test_the_fields_of_a_response_are_found_whatever_their_case() -> None:
+    made = response(("Vary", "a"), ("VARY", "b"), ("etag", ""))
+    assert made.get(b"vary") == b"a, b"
+    assert made.has(b"vary")
+    assert made.has(b"etag")
+    assert made.get(b"age") is None
+    assert not made.has(b"age")
+
+
+def test_the_start_of_a_response_is_read_as_it_was_sent() -> None:
+    start = {"type": "http.response.start", "status": 404, "headers": [(b"X-A", b" 1 "), [bytearray(b"x-a"), b"2"]]}
+    assert Response.read(start, NOW, NOW + 1) == Response(404, ((b"X-A", b" 1 "), (b"x-a", b"2")), NOW, NOW + 1)
+
+
+def test_a_start_may_leave_out_its_headers() -> None:
+    assert Response.read({"type": "http.response.start", "status": 204}, NOW, NOW) == Response(204, (), NOW, NOW)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        {},
+        {"status": None},
+        {"status": "200"},
+        {"status": True},
+        {"status": 200, "headers": None},
+        {"status": 200, "headers": [("x-a", "1")]},
+        {"status": 200, "headers": [(b"x-a", 1)]},
+        {"status": 200, "headers": [(b"x-a",)]},
+        {"status": 200, "headers": [(b"x-a", b"1", b"2")]},
+    ],
+)
+def test_a_start_that_is_not_as_asgi_says_is_no_response(start: dict[str, Any]) -> None:
+    assert Response.read({"type": "http.response.start", **start}, NOW, NOW) is None
+
+
+# --- an entry ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({}, 60),
+        ({"initial_age": 10.0}, 50),
+        ({"stale_while_revalidate": 5.0}, 65),
+        ({"stale_if_error": 7.0}, 67),
+        ({"stale_while_revalidate": 5.0, "stale_if_error": 7.0}, 67),
+        ({"validator": b'"a"'}, 60 + VALIDATION_GRACE),
+        ({"last_modified": b"x"}, 60 + VALIDATION_GRACE),
+        ({"validator": b'"a"', "stale_if_error": 9000.0}, 9060),
+        ({"validator": b'"a"', "lifetime": 9000.0}, 18000),
+    ],
+)
+def test_an_entry_is_of_use_as_long_as_it_may_be_served_or_validated(fields: dict[str, Any], seconds: float) -> None:
+    assert entry(**fields).useful_until == NOW + seconds
+
+
+COOKIE, CREDENTIALS = ("cookie", "a=1"), ("authorization", "Basic x")
+
+
+@pytest.mark.parametrize(
+    ("lines", "for_cookies", "for_credentials", "is_open"),
+    [
+        ([], False, False, True),
+        ([COOKIE], False, True, False),
+        ([COOKIE], True, False, True),
+        ([CREDENTIALS], True, False, False),
+        ([CREDENTIALS], False, True, True),
+        ([COOKIE, CREDENTIALS], True, False, False),
+        ([COOKIE, CREDENTIALS], False, True, False),
+        ([COOKIE, CREDENTIALS], True, True, True),
+    ],
+)
+def test_an_entry_is_open_to_those_whose_credentials_it_allows(
+    lines: list[Line], for_cookies: bool, for_credentials: bool, is_open: bool
+) -> None:
+    made = entry(for_cookies=for_cookies, for_credentials=for_credentials)
+    assert made.open_to(request(*lines)) is is_open

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import time
+from dataclasses import FrozenInstanceError, fields
+from typing import Any, cast
+
+import pytest
+
+from accelerator.options import CacheEvent, OptionArguments, Options, checked
+
+DEFAULTS = {
+    "default_ttl": None,
+    "stale_while_revalidate": 0,
+    "stale_if_error": 0,
+    "max_body_bytes": 8 * 1024 * 1024,
+    "partition": None,
+    "tag_headers": ("cache-tag", "surrogate-key", "xkey"),
+    "cacheable_errors": False,
+    "coalesce": True,
+    "cache_status": "accelerator",
+    "on_event": None,
+    "enabled": True,
+    "clock": time.time,
+}
+
+
+def options(**arguments: Any) -> Options:
+    return checked(cast("OptionArguments", arguments))
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_an_option_has_its_documented_default(name: str) -> None:
+    assert getattr(options(), name) == DEFAULTS[name]
+
+
+def test_the_keyword_arguments_are_the_options() -> None:
+    assert set(OptionArguments.__annotations__) == {field.name for field in fields(Options)}
+
+
+def test_options_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        options().enabled = False  # type: ignore[misc]
+
+
+def test_options_are_keyword_only() -> None:
+    with pytest.raises(TypeError):
+        Options(60)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("default_ttl", 60),
+        ("default_ttl", 0.5),
+        ("stale_while_revalidate", 0),
+        ("stale_while_revalidate", 30.5),
+        ("stale_if_error", 600),
+        ("max_body_bytes", 1),
+        ("partition", lambda scope: scope["path"]),
+        ("tag_headers", ()),
+        ("tag_headers", ("edge-cache-tag",)),
+        ("cacheable_errors", True),
+        ("coalesce", False),
+        ("cache_status", None),
+        ("cache_status", "Example-Cache.1/a:b"),
+        ("on_event", print),
+        ("enabled", False),
+        ("clock", time.monotonic),
+    ],
+)
+def test_an_option_takes_what_makes_sense(name: str, value: object) -> None:
+    assert getattr(options(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("default_ttl", "60"),
+        ("default_ttl", True),
+        ("stale_while_revalidate", None),
+        ("stale_while_revalidate", "30"),
+        ("stale_if_error", False),
+        ("max_body_bytes", 1.5),
+        ("max_body_bytes", True),
+        ("max_body_bytes", None),
+        ("partition", "tenant"),
+        ("tag_headers", "cache-tag"),
+        ("tag_headers", ["cache-tag"]),
+        ("tag_headers", (b"cache-tag",)),
+        ("tag_headers", None),
+        ("cacheable_errors", 1),
+        ("coalesce", None),
+        ("cache_status", 5),
+        ("cache_status", b"accelerator"),
+        ("on_event", "log"),
+        ("enabled", "yes"),
+        ("clock", None),
+        ("clock", 0),
+    ],
+)
+def test_a_wrong_type_is_a_type_error_at_once_that_names_the_option(name: str, value: object) -> None:
+    with pytest.raises(TypeError, match=name):
+        options(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("default_ttl", float("nan")),
+        ("default_ttl", float("inf")),
+        ("stale_while_revalidate", -1),
+        ("stale_while_revalidate", float("inf")),
+        ("stale_if_error", -0.5),
+        ("max_body_bytes", -1),
+        ("tag_headers", ("cache tag",)),
+        ("tag_headers", ("",)),
+        ("tag_headers", ("étiquette",)),
+        ("cache_status", ""),
+        ("cache_status", "my cache"),
+        ("cache_status", "1st"),
+        ("cache_status", 'a"b'),
+        ("cache_status", "a;b"),
+        ("cache_status", "café"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_a_value_error_at_once_that_names_the_option(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=name):
+        options(**{name: value})
+
+
+def test_an_unknown_option_is_a_type_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(TypeError, match=r"no such option: time, ttl; there are cache_status, .*store"):
+        options(ttl=60, time=5)
+
+
+def test_an_event_says_nothing_but_its_kind_unless_it_is_told() -> None:
+    event = CacheEvent("hit")
+    assert (event.method, event.url, event.detail, event.tags) == ("", "", "", frozenset())
+    assert (event.age, event.ttl, event.collapsed) == (None, None, False)
+
+
+def test_an_event_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        CacheEvent("hit").age = 1.0  # type: ignore[misc]
