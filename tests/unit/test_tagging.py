@@ -598,7 +598,23 @@ def test_cached_keeps_name_docstring_and_signature() -> None:
 
     wrapped = cached(60)(view)
     assert (wrapped.__name__, wrapped.__doc__) == ("view", "Show a page.")
-    assert inspect.signature(wrapped) == inspect.signature(view)
+    assert inspect.signature(wrapped) == inspect.signature(view, eval_str=True)
+
+
+def test_cached_leaves_annotations_that_only_type_checkers_know_as_they_are() -> None:
+    def view(user: NotThere) -> None:  # type: ignore[name-defined]  # noqa: F821 - that is the point
+        """Show a page."""
+
+    assert inspect.signature(cached(60)(view)).parameters["user"].annotation == "NotThere"
+
+
+def test_cached_awaits_an_object_whose_call_is_async() -> None:
+    class View:
+        async def __call__(self, user_id: int) -> int:
+            return user_id
+
+    wrapped = cached(60)(View())
+    assert inspect.iscoroutinefunction(wrapped)
 
 
 def test_cached_wraps_partials_of_async_views_as_async_views() -> None:
