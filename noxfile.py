@@ -23,7 +23,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint", "typing"]
 
 
-def install(session: nox.Session, group: str, extras: str = "[demo,redis]") -> None:
+def install(session: nox.Session, group: str, extras: str = "[demo,gateway,redis]") -> None:
     session.install("-e", f".{extras}", *nox.project.dependency_groups(GROUPS, group))
 
 

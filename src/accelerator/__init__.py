@@ -1,21 +1,41 @@
 """An HTTP response cache inside a Python application: what a response was made from takes it back when it changes."""
 
+from typing import TYPE_CHECKING
+
 from accelerator.asgi import ASGIAccelerator
 from accelerator.options import CacheEvent
-from accelerator.stores import Lookup, Store
+from accelerator.stores import InvalidationError, Lookup, Store
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.sync import SyncStore
 from accelerator.tagging import cache_for, cached, no_store, tag
+from accelerator.wsgi import WSGIAccelerator
+
+if TYPE_CHECKING:
+    from accelerator.stores.redis import RedisStore
 
 __all__ = [
     "ASGIAccelerator",
     "CacheEvent",
+    "InvalidationError",
     "Lookup",
     "MemoryStore",
+    "RedisStore",
     "Store",
     "SyncStore",
+    "WSGIAccelerator",
     "cache_for",
     "cached",
     "no_store",
     "tag",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs an extra only when it is asked for."""
+    if name != "RedisStore":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from accelerator.stores.redis import RedisStore
+    except ImportError as error:
+        raise ImportError('RedisStore needs an extra: pip install "asgi-accelerator[redis]"') from error
+    return RedisStore

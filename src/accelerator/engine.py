@@ -224,12 +224,14 @@ class Engine:
             await exchange.send(message)
 
         scope["accelerator"] = self._owner
+        scope["accelerator.tags"] = []
         token = start_listening(None)  # what is said in here is said of nothing that may be stored
         try:
             await self._app(scope, exchange.receive, send if policy.is_unsafe(scope["method"]) else exchange.send)
         finally:
             stop_listening(token)
             scope.pop("accelerator", None)
+            scope.pop("accelerator.tags", None)
             self.reporter.tell("pass", request, scope["method"])
 
 

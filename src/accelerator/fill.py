@@ -15,7 +15,7 @@ from accelerator.respond import respond
 from accelerator.tagging import InvalidTagError, Said, entry_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
     from accelerator.entry import Mark
@@ -296,8 +296,7 @@ class Fill:
         else:
             mark = self._mark if policy.proves_unchanged(stale, self._response) else stale.mark
             await self._keep(merged, plan, stale.body, mark, policy.application_tags(stale))
-            if self.entry is not None and not self.stored and mark is not self._mark:
-                self.wants_retry = True  # its old mark is not accepted any more: only a new fill can be
+            if self.wants_retry:
                 return
             self.must_drop = self.entry is None
         self._settle()
@@ -316,7 +315,7 @@ class Fill:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     async def _keep(
-        self, response: Response, plan: Plan, body: bytes, mark: Mark, older_tags: Iterable[str] = ()
+        self, response: Response, plan: Plan, body: bytes, mark: Mark, older_tags: frozenset[str] = frozenset()
     ) -> None:
         """Make the entry and store it, with every tag that was said until now."""
         self.said.hear(self._exchange.scope)
@@ -332,8 +331,12 @@ class Fill:
             logger.warning("not stored: %s: %r", error, request.url)
             self._judge(False)
             return
+        if mark != self._mark and not tags.issubset(older_tags):
+            self.wants_retry = True  # by what it was not known to be made from, it may have been taken back
+            return
         self.entry = policy.new_entry(request, response, plan, self._options, body, tags, mark)
         self.stored = await self._commit(self.entry)
+        self.wants_retry = mark != self._mark and not self.stored  # an old mark may not be accepted any more
         self.reason = "" if self.stored else "refused by the store"
         if self.stored:
             self._judge(plan.lifetime > 0)  # what is never fresh answers nobody who waits

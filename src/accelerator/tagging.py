@@ -206,6 +206,7 @@ class Said:
 
 
 _current: ContextVar[Said | None] = ContextVar("accelerator_said", default=None)
+listener = _current.get
 start_listening = _current.set
 stop_listening = _current.reset
 

@@ -571,7 +571,7 @@ async def test_no_store_said_with_a_304_keeps_it_from_being_fresh_again() -> Non
 
 
 async def test_tags_said_with_a_304_add_to_those_said_before() -> None:
-    origin, clock = Origin((200, [SHARED, STRONG]), (304, []), say=lambda: tag("old")), ManualClock()
+    origin, clock = Origin((200, [SHARED, STRONG]), (304, [STRONG]), say=lambda: tag("old")), ManualClock()
     cached = ASGIAccelerator(origin, clock=clock)
 
     async def validated() -> None:
@@ -580,7 +580,7 @@ async def test_tags_said_with_a_304_add_to_those_said_before() -> None:
         await cached.clear()
         await ask(cached)
         clock.advance(60)
-        origin.answers = ((304, []),)
+        origin.answers = ((304, [STRONG]),)
         origin.say = lambda: tag("new")
         await ask(cached)
         origin.answers = ((200, [SHARED]),)
@@ -591,6 +591,17 @@ async def test_tags_said_with_a_304_add_to_those_said_before() -> None:
         await cached.invalidate_tag(name)
         await ask(cached)
         assert (origin.calls, origin.conditions()) == (before + 1, {})
+
+
+async def test_a_304_that_proves_too_little_cannot_bring_new_tags() -> None:
+    store, clock = MemoryStore(), ManualClock()
+    origin = Origin((200, [SHARED, WEAK]), (304, [WEAK]), (200, [SHARED, WEAK]), say=lambda: tag("old"))
+    cached = ASGIAccelerator(origin, store=store, clock=clock)
+    await ask(cached)
+    await store.invalidate_tag("new", soft=True)
+    clock.advance(60)
+    origin.say = lambda: tag("new")
+    assert (await ask(cached)).body == b"answer 3"
 
 
 async def test_a_304_that_would_lose_a_tag_takes_the_entry_with_it() -> None:

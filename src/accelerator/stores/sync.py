@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.from_thread
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+from accelerator.loop_thread import loop_thread
+from accelerator.stores import Store
 
-    from accelerator.stores import Store
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Coroutine, Iterable
+
+    from accelerator.entry import Entry, Request
+    from accelerator.stores import Lookup
 
 
 class SyncStore:
     """The invalidations of a store as plain calls, which return when they are done.
 
-    From a thread of an event loop's pool they run on that loop; elsewhere on a loop of their own. A store that never
-    waits for anything (`suspends` is False, as of `MemoryStore`) can be called from everywhere, the loop's own thread
-    included.
+    From a thread of an event loop's pool they run on that loop; elsewhere on the one loop that this process keeps for
+    it in a thread. A store that never waits for anything (`suspends` is False, as of `MemoryStore`) can be called from
+    everywhere, the loop's own thread included.
 
     Args:
         store: the store.
@@ -51,7 +55,34 @@ class SyncStore:
             try:
                 anyio.from_thread.run(call)
             except anyio.NoEventLoopError:
-                anyio.run(call)
+                loop_thread.run(call())
+
+
+class BlockingStore(Store):
+    """A store that waits for I/O, as one whose calls block their thread and never suspend.
+
+    The store works on the one loop that this process keeps in a thread, whichever threads call.
+
+    Args:
+        store: the store.
+    """
+
+    suspends = False
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def lookup(self, request: Request) -> Lookup:
+        """Do what `Store.lookup` does."""
+        return loop_thread.run(self._store.lookup(request))
+
+    async def commit(self, entry: Entry) -> bool:
+        """Do what `Store.commit` does."""
+        return loop_thread.run(self._store.commit(entry))
+
+    async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
+        """Do what `Store.invalidate` does."""
+        loop_thread.run(self._store.invalidate(tags, soft=soft))
 
 
 def finish_now(work: Coroutine[Any, Any, None]) -> None:
@@ -71,6 +102,6 @@ def finish_now(work: Coroutine[Any, Any, None]) -> None:
 def _is_in_loop_thread() -> bool:
     try:
         anyio.get_current_task()
-    except anyio.NoEventLoopError:
+    except RuntimeError:  # NoEventLoopError, or the loop's own where a thread was given the context of a task
         return False
     return True

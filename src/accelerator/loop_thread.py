@@ -1,0 +1,75 @@
+"""One event loop in a thread of its own, for plain code that calls what has to wait for I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+T = TypeVar("T")
+
+EXIT_SECONDS: Final = 5.0
+"""How long the end of the process waits for the loop's tasks to be cancelled."""
+
+
+class LoopThread:
+    """A daemon thread with an event loop, started by the first call, and again by the first call after a fork."""
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin anew: a thread does not outlive a fork, and its lock may have been held."""
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine there, and wait for its end; it goes on if the waiting thread is interrupted.
+
+        Raises:
+            RuntimeError: this is the loop's own thread, which would wait for itself.
+        """
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("this thread runs the loop that a plain call would wait for: await instead")
+        return asyncio.run_coroutine_threadsafe(work, self._started()).result()
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                is_ready = threading.Event()
+                self._thread = threading.Thread(
+                    target=asyncio.run, args=(self._serve(is_ready),), name="accelerator loop", daemon=True
+                )
+                self._thread.start()
+                is_ready.wait()
+            assert self._loop is not None  # noqa: S101 - it has said that it is ready
+            return self._loop
+
+    async def _serve(self, is_ready: threading.Event) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        is_ready.set()
+        await self._end.wait()
+
+    def stop(self) -> None:
+        """Cancel what runs there, and end the thread."""
+        with self._lock:
+            thread, loop, end = self._thread, self._loop, self._end
+            self._thread = self._loop = self._end = None
+        if thread is not None and loop is not None and end is not None:
+            loop.call_soon_threadsafe(end.set)
+            thread.join(EXIT_SECONDS)
+
+
+loop_thread: Final = LoopThread()
+"""The one of this process."""
+
+atexit.register(loop_thread.stop)
+os.register_at_fork(after_in_child=loop_thread._forget)  # noqa: SLF001 - this module's own
