@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 try:
     import click
 except ImportError:
     sys.stderr.write('The command line needs click: pip install "asgi-accelerator[demo]"\n')
     raise SystemExit(2) from None
+
+if TYPE_CHECKING:
+    from accelerator import Store
 
 
 @click.group()
@@ -36,6 +40,54 @@ def demo(host: str, port: int) -> None:
             f"cannot listen on {host}, port {port}: {reason}. Choose others with --host and --port."
         ) from None
     serve(listening)
+
+
+@main.command()
+@click.option("--store", "url", required=True, metavar="URL", help="The Redis: redis://, rediss:// or unix://.")
+@click.option("--prefix", default="accelerator:", show_default=True, help="What the keys of the store begin with.")
+@click.option("--soft", is_flag=True, help="Make the responses stale, instead of never using them again.")
+@click.argument("tags", nargs=-1, required=True, metavar="TAG...")
+def purge(url: str, prefix: str, soft: bool, tags: tuple[str, ...]) -> None:
+    """Take back every response made from what the tags name."""
+    from accelerator import InvalidationError, SyncStore
+
+    try:
+        from accelerator import RedisStore
+
+        SyncStore(RedisStore(url, prefix, deadline=5)).invalidate_tag(tags, soft=soft)
+    except InvalidationError as error:
+        raise click.ClickException(f"nothing is known to be taken back: {error.__cause__}") from None
+    except (ImportError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--store", "url", metavar="URL", help="The Redis: redis://, rediss:// or unix://. Else it is in memory.")
+@click.argument("origin", metavar="ORIGIN")
+def gateway(origin: str, host: str, port: int, url: str | None) -> None:
+    """Serve an HTTP origin, such as http://127.0.0.1:9000, with the cache in front."""
+    missing = [name for name in ("httpx", "uvicorn") if find_spec(name) is None]
+    if missing:
+        click.echo(f'The gateway needs {", ".join(missing)}: pip install "asgi-accelerator[gateway]"', err=True)
+        raise SystemExit(2)
+    import uvicorn
+
+    from accelerator import ASGIAccelerator
+    from accelerator.gateway import Gateway
+
+    try:
+        app = ASGIAccelerator(Gateway(origin), store=None if url is None else _redis(url))
+    except (ImportError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    uvicorn.run(app, host=host, port=port, access_log=False, date_header=False, server_header=False)
+
+
+def _redis(url: str) -> Store:
+    from accelerator import RedisStore
+
+    return RedisStore(url)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,6 @@ class Engine:
 
     def __init__(self, app: Application, store: Store, options: Options, owner: object, runtime: Runtime) -> None:
         self._app = app
-        self._store = store
         self._guard = Guard(store)
         self._options = options
         self._owner = owner
@@ -160,7 +159,7 @@ class Engine:
                 fill.is_known_storable = True
                 await self._call(exchange, fill, [])
             if fill.must_drop:
-                await self._store.invalidate([exchange.request.url_tag], soft=False)
+                await self._guard.invalidate([exchange.request.url_tag])
         finally:
             flight.land()
 
@@ -219,7 +218,7 @@ class Engine:
                 response = Response.read(message, 0, 0)
                 if response is not None and response.status in policy.SUCCESS:
                     message = {**message, "headers": [*response.headers]}  # they may have been there to read once
-                    await self._store.invalidate(policy.invalidated_by(request, response), soft=False)
+                    await self._guard.invalidate(policy.invalidated_by(request, response))
                     self.reporter.tell("invalidate", request, scope["method"], detail="hard")
             await exchange.send(message)
 

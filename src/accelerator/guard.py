@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from accelerator.stores import InvalidationError
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from accelerator.entry import Entry, Request
     from accelerator.stores import Lookup, Store
 
@@ -42,6 +46,16 @@ class Guard:
             return False
         self._failing.discard("commit")
         return stored
+
+    async def invalidate(self, tags: Collection[str]) -> None:
+        """Take back what a request changed. If that fails, the answer goes out all the same: the change is made.
+
+        The store has said so in its log, acts upon it in this process, and repeats it (`InvalidationError`).
+        """
+        try:
+            await self._store.invalidate(tags, soft=False)
+        except InvalidationError as error:
+            logger.warning("what a request changed is not known to be taken back yet: %r", error)
 
     def _report(self, method: str, error: Exception) -> None:
         if method not in self._failing:

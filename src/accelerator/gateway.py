@@ -1,0 +1,257 @@
+"""An ASGI application that forwards to an HTTP origin: with it the cache stands in front of anything."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import anyio
+
+try:
+    import httpx
+except ImportError as error:
+    raise ImportError('the gateway needs an extra: pip install "asgi-accelerator[gateway]"') from error
+
+from accelerator import headers as h
+from accelerator.tagging import no_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from accelerator.asgi_types import Message, Receive, Scope, Send
+
+logger = logging.getLogger("accelerator")
+
+# RFC 9110 §7.6.1; Expect is answered by the server that the gateway runs in
+_HOP_BY_HOP: Final = frozenset(
+    b"connection expect http2-settings keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer"
+    b" transfer-encoding upgrade".split()
+)
+_SCHEMES: Final = frozenset({"http", "https"})
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_BLANKS: Final = b" \t"
+_PATH: Final = "/:@!$&'()*+,;="  # RFC 3986 §3.3
+
+
+class Gateway:
+    """Forwards each request to an origin and its answer back, chunk by chunk, both as they are.
+
+    No redirect is followed, nothing is decoded, and repeated lines stay apart. The fields of a single connection are
+    left out (RFC 9110 §7.6.1), `Via` and `Forwarded` are added (§7.6.3, RFC 7239). An origin that cannot be reached is
+    a 502, one that takes too long a 504. An answer that breaks off raises, so that the server breaks off, too.
+
+    Args:
+        origin: where to forward to: scheme, host and port, `http://127.0.0.1:9000`.
+        connect_timeout: seconds that connecting may take.
+        timeout: seconds that the origin may be silent for.
+
+    Raises:
+        ValueError: the origin is not an http or https URL without a path.
+    """
+
+    def __init__(self, origin: str, *, connect_timeout: float = 5.0, timeout: float = 60.0) -> None:
+        self._origin = _checked(origin)
+        self._timeouts = {"connect": connect_timeout, "read": timeout, "write": timeout}
+        tls = httpx.create_ssl_context(trust_env=False)
+        limits = httpx.Limits(max_connections=None)
+        self._transport = httpx.AsyncHTTPTransport(verify=tls, limits=limits)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        self._unused = httpx.AsyncHTTPTransport(verify=tls, limits=limits)  # each of its requests has a new connection
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; a WebSocket is refused."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+        else:
+            await self._forward(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._transport.aclose()
+        await self._unused.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward one request; when the client leaves, the origin's connection is given up."""
+        first = await receive()
+        if first["type"] == "http.disconnect":
+            return
+        content = _Content(first, receive)
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+
+            async def until_client_leaves() -> None:
+                await content.wait_for_disconnect()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_client_leaves)
+            try:
+                await self._relay(self._request(scope, content), content, send)
+            except Exception as error:  # noqa: BLE001 - it goes on below, outside of the group that would wrap it
+                failure = error
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    def _request(self, scope: Scope, content: _Content) -> httpx.Request:
+        target = scope.get("raw_path") or quote(scope["path"], safe=_PATH).encode()
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
+        if not _named(scope["headers"]).isdisjoint(name for name, _ in scope["headers"]):
+            no_store()  # the origin does not see what the cache in front has in its key
+        is_chunked = bool(h.lines(scope["headers"], b"transfer-encoding"))
+        lines = [
+            *_framed(_end_to_end(scope["headers"]), content, is_chunked=is_chunked),
+            (b"via", b"%s accelerator" % scope["http_version"].encode()),
+            (b"forwarded", _forwarded(scope)),
+        ]
+        if not h.lines(lines, b"host"):  # HTTP/1.0 does not ask for it
+            lines.insert(0, (b"host", self._origin.netloc))
+        extensions = {"target": target, "timeout": self._timeouts}
+        return httpx.Request(scope["method"], self._origin, headers=lines, stream=content, extensions=extensions)
+
+    async def _relay(self, request: httpx.Request, content: _Content, send: Send) -> None:
+        try:
+            response = await self._exchange(request, is_repeatable=request.method in _SAFE and content.is_empty)
+        except _ClientLeftError:
+            return
+        except httpx.TimeoutException as error:
+            await _refuse(send, 504, b"the origin takes too long", error)
+            return
+        except httpx.LocalProtocolError as error:
+            await _refuse(send, 400, b"the request cannot be forwarded", error)
+            return
+        except httpx.TransportError as error:
+            await _refuse(send, 502, b"the origin cannot be reached", error)
+            return
+        content.drop_rest()
+        try:
+            await _answer(response, send)
+        finally:
+            await response.aclose()
+
+    async def _exchange(self, request: httpx.Request, *, is_repeatable: bool) -> httpx.Response:
+        """Send a request; once more on a new connection if the origin has closed the idle one (RFC 9110 §9.2.2)."""
+        is_reused = True
+
+        async def trace(event: str, _: dict[str, Any]) -> None:
+            nonlocal is_reused
+            if event == "connection.connect_tcp.started":
+                is_reused = False
+
+        request.extensions["trace"] = trace
+        try:
+            return await self._transport.handle_async_request(request)
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            if not (is_reused and is_repeatable):
+                raise
+        return await self._unused.handle_async_request(request)
+
+
+class _ClientLeftError(Exception):
+    """The client left before its request was complete."""
+
+
+class _Content(httpx.AsyncByteStream):
+    """The content of a request as the client sends it, and what comes after it: that the client leaves.
+
+    Args:
+        first: the first message of the request, which tells whether there is any content.
+        receive: gives the others.
+    """
+
+    def __init__(self, first: Message, receive: Receive) -> None:
+        self.is_empty = not (first.get("body") or first.get("more_body"))
+        self._first: Message | None = first
+        self._receive = receive
+        self._is_done = anyio.Event()
+        if self.is_empty:
+            self._is_done.set()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return itself: it can be read once."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next chunk."""
+        if self._is_done.is_set():
+            raise StopAsyncIteration
+        message = self._first or await self._receive()
+        self._first = None
+        if message["type"] == "http.disconnect":
+            raise _ClientLeftError
+        if not message.get("more_body", False):
+            self._is_done.set()
+        chunk: bytes = message.get("body", b"")
+        return chunk
+
+    def drop_rest(self) -> None:
+        """Let go of what the origin does not want, so that it is seen when the client leaves."""
+        self._is_done.set()
+
+    async def wait_for_disconnect(self) -> None:
+        """Return when the client has left."""
+        await self._is_done.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+def _checked(origin: str) -> httpx.URL:
+    try:
+        url = httpx.URL(origin)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in _SCHEMES or not url.host or url.raw_path != b"/" or url.userinfo or url.fragment:
+        raise ValueError(f"an origin is such as http://127.0.0.1:9000, without a path, not {origin!r}")
+    return url
+
+
+def _named(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """Return the names of fields that Connection names, beyond those that never go on (RFC 9110 §7.6.1)."""
+    names = {name.strip().lower() for value in h.lines(lines, b"connection") for name in value.split(b",")}
+    return names - _HOP_BY_HOP
+
+
+def _end_to_end(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Leave out what concerns one connection only, and the blanks around values, which not every parser leaves out."""
+    lines = list(lines)
+    left_out = _HOP_BY_HOP | _named(lines)
+    return [(name, value.strip(_BLANKS)) for name, value in lines if name.lower() not in left_out]
+
+
+def _framed(lines: list[tuple[bytes, bytes]], content: _Content, *, is_chunked: bool) -> list[tuple[bytes, bytes]]:
+    """Say how the content ends: chunks decide before Content-Length (RFC 9112 §6.3), HTTP/2 may have neither."""
+    if not is_chunked and (content.is_empty or h.lines(lines, b"content-length")):
+        return lines
+    return [line for line in lines if line[0] != b"content-length"] + [(b"transfer-encoding", b"chunked")]
+
+
+def _forwarded(scope: Scope) -> bytes:
+    """Say for whom the request is forwarded (RFC 7239 §4)."""
+    host = b"".join(h.lines(scope["headers"], b"host")[:1]).replace(b"\\", b"").replace(b'"', b"")
+    client = (scope.get("client") or [""])[0] or "unknown"
+    node = f'"[{client}]"' if ":" in client else client
+    return b'for=%s;host="%s";proto=%s' % (node.encode(), host, scope["scheme"].encode())
+
+
+async def _answer(response: httpx.Response, send: Send) -> None:
+    lines = [(name.lower(), value) for name, value in _end_to_end(response.headers.raw)]
+    if response.status_code in (204, 304):  # servers wait for content that is announced
+        lines = [line for line in lines if line[0] != b"content-length"]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": lines})
+    async for chunk in response.stream:  # type: ignore[union-attr]  # what this transport gives can be iterated so
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _refuse(send: Send, status: int, words: bytes, error: Exception) -> None:
+    logger.warning("%s: %r", words.decode(), error)
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(words))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": words})

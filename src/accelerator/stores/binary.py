@@ -1,0 +1,105 @@
+"""An entry as bytes: first what scripts read, at fixed places, then msgpack, then a sum.
+
+magic, version, number of components; for each component its partition, incarnation and position; the length of the
+tags, and the tags, one a line; all else; CRC-32.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from zlib import crc32
+
+import msgpack
+
+from accelerator.entry import Entry
+
+if TYPE_CHECKING:
+    from accelerator.entry import Key
+
+VERSION: Final = 1
+"""Raised with each change of the layout: what has another version is a miss."""
+
+_MAGIC: Final = b"ac"
+_HEAD: Final = struct.Struct(">2sBB")
+_COMPONENT: Final = struct.Struct(">H8sQ")
+_LENGTH: Final = struct.Struct(">H")
+_SUM: Final = struct.Struct(">I")
+
+POSITION_OFFSET: Final = _HEAD.size + 10
+"""Where the position of the first component stands; version and incarnation are before it."""
+
+
+class Component(NamedTuple):
+    """A position in the order of one partition.
+
+    Attributes:
+        partition: the number of the partition, 0 on a single server.
+        incarnation: 8 random bytes: positions of different incarnations have no order.
+        position: the position.
+    """
+
+    partition: int
+    incarnation: bytes
+    position: int
+
+
+def pack(entry: Entry) -> bytes:
+    """Return an entry as bytes. Its mark has to be a tuple of components."""
+    mark = cast("tuple[Component, ...]", entry.mark)
+    fields = (
+        entry.key,
+        entry.vary,
+        entry.selected_by,
+        entry.status,
+        entry.headers,
+        entry.added,
+        entry.body,
+        entry.received,
+        entry.initial_age,
+        entry.lifetime,
+        entry.stale_while_revalidate,
+        entry.stale_if_error,
+        entry.for_cookies,
+        entry.for_credentials,
+        entry.etag,
+        entry.validator,
+        entry.last_modified,
+    )
+    tags = "\n".join(sorted(entry.tags)).encode()
+    head = _HEAD.pack(_MAGIC, VERSION, len(mark)) + b"".join(_COMPONENT.pack(*component) for component in mark)
+    packed = cast("bytes", msgpack.packb(fields, unicode_errors="surrogatepass"))
+    value = b"".join((head, _LENGTH.pack(len(tags)), tags, packed))
+    return value + _SUM.pack(crc32(value))
+
+
+def unpack(value: bytes) -> Entry | None:
+    """Return the entry of what `pack` returned, None if it cannot be read: another version, or damaged."""
+    if len(value) < _HEAD.size + _SUM.size:
+        return None
+    magic, version, components = _HEAD.unpack_from(value)
+    written = memoryview(value)[: -_SUM.size]
+    if (magic, version) != (_MAGIC, VERSION) or _SUM.unpack_from(value, len(written)) != (crc32(written),):
+        return None
+    mark_end = _HEAD.size + components * _COMPONENT.size
+    mark = tuple(Component(*found) for found in _COMPONENT.iter_unpack(written[_HEAD.size : mark_end]))
+    tags = mark_end + _LENGTH.size
+    tags_end = tags + _LENGTH.unpack_from(value, mark_end)[0]
+    fields = msgpack.unpackb(written[tags_end:], unicode_errors="surrogatepass")
+    return _entry(mark, str(written[tags:tags_end], "utf-8").split("\n"), fields)
+
+
+def _entry(mark: tuple[Component, ...], tags: list[str], fields: list[Any]) -> Entry:
+    key, vary, selected_by, status, headers, added, body, *others = fields
+    return Entry(
+        cast("Key", tuple(key)),
+        tuple(vary),
+        tuple(selected_by),
+        status,
+        tuple((name, line) for name, line in headers),
+        tuple((name, line) for name, line in added),
+        body,
+        frozenset(tags),
+        mark,
+        *others,
+    )

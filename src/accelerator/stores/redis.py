@@ -1,0 +1,393 @@
+"""The store that several processes share, on one Redis or Valkey server.
+
+A lookup is one MGET of all that decides it. That needs no atomicity: records never go down, and a missing one means
+that the entry is not usable. What has to be one step is a script: `redis_scripts.py` has them, and the layout of the
+keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+import msgpack
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from accelerator.stores import InvalidationError, Lookup, Store
+from accelerator.stores.binary import POSITION_OFFSET, Component, pack, unpack
+from accelerator.stores.pending import Pending, judge
+from accelerator.stores.redis_link import FAILURES, Link
+from accelerator.stores.redis_scripts import COMMIT, INVALIDATE, RENEW
+from accelerator.tagging import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from accelerator.entry import Entry, Key, Request, Vary
+    from accelerator.stores.pending import Kept
+    from accelerator.stores.redis_link import Values
+
+logger = logging.getLogger("accelerator")
+
+PARTITION: Final = 0
+LOG_LENGTH: Final = 8192
+MAX_VARIANTS: Final = 64
+MAX_TRIPS: Final = 4
+MAX_MEMOS: Final = 4096
+REPEATED_AT_ONCE: Final = 500
+KEEP_META: Final = 7 * 24 * 3600 * 1000
+"""Milliseconds without a write after which the store begins anew, at least."""
+
+MAX_SECONDS: Final = 10 * 365 * 24 * 3600
+"""For how long an entry is kept at most."""
+
+REPEAT_SECONDS: Final = (0.1, 0.3, 1.0, 3.0)
+"""Pauses before the repetitions of a failed invalidation; the last one stands for all that follow."""
+
+_META: Final = re.compile(rb"([0-9a-f]{16}) (\d+) (\d+) (\d+) (\S+)")
+_RECORD: Final = re.compile(rb"([0-9a-f]{16}) (\d+) (\d+)")
+
+
+class _Meta(NamedTuple):
+    """What the server keeps of the partition: its order, and the positions of `@all`."""
+
+    incarnation: bytes
+    position: int
+    hard: int
+    soft: int
+
+
+class _Seen(NamedTuple):
+    """An entry as it was read, and what the records read with it say; `missing` has their keys if they were not."""
+
+    entry: Entry | None
+    is_usable: bool = False
+    is_fresh: bool = False
+    missing: tuple[bytes, ...] = ()
+
+
+class _Memo(NamedTuple):
+    """What was last seen of a URL, so that one trip brings all that a lookup needs: a guess, never trusted.
+
+    Attributes:
+        url: its name in keys.
+        varies: what its responses vary on, the newest first.
+        records: by the key of an entry, the keys of its tags' records.
+    """
+
+    url: bytes
+    varies: tuple[Vary, ...]
+    records: dict[bytes, tuple[bytes, ...]]
+
+    def with_records(self, key: bytes, records: tuple[bytes, ...]) -> _Memo:
+        """Return a memo that also knows the records of an entry."""
+        others = self.records if len(self.records) < MAX_VARIANTS else {}
+        return self._replace(records={**others, key: records})
+
+
+class RedisStore(Store):
+    """Entries in Redis 7 or newer, or Valkey, shared by all that use the same server and prefix. On asyncio.
+
+    Args:
+        source: the server's URL, `redis://`, `rediss://` or `unix://`, or a client of `redis.asyncio`, which stays
+            yours to close and works on one event loop.
+        prefix: what all keys begin with.
+        deadline: seconds that a call may take; then it counts as failed.
+
+    Raises:
+        TypeError: `source` is neither a URL nor a client.
+        ValueError: the URL is none that Redis clients know, or `deadline` is not positive.
+    """
+
+    def __init__(self, source: str | Redis, prefix: str = "accelerator:", *, deadline: float = 0.1) -> None:
+        if not isinstance(source, str | Redis):
+            raise TypeError(f"a URL or a client of redis.asyncio, not {type(source).__name__}")
+        if deadline <= 0:
+            raise ValueError(f"deadline is a positive number of seconds, not {deadline!r}")
+        self._source = source
+        self._prefix = prefix.encode()
+        self._deadline = deadline
+        self._partition = self._prefix + b"{%d}:" % PARTITION
+        self._meta_key = self._partition + b"meta"
+        self._log_key = self._partition + b"log"
+        self._links: dict[asyncio.AbstractEventLoop, Link] = {}
+        self._memos: dict[Key, _Memo] = {}
+        self._pending = Pending()
+        self._running: set[asyncio.Task[None]] = set()
+        self._repeater: asyncio.Task[None] | None = None
+        if isinstance(source, str):
+            _new_pool(source)  # a wrong URL is an error here, not at the first request
+
+    async def aclose(self) -> None:
+        """Let the invalidations that run on this event loop end, and close its connections; a client given stays open.
+
+        What failed to be taken back stays so in this process, but is repeated only when the store is used again.
+        """
+        loop = asyncio.get_running_loop()
+        if ours := [work for work in self._running if work.get_loop() is loop]:
+            await asyncio.wait(ours)
+        if self._repeater is not None and self._repeater.get_loop() is loop:
+            self._repeater.cancel()
+        link = self._links.pop(loop, None)
+        if link is not None and isinstance(self._source, str):
+            await link.close()
+
+    def _link(self) -> Link:
+        """Return the connections of the running event loop."""
+        loop = asyncio.get_running_loop()
+        link = self._links.get(loop)
+        if link is None:
+            for other in [other for other in self._links if other.is_closed()]:
+                del self._links[other]
+            if isinstance(self._source, str):
+                pool = _new_pool(self._source)
+            elif not self._links:
+                pool = self._source.connection_pool
+            else:
+                raise RuntimeError("the client given works on one event loop: give RedisStore a URL to use several")
+            link = self._links[loop] = Link(pool, self._deadline)
+        return link
+
+    # --- lookup -------------------------------------------------------------------------------------------------------
+
+    async def lookup(self, request: Request) -> Lookup:
+        """Find the entry for a request, in one trip; in up to three when this process sees the URL for the first time.
+
+        Raises:
+            RedisError, OSError: the server is away, slow or refuses.
+        """
+        self._see_to_pending()
+        kept = self._pending.kept  # as it is now: what is settled later may not have been when Redis was read
+        memo = self._memo(request.key)
+        mark = None
+        for _ in range(MAX_TRIPS):
+            places = [self._entry_key(memo, vary, request.selects(vary)) for vary in memo.varies]
+            records = [record for key in places for record in memo.records.get(key, ())]
+            values, identity = await self._link().read([self._meta_key, self._varies_key(memo), *places, *records])
+            meta = values.made.get(self._meta_key) or _read_meta(values[self._meta_key], identity)
+            if meta is None:
+                return await self._begin_anew()
+            values.made[self._meta_key] = meta
+            mark = mark or _mark(meta.incarnation, meta.position)
+            found = self._judge(request, memo, values, meta, kept)
+            if isinstance(found, Lookup):
+                return found._replace(mark=mark)
+            memo = self._remember(request.key, found)
+        return Lookup(None, mark, False, None)
+
+    def _judge(self, request: Request, memo: _Memo, values: Values, meta: _Meta, kept: Kept) -> Lookup | _Memo:
+        """Find the usable entry in what was read, or return a better memo for another trip if too little was."""
+        varies = _read_varies(values[self._varies_key(memo)])
+        if (varies or ((),)) != memo.varies:
+            return memo._replace(varies=varies or ((),))
+        last_vary = varies[0] if varies else None
+        for vary in memo.varies:
+            selected_by = request.selects(vary)
+            key = self._entry_key(memo, vary, selected_by)
+            seen = values.made.get(key) or self._see(key, values, meta)
+            entry = seen.entry
+            if entry is None or (entry.key, entry.vary, entry.selected_by) != (request.key, vary, selected_by):
+                continue
+            if seen.missing:
+                return memo.with_records(key, seen.missing)
+            last_vary = vary if last_vary is None else last_vary
+            taken_back, made_stale = judge(kept, entry.tags)
+            if seen.is_usable and not taken_back:
+                return Lookup(entry, None, made_stale or not seen.is_fresh, vary)
+        return Lookup(None, None, False, last_vary)
+
+    def _see(self, key: bytes, values: Values, meta: _Meta) -> _Seen:
+        """Judge an entry by what was read, once for all that share it."""
+        entry = unpack(values[key] or b"")
+        if entry is None:
+            seen = _Seen(None)
+        else:
+            records = self._record_keys(entry.tags)
+            if values.keys() >= set(records):
+                seen = _Seen(entry, *_compare(entry, [values[record] for record in records], meta))
+            else:
+                seen = _Seen(entry, missing=records)
+        values.made[key] = seen
+        return seen
+
+    async def _begin_anew(self) -> Lookup:
+        """Start the order of this server, unless somebody else just has: all that was stored before is not usable."""
+        incarnation, position = await self._link().run(
+            RENEW, [self._meta_key, self._log_key], _random_incarnation(), [KEEP_META]
+        )
+        return Lookup(None, _mark(incarnation, position), False, None)
+
+    def _memo(self, key: Key) -> _Memo:
+        return self._memos.get(key) or _Memo(_name(key), ((),), {})
+
+    def _remember(self, key: Key, memo: _Memo) -> _Memo:
+        self._memos[key] = memo
+        if len(self._memos) > MAX_MEMOS:
+            self._memos.pop(next(iter(self._memos)), None)
+        return memo
+
+    # --- commit -------------------------------------------------------------------------------------------------------
+
+    async def commit(self, entry: Entry) -> bool:
+        """Store an entry in one step with the check of its tags, unless one was invalidated hard after its mark.
+
+        Raises:
+            RedisError, OSError: the server is away, slow or refuses.
+        """
+        lifetime = int(1000 * min(entry.useful_until - entry.received, MAX_SECONDS))
+        if lifetime <= 0 or judge(self._pending.kept, entry.tags)[0]:
+            return False
+        memo = self._memo(entry.key)
+        (mark,) = cast("tuple[Component, ...]", entry.mark)
+        key = self._entry_key(memo, entry.vary, entry.selected_by)
+        records = self._record_keys(entry.tags)
+        stored = await self._link().run(
+            COMMIT,
+            [self._meta_key, self._log_key, key, self._varies_key(memo), self._variants_key(memo), *records],
+            _random_incarnation(),
+            [
+                max(KEEP_META, lifetime),
+                mark.incarnation.hex(),
+                mark.position,
+                pack(entry),
+                lifetime,
+                b",".join(entry.vary),
+                MAX_VARIANTS,
+                POSITION_OFFSET,
+                *_named(entry.tags),
+            ],
+        )
+        self._remember(entry.key, memo.with_records(key, records))
+        return bool(stored)
+
+    # --- invalidation -------------------------------------------------------------------------------------------------
+
+    async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
+        """Move the position of each tag, whatever number of entries has it; cancelling the caller does not stop it.
+
+        Raises:
+            InvalidationError: it is not known to hold: it is kept, acted upon in this process, and repeated.
+        """
+        work = asyncio.get_running_loop().create_task(self._invalidate(list(tags), soft))
+        self._running.add(work)
+        work.add_done_callback(self._forget)
+        await asyncio.shield(work)
+
+    def _forget(self, work: asyncio.Task[None]) -> None:
+        self._running.discard(work)
+        if not work.cancelled():
+            work.exception()  # whoever was cancelled meanwhile does not ask for it
+
+    async def _invalidate(self, tags: list[str], soft: bool) -> None:
+        try:
+            await self._move(tags, soft)
+        except FAILURES as error:
+            self._pending.add(tags, soft=soft)
+            self._see_to_pending()
+            logger.warning("an invalidation failed and will be repeated: %r", error)
+            raise InvalidationError(
+                f"not known to be taken back in Redis: {error!r}; this process acts as if it were, and goes on trying"
+            ) from error
+
+    async def _move(self, tags: list[str], soft: bool) -> None:
+        await self._link().run(
+            INVALIDATE,
+            [self._meta_key, self._log_key, *self._record_keys(tags)],
+            _random_incarnation(),
+            [KEEP_META, int(soft), int(ALL in tags), LOG_LENGTH, *_named(tags)],
+            anyway=True,
+        )
+
+    def _see_to_pending(self) -> None:
+        """Let a task repeat what failed, if there is anything and none does."""
+        if self._pending.kept and (self._repeater is None or self._repeater.done()):
+            self._repeater = asyncio.get_running_loop().create_task(self._repeat())
+
+    async def _repeat(self) -> None:
+        pauses = iter(REPEAT_SECONDS)
+        pause = next(pauses)
+        while self._pending.kept:
+            await asyncio.sleep(pause)
+            kept = self._pending.kept
+            try:
+                for soft in (False, True):
+                    tags = [tag for tag, (hard, _) in kept.items() if hard is not soft]
+                    for start in range(0, len(tags), REPEATED_AT_ONCE):
+                        await self._move(tags[start : start + REPEATED_AT_ONCE], soft)
+            except FAILURES:
+                pause = next(pauses, pause)
+            else:
+                self._pending.settle(kept)
+
+    # --- keys ---------------------------------------------------------------------------------------------------------
+
+    def _entry_key(self, memo: _Memo, vary: Vary, selected_by: tuple[bytes | None, ...]) -> bytes:
+        return b"%se:{%s}:%s" % (self._prefix, memo.url, _name((vary, selected_by)) if vary else b"")
+
+    def _varies_key(self, memo: _Memo) -> bytes:
+        return b"%su:{%s}" % (self._prefix, memo.url)
+
+    def _variants_key(self, memo: _Memo) -> bytes:
+        return b"%sv:{%s}" % (self._prefix, memo.url)
+
+    def _record_keys(self, tags: Iterable[str]) -> tuple[bytes, ...]:
+        return tuple(b"%st:%s" % (self._partition, tag) for tag in _named(tags))
+
+
+def _new_pool(url: str) -> ConnectionPool:
+    return ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0))  # the breaker says when to try again
+
+
+def _named(tags: Iterable[str]) -> list[bytes]:
+    """Return the tags that have records, in the order of their keys; the positions of `@all` are in the meta."""
+    return sorted(tag.encode() for tag in tags if tag != ALL)
+
+
+def _name(value: object) -> bytes:
+    """Return a short name for a key or a variant; what has it carries the whole value, which is compared."""
+    packed = cast("bytes", msgpack.packb(value, unicode_errors="surrogatepass"))
+    return blake2b(packed, digest_size=16).hexdigest().encode()
+
+
+def _random_incarnation() -> str:
+    return os.urandom(8).hex()
+
+
+def _mark(incarnation: bytes, position: int) -> tuple[Component]:
+    return (Component(PARTITION, bytes.fromhex(incarnation.decode()), position),)
+
+
+def _read_meta(value: bytes | None, identity: bytes) -> _Meta | None:
+    """Read the meta, None if there is none or another server wrote it."""
+    found = _META.fullmatch(value or b"")
+    if found is None or found[5] != identity:
+        return None
+    return _Meta(found[1], int(found[2]), int(found[3]), int(found[4]))
+
+
+def _read_varies(value: bytes | None) -> tuple[Vary, ...] | None:
+    """Read what a URL's responses vary on, the newest first."""
+    if value is None:
+        return None
+    return tuple(tuple(line.split(b",")) if line else () for line in value.split(b"\n"))
+
+
+def _compare(entry: Entry, records: list[bytes | None], meta: _Meta) -> tuple[bool, bool]:
+    """Tell whether an entry is usable, and whether no soft invalidation took it back."""
+    component = cast("tuple[Component, ...]", entry.mark)[0]
+    mark = component.position
+    if component.incarnation.hex().encode() != meta.incarnation or meta.hard > mark:
+        return False, False
+    is_fresh = meta.soft <= mark
+    for record in records:
+        found = _RECORD.fullmatch(record or b"")
+        if found is None or found[1] != meta.incarnation or int(found[2]) > mark:
+            return False, False
+        is_fresh = is_fresh and int(found[3]) <= mark
+    return True, is_fresh

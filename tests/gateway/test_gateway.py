@@ -1,0 +1,591 @@
+"""What the gateway hands on, each way, byte by byte, and what it says when there is nothing to hand on."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import sys
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+import pytest
+
+from accelerator import ASGIAccelerator
+from accelerator.gateway import Gateway, _Content
+from accelerator.testing import ManualClock
+from tests.gateway.origin import Asked, gateway_to, saying, serving
+from tests.support import Client, Message, ask, http_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+pytestmark = pytest.mark.anyio
+
+EVERY_BYTE = bytes(range(256))
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CACHED = b"HTTP/1.1 200 OK\r\nCache-Control: s-maxage=60\r\nContent-Length: 2\r\n\r\nok"
+FORWARDED = b'forwarded: for=192.0.2.1;host="example.org";proto=https'
+PATIENCE = 10.0
+
+
+# --- the request ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sent", "forwarded"),
+    [
+        pytest.param([("x-a", "b \t")], [b"x-a: b"], id="blanks after a value go"),
+        pytest.param([("x-a", b"caf\xe9 \xff")], [b"x-a: caf\xe9 \xff"], id="bytes outside ASCII stay"),
+        pytest.param([("x-a", "")], [b"x-a: "], id="an empty value stays"),
+        pytest.param([("x-a", "1"), ("x-b", "2"), ("x-a", "3")], [b"x-a: 1", b"x-b: 2", b"x-a: 3"], id="repeated"),
+        pytest.param([("accept-encoding", "br, zstd;q=0")], [b"accept-encoding: br, zstd;q=0"], id="encodings"),
+        pytest.param(
+            [(name, "x") for name in ("keep-alive", "te", "trailer", "upgrade", "expect", "proxy-authorization")],
+            [],
+            id="fields of one connection go (RFC 9110 7.6.1)",
+        ),
+        pytest.param(
+            [("connection", "close, X-Mine"), ("x-mine", "1"), ("x-other", "2")],
+            [b"x-other: 2"],
+            id="what Connection names goes (RFC 9110 7.6.1)",
+        ),
+        pytest.param([("via", "1.0 fred")], [b"via: 1.0 fred"], id="an earlier Via stays (RFC 9110 7.6.3)"),
+        pytest.param([("forwarded", "for=_x")], [b"forwarded: for=_x"], id="an earlier Forwarded stays (RFC 7239 4)"),
+    ],
+)
+async def test_header_lines_reach_the_origin_as_they_are(
+    sent: list[tuple[str, str | bytes]], forwarded: list[bytes]
+) -> None:
+    async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
+        await ask(gateway, headers=sent)
+    assert origin.asked[0].lines == [b"host: example.org", *forwarded, b"via: 1.1 accelerator", FORWARDED]
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        pytest.param({"raw_path": b"/a%2Fb%20c;d='"}, b"GET /a%2Fb%20c;d=' HTTP/1.1", id="as it was received"),
+        pytest.param({"raw_path": None, "path": "/a b/é%"}, b"GET /a%20b/%C3%A9%25 HTTP/1.1", id="decoded"),
+        pytest.param({"query_string": b"a=%20&a[]=2"}, b"GET /?a=%20&a[]=2 HTTP/1.1", id="with a query"),
+        pytest.param({"raw_path": b"*", "method": "OPTIONS"}, b"OPTIONS * HTTP/1.1", id="asterisk-form"),
+    ],
+)
+async def test_the_target_reaches_the_origin_as_it_is(more: dict[str, object], line: bytes) -> None:
+    async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
+        client = Client()
+        await gateway({**http_scope("/"), **more}, client.receive, client.send)
+    assert origin.asked[0].head.split(b"\r\n")[0] == line
+
+
+@pytest.mark.parametrize(
+    ("client", "node"),
+    [
+        (("192.0.2.1", 1), b"192.0.2.1"),
+        (("2001:db8::1", 1), b'"[2001:db8::1]"'),
+        (None, b"unknown"),
+        (("", 0), b"unknown"),
+    ],
+    ids=["IPv4", "IPv6", "a Unix socket", "an empty name"],
+)
+async def test_forwarded_names_the_client(client: tuple[str, int] | None, node: bytes) -> None:
+    async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
+        await ask(gateway, client=client, scheme="http", headers=[("host", 'a"\\b:80')])
+    assert origin.asked[0].lines[-1] == b'forwarded: for=%s;host="ab:80";proto=http' % node
+
+
+async def test_a_request_without_a_host_gets_that_of_the_origin() -> None:
+    async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
+        client = Client()
+        await gateway({**http_scope(), "headers": [], "http_version": "1.0"}, client.receive, client.send)
+    host = origin.url.removeprefix("http://").encode()
+    assert origin.asked[0].lines[:2] == [b"host: " + host, b"via: 1.0 accelerator"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "parts", "lines", "content"),
+    [
+        pytest.param([("content-length", "4")], [b"ab", b"cd"], [b"content-length: 4"], b"abcd", id="a known length"),
+        pytest.param([("content-length", "0")], [], [b"content-length: 0"], b"", id="a length of 0"),
+        pytest.param(
+            [("transfer-encoding", "chunked"), ("content-length", "9")],
+            [b"ab", b"", b"cd"],
+            [b"transfer-encoding: chunked"],
+            b"2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n",
+            id="chunks decide before a length (RFC 9112 6.3)",
+        ),
+        pytest.param([], [b"ab"], [b"transfer-encoding: chunked"], b"2\r\nab\r\n0\r\n\r\n", id="neither, as in HTTP/2"),
+        pytest.param([], [], [], b"", id="no content"),
+    ],
+)
+async def test_content_reaches_the_origin_as_it_is(
+    headers: list[tuple[str, str]], parts: list[bytes], lines: list[bytes], content: bytes
+) -> None:
+    got = b""
+
+    async def handle(asked: Asked) -> None:
+        nonlocal got
+        if content:
+            got = await asked.reader.receive_exactly(len(content))
+        await asked.send(OK)
+
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        answer = await Client(body=parts).ask(gateway, method="POST", headers=headers)
+    framing = [line for line in origin.asked[0].lines if line.startswith((b"content-length", b"transfer-encoding"))]
+    assert (answer.status, answer.body, framing, got) == (200, b"ok", lines, content)
+
+
+async def test_each_chunk_of_a_request_goes_on_before_the_next_one_comes() -> None:
+    has_first = anyio.Event()
+
+    async def handle(asked: Asked) -> None:
+        assert await asked.reader.receive_exactly(2) == b"ab"
+        has_first.set()
+        assert await asked.reader.receive_exactly(2) == b"cd"
+        await asked.send(OK)
+
+    client = Client(body=[b"ab", b"cd"])
+
+    async def receive() -> Message:
+        message = await client.receive()
+        if message.get("body") == b"cd":
+            await has_first.wait()
+        return message
+
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        scope = http_scope(method="POST", headers=[("content-length", "4")])
+        await gateway(scope, receive, client.send)
+    assert client.answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [[("x-a", "\x0b")], [("host", "a"), ("host", "b")]], ids=["a control character", "two hosts"]
+)
+async def test_what_cannot_be_forwarded_is_a_bad_request(headers: list[tuple[str, str]]) -> None:
+    async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
+        answer = await ask(gateway, headers=headers)
+    assert (answer.status, answer.body, origin.asked) == (400, b"the request cannot be forwarded", [])
+
+
+# --- the response -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "status", "headers", "body"),
+    [
+        pytest.param(
+            "GET",
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nX-Raw: caf\xe9\r\nset-cookie: b=2\r\nContent-Encoding: br\r\n"
+            b"Content-Length: 256\r\n\r\n" + EVERY_BYTE,
+            200,
+            [
+                (b"set-cookie", b"a=1"),
+                (b"x-raw", b"caf\xe9"),
+                (b"set-cookie", b"b=2"),
+                (b"content-encoding", b"br"),
+                (b"content-length", b"256"),
+            ],
+            EVERY_BYTE,
+            id="lines, bytes and encodings stay",
+        ),
+        pytest.param(
+            "GET",
+            b"HTTP/1.1 200 OK\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nTransfer-Encoding: chunked"
+            b"\r\nTrailer: x-t\r\nX-A: 1\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nx-t: 1\r\n\r\n",
+            200,
+            [(b"x-a", b"1")],
+            b"abc",
+            id="fields of one connection go",
+        ),
+        pytest.param(
+            "HEAD",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n",
+            200,
+            [(b"content-length", b"99")],
+            b"",
+            id="HEAD has no content",
+        ),
+        pytest.param("GET", b"HTTP/1.1 204 No\r\nx-a: 1\r\n\r\n", 204, [(b"x-a", b"1")], b"", id="204 has no content"),
+        pytest.param(
+            "GET",
+            b'HTTP/1.1 304 Same\r\nETag: "a"\r\nContent-Length: 99\r\n\r\n',
+            304,
+            [(b"etag", b'"a"')],
+            b"",
+            id="304 has no content, and announces none",
+        ),
+        pytest.param(
+            "GET",
+            b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
+            302,
+            [(b"location", b"/x"), (b"content-length", b"0")],
+            b"",
+            id="no redirect is followed",
+        ),
+        pytest.param("GET", b"HTTP/1.1 299 Odd\r\nContent-Length: 1\r\n\r\na", 299, None, b"a", id="an unknown 2xx"),
+        pytest.param("GET", b"HTTP/1.1 599 Odd\r\nContent-Length: 1\r\n\r\na", 599, None, b"a", id="an unknown 5xx"),
+        pytest.param(
+            "GET",
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK,
+            200,
+            [(b"content-length", b"2")],
+            b"ok",
+            id="interim responses are passed over",
+        ),
+    ],
+)
+async def test_the_answer_reaches_the_client_as_it_is(
+    method: str, answer: bytes, status: int, headers: list[tuple[bytes, bytes]] | None, body: bytes
+) -> None:
+    async with serving(saying(answer)) as origin, gateway_to(origin.url) as gateway:
+        got = [await ask(gateway, method=method) for _ in range(2)]
+    for each in got:
+        assert (each.status, each.body, each.is_complete) == (status, body, True)
+        assert headers is None or each.headers == headers
+
+
+async def test_an_answer_may_end_with_its_connection() -> None:
+    async with (
+        serving(saying(b"HTTP/1.0 200 OK\r\n\r\nall of it", closing=True)) as origin,
+        gateway_to(origin.url) as gateway,
+    ):
+        answer = await ask(gateway)
+    assert (answer.body, answer.is_complete) == (b"all of it", True)
+
+
+async def test_each_chunk_of_an_answer_goes_on_before_the_next_one_comes() -> None:
+    has_first = anyio.Event()
+
+    async def handle(asked: Asked) -> None:
+        await asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+        await has_first.wait()
+        await asked.send(b"cd")
+
+    async def see(message: Message) -> None:
+        if message.get("body") == b"ab":
+            has_first.set()
+
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        answer = await Client(on_send=see).ask(gateway)
+    assert [message["body"] for message in answer.messages[1:]] == [b"ab", b"cd", b""]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nCache-Control: s-maxage=60\r\nContent-Length: 9\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nCache-Control: s-maxage=60\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+    ],
+    ids=["Content-Length", "chunks"],
+)
+async def test_an_answer_that_breaks_off_raises_and_is_not_stored(answer: bytes) -> None:
+    async with serving(saying(answer, closing=True)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway)
+        for _ in range(2):
+            client = Client()
+            with pytest.raises(httpx.RemoteProtocolError):
+                await client.ask(app)
+            assert (client.answer.body, client.answer.is_complete) == (b"ab", False)
+    assert len(origin.asked) == 2
+
+
+async def test_large_content_takes_little_memory_both_ways() -> None:
+    part, count = b"x" * 65536, 256
+
+    async def handle(asked: Asked) -> None:
+        for _ in range(count):
+            await asked.reader.receive_exactly(len(part))
+        await asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (count * len(part)))
+        for _ in range(count):
+            await asked.send(part)
+
+    left, got = count, 0
+
+    async def receive() -> Message:
+        nonlocal left
+        if not left:
+            await anyio.sleep_forever()
+        left -= 1
+        return {"type": "http.request", "body": part, "more_body": left > 0}
+
+    async def send(message: Message) -> None:
+        nonlocal got
+        got += len(message.get("body", b""))
+
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        scope = http_scope(method="POST", headers=[("content-length", str(count * len(part)))])
+        tracemalloc.start()
+        try:
+            await gateway(scope, receive, send)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert got == count * len(part)
+    assert peak < got / 8
+
+
+# --- an origin that fails ---------------------------------------------------------------------------------------------
+
+
+async def test_an_origin_that_is_not_there_is_a_502(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    async with gateway_to(f"http://127.0.0.1:{port}") as gateway:
+        answer = await ask(gateway)
+    assert (answer.status, answer.body) == (502, b"the origin cannot be reached")
+    assert "the origin cannot be reached" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 101 S\r\n\r\n"], ids=["not HTTP", "an upgrade"])
+async def test_an_answer_that_is_none_is_a_502(answer: bytes) -> None:
+    async with serving(saying(answer, closing=True)) as origin, gateway_to(origin.url) as gateway:
+        assert (await ask(gateway)).status == 502
+
+
+async def test_an_origin_that_is_silent_is_a_504() -> None:
+    async def handle(_: Asked) -> None:
+        await anyio.sleep_forever()
+
+    async with serving(handle) as origin, gateway_to(origin.url, timeout=0.01) as gateway:
+        answer = await ask(gateway)
+    assert (answer.status, answer.body) == (504, b"the origin takes too long")
+
+
+def closing_the_second() -> Callable[[Asked], Awaitable[object]]:
+    """Each connection is good for one request: the next one finds it closed."""
+    seen: set[int] = set()
+
+    async def handle(asked: Asked) -> bool:
+        if asked.connection in seen:
+            return False
+        seen.add(asked.connection)
+        await asked.send(OK)
+        return True
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "parts", "status", "connections"),
+    [
+        pytest.param("GET", [], [], 200, [1, 1, 2], id="GET is sent again on a new connection (RFC 9110 9.2.2)"),
+        pytest.param("HEAD", [], [], 200, [1, 1, 2], id="HEAD is sent again"),
+        pytest.param("OPTIONS", [], [], 200, [1, 1, 2], id="OPTIONS is sent again"),
+        pytest.param("GET", [("content-length", "1")], [b"a"], 502, [1, 1], id="with content it is not"),
+        pytest.param("POST", [], [], 502, [1, 1], id="POST is not"),
+        pytest.param("PUT", [], [], 502, [1, 1], id="PUT is not"),
+    ],
+)
+async def test_an_idle_connection_that_the_origin_closed(
+    method: str, headers: list[tuple[str, str]], parts: list[bytes], status: int, connections: list[int]
+) -> None:
+    async with serving(closing_the_second()) as origin, gateway_to(origin.url) as gateway:
+        assert (await ask(gateway)).status == 200
+        assert (await Client(body=parts).ask(gateway, method=method, headers=headers)).status == status
+    assert [asked.connection for asked in origin.asked] == connections
+
+
+async def test_a_new_connection_that_the_origin_closes_is_not_tried_again() -> None:
+    async def handle(_: Asked) -> bool:
+        return False
+
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        assert (await ask(gateway)).status == 502
+    assert len(origin.asked) == 1
+
+
+# --- a client that leaves ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("began", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"], ids=["before", "within"])
+async def test_a_client_that_leaves_frees_the_origin(began: bytes) -> None:
+    is_closed = anyio.Event()
+
+    async def leave(message: Message) -> None:
+        if message.get("body"):
+            client.leave()
+
+    async def handle(asked: Asked) -> None:
+        await asked.send(began)
+        if not began:
+            client.leave()
+        await asked.read_until_closed()
+        is_closed.set()
+
+    client = Client(on_send=leave, raises=False)
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        await client.ask(gateway)
+        with anyio.fail_after(PATIENCE):
+            await is_closed.wait()
+    assert client.answer.body == b""
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio warns of generators that httpcore leaves open
+async def test_a_server_that_cannot_send_any_more_frees_the_origin() -> None:
+    is_closed = anyio.Event()
+
+    async def handle(asked: Asked) -> None:
+        await asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+        await asked.read_until_closed()
+        is_closed.set()
+
+    async def refuse(message: Message) -> None:
+        if message.get("body"):
+            raise OSError("the client has left")
+
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        with pytest.raises(OSError, match="the client has left"):
+            await Client(on_send=refuse).ask(gateway)
+        with anyio.fail_after(PATIENCE):
+            await is_closed.wait()
+
+
+async def test_a_client_that_leaves_within_its_request_frees_the_origin() -> None:
+    is_closed, got = anyio.Event(), b""
+    events: list[Message] = [
+        {"type": "http.request", "body": b"ab", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def handle(asked: Asked) -> None:
+        nonlocal got
+        got = await asked.read_until_closed()
+        is_closed.set()
+
+    async def receive() -> Message:
+        return events.pop(0)
+
+    client = Client()
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        await gateway(http_scope(method="POST", headers=[("content-length", "4")]), receive, client.send)
+        with anyio.fail_after(PATIENCE):
+            await is_closed.wait()
+    assert (got, client.answer.messages) == (b"ab", [])
+
+
+async def test_a_client_that_has_left_already_is_not_forwarded() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    client = Client()
+    async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
+        await gateway(http_scope(), receive, client.send)
+    assert (origin.asked, client.answer.messages) == ([], [])
+
+
+async def test_content_that_the_origin_does_not_want_is_dropped_until_the_client_leaves() -> None:
+    part: Message = {"type": "http.request", "body": b"a", "more_body": True}
+    events = [part, part, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return events.pop(0)
+
+    content = _Content(part, receive)
+    content.drop_rest()
+    with anyio.fail_after(PATIENCE):
+        await content.wait_for_disconnect()
+    assert events == []
+
+
+# --- with the cache in front ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 256, 300_000])
+async def test_a_hit_is_the_miss_byte_for_byte(size: int) -> None:
+    body = (EVERY_BYTE * 1200)[:size]
+    head = (
+        b'HTTP/1.1 200 OK\r\nCache-Control: s-maxage=60\r\nETag: W/"1"\r\nLink: </a>\r\nX-Raw: caf\xe9\r\n'
+        b"Link: </b>\r\nContent-Encoding: gzip\r\nVary: x-a\r\nContent-Length: %d\r\n\r\n" % size
+    )
+    async with serving(saying(head + body)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway, cache_status=None, clock=ManualClock())
+        bare, miss, hit, other = [
+            await ask(*asked) for asked in ((gateway, "/"), (app, "/"), (app, "/"), (app, "/?other"))
+        ]
+    assert (bare.body, miss.body, hit.body) == (body, body, body)
+    assert bare.headers == miss.headers == other.headers
+    assert [line for line in hit.headers if line[0] != b"age"] == miss.headers
+    assert [asked.head.split()[1] for asked in origin.asked] == [b"/", b"/", b"/?other"]
+
+
+async def test_tags_of_the_origin_take_back_what_they_name() -> None:
+    tagged = CACHED.replace(b"\r\n\r\n", b"\r\nSurrogate-Key: a b\r\n\r\n")
+    async with serving(saying(tagged)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway)
+        answers = [await ask(app) for _ in range(2)]
+        await app.invalidate_tag("b")
+        answers.append(await ask(app))
+    assert ["; hit" in (answer.get("cache-status") or "") for answer in answers] == [False, True, False]
+    assert len(origin.asked) == 2
+    assert {answer.get("surrogate-key") for answer in answers} == {None}
+
+
+async def test_a_stale_response_is_made_anew_behind_the_client() -> None:
+    is_refreshed, clock = anyio.Event(), ManualClock()
+
+    async def handle(asked: Asked) -> None:
+        await asked.send(CACHED.replace(b"=60", b"=60, stale-while-revalidate=60"))
+        if len(origin.asked) == 2:
+            is_refreshed.set()
+
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway, clock=clock)
+        await ask(app)
+        clock.advance(61)
+        assert (await ask(app)).body == b"ok"
+        with anyio.fail_after(PATIENCE):
+            await is_refreshed.wait()
+
+
+async def test_what_was_made_without_a_field_that_connection_names_is_not_stored() -> None:
+    varying = CACHED.replace(b"\r\n\r\n", b"\r\nVary: accept-language\r\n\r\n")
+    asking = [("connection", "Accept-Language"), ("accept-language", "fr")]
+    async with serving(saying(varying)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway)
+        await ask(app, headers=asking)
+        await ask(app, headers=asking[1:])
+        await ask(app, headers=asking[1:])
+    assert [b"accept-language: fr" in asked.lines for asked in origin.asked] == [False, True]
+
+
+# --- what is not HTTP, and what cannot be ----------------------------------------------------------------------------
+
+
+async def test_a_websocket_is_refused() -> None:
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    await Gateway("http://127.0.0.1:9")({"type": "websocket"}, receive, send)
+    assert said == [{"type": "websocket.close"}]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "127.0.0.1:9000",
+        "ftp://a",
+        "http://",
+        "http://a/b",
+        "http://a/?b",
+        "http://u:p@a",
+        "http://a/#b",
+        "x\0",
+    ],
+)
+def test_an_origin_is_a_scheme_a_host_and_a_port(origin: str) -> None:
+    with pytest.raises(ValueError, match="an origin is such as"):
+        Gateway(origin)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    monkeypatch.delitem(sys.modules, "accelerator.gateway")
+    with pytest.raises(ImportError, match=r'pip install "asgi-accelerator\[gateway\]"'):
+        importlib.import_module("accelerator.gateway")

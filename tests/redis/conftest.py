@@ -1,0 +1,68 @@
+"""Servers of our own: one for most tests, each with a prefix of its own, and others for tests that break them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accelerator import RedisStore
+from accelerator.demo.redis_server import RedisServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tests.redis.support import OpenStore, StartServer
+
+_prefixes = (f"test-{number}:" for number in itertools.count())
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """redis-py works on asyncio only."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RedisServer]:
+    """A server that nobody stops, fills up or empties."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def prefix() -> str:
+    """What the keys of this test begin with."""
+    return next(_prefixes)
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """Starts servers for this test alone."""
+    started: list[RedisServer] = []
+
+    def start(*options: str) -> RedisServer:
+        server = RedisServer(*options)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+async def open_store() -> AsyncIterator[OpenStore]:
+    """Makes stores that are patient unless told otherwise, and closes them."""
+    opened: list[RedisStore] = []
+
+    def make(source: Any, prefix: str = "accelerator:", *, deadline: float = 5) -> RedisStore:
+        store = RedisStore(source, prefix, deadline=deadline)
+        opened.append(store)
+        return store
+
+    yield make
+    for store in opened:
+        await store.aclose()

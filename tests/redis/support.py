@@ -1,0 +1,50 @@
+"""What the tests of RedisStore share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from accelerator.demo.redis_server import RedisServer
+from accelerator.stores.redis import RedisStore
+from accelerator.testing import make_entry, make_request
+
+if TYPE_CHECKING:
+    from accelerator import Store
+    from accelerator.entry import Entry, Mark, Request
+
+StartServer: TypeAlias = Callable[..., RedisServer]
+OpenStore: TypeAlias = Callable[..., RedisStore]
+
+X = "https://example.org/x"
+
+
+async def mark_of(store: Store, url: str = X, **more: Any) -> Mark:
+    """The mark of a fill that begins now."""
+    return (await store.lookup(make_request(url, **more))).mark
+
+
+async def fill(store: Store, *tags: str, url: str = X, headers: Any = (), **more: Any) -> Entry:
+    """Store a response that was begun just now."""
+    request = make_request(url, headers)
+    entry = make_entry(request, (await store.lookup(request)).mark, tags, **more)
+    assert await store.commit(entry) is True
+    return entry
+
+
+async def state(store: Store, url: str = X, headers: Any = ()) -> str:
+    """What a request meets: `fresh`, `stale` or `missing`."""
+    found = await store.lookup(make_request(url, headers))
+    return "missing" if found.entry is None else "stale" if found.invalidated else "fresh"
+
+
+def request_of(url: str = X) -> Request:
+    return make_request(url)
+
+
+def record_key(store: RedisStore, tag: str) -> bytes:
+    return store._record_keys([tag])[0]
+
+
+def entry_key(store: RedisStore, request: Request, vary: tuple[bytes, ...] = ()) -> bytes:
+    return store._entry_key(store._memo(request.key), vary, request.selects(vary))

@@ -1,0 +1,438 @@
+"""Connections: whose answer is whose, which server it is, and how long a server that fails is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from accelerator import RedisStore
+from accelerator.stores import redis as redis_store
+from accelerator.stores import redis_link
+from accelerator.stores.redis_link import Link, ServerLeftAloneError, Values
+from accelerator.testing import make_request
+from tests.redis.relay import Relay
+from tests.redis.support import OpenStore, StartServer, fill, request_of, state
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from accelerator.demo.redis_server import RedisServer
+
+pytestmark = pytest.mark.anyio
+
+
+def echo(text: str) -> Any:
+    return lambda _: ("ECHO", text)
+
+
+@pytest.fixture
+async def relay(server: RedisServer) -> AsyncIterator[Relay]:
+    async with Relay(server.socket) as relay:
+        yield relay
+
+
+@pytest.fixture
+async def pool(relay: Relay) -> AsyncIterator[ConnectionPool]:
+    url = f"redis://127.0.0.1:{relay.port}"
+    pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), max_connections=2)
+    yield pool
+    await pool.disconnect()
+
+
+def mgets(admin: Any) -> int:
+    """How many the server has seen."""
+    calls: int = admin.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"]
+    return calls
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_call_cancelled_at_any_point_leaves_no_answer_behind(pool: ConnectionPool) -> None:
+    """The schedules of redis-py's issues 2624 and 2665: the next one on the connection would read it as its own."""
+    link = Link(pool, 5)
+    points = 0
+    for steps in range(200):
+        call = asyncio.ensure_future(link.call(echo(f"cancelled {steps}")))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        points += not call.done()
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+        assert (await link.call(echo(f"next {steps}"))).value == f"next {steps}".encode()
+    assert points > 5
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.001])
+async def test_under_load_every_answer_belongs_to_its_question(
+    pool: ConnectionPool, relay: Relay, delay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_link, "MAX_CALLS", 2)
+    relay.delay = delay
+    link = Link(pool, 5)
+    chance = random.Random(7)  # noqa: S311 - no secret
+    answered = cancelled = 0
+
+    async def ask(text: str) -> None:
+        nonlocal answered
+        assert (await link.call(echo(text))).value == text.encode()
+        answered += 1
+
+    for turn in range(150):
+        calls = [asyncio.ensure_future(ask(f"{turn} {number}")) for number in range(4)]
+        for _ in range(chance.randrange(30)):
+            await asyncio.sleep(0)
+        for call in calls[:2]:
+            cancelled += call.cancel()
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            assert outcome is None or isinstance(outcome, asyncio.CancelledError), outcome
+    assert answered > 100
+    assert cancelled > 50
+
+
+async def test_lookups_cancelled_at_any_point_take_nothing_from_others(server: RedisServer, prefix: str) -> None:
+    store = RedisStore(server.url, prefix, deadline=5)
+    urls = [f"https://example.org/{number}" for number in range(8)]
+    for url in urls:
+        await fill(store, "x", url=url, body=url.encode())
+
+    async def look_up(url: str) -> None:
+        found = await store.lookup(make_request(url))
+        assert found.entry is not None
+        assert found.entry.body == url.encode()
+
+    for steps in range(40):
+        calls = [asyncio.ensure_future(look_up(url)) for url in urls]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for call in calls[::2]:
+            call.cancel()
+        await asyncio.gather(*calls[1::2])
+        await asyncio.gather(*calls, return_exceptions=True)
+    await store.aclose()
+
+
+async def test_commits_cancelled_at_any_point_leave_the_store_right(
+    server: RedisServer, prefix: str, open_store: OpenStore
+) -> None:
+    store = open_store(server.url, prefix)
+    for steps in range(60):
+        call = asyncio.ensure_future(fill(store, "x", body=b"%d" % steps))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        other = f"https://example.org/{steps}"
+        await fill(store, "x", url=other, body=other.encode())
+        found = await store.lookup(make_request(other))
+        assert found.entry is not None
+        assert found.entry.body == other.encode()
+
+
+async def test_reads_that_wait_at_the_same_moment_share_a_command(pool: ConnectionPool, server: RedisServer) -> None:
+    link = Link(pool, 5)
+    with server.client() as admin:
+        admin.mset({f"shared:{number}": number for number in range(300)})
+        await link.read([b"nothing"])
+        before = mgets(admin)
+        reads = [link.read([b"shared:%d" % number, b"shared:0"]) for number in range(300)]
+        for number, (values, _) in enumerate(await asyncio.gather(*reads)):
+            assert values[b"shared:%d" % number] == b"%d" % number
+        assert mgets(admin) - before == 3, "128, 128, and the rest"
+
+
+async def test_large_values_share_a_command_with_fewer_others(
+    pool: ConnectionPool, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them in one answer would not come in time."""
+    monkeypatch.setattr(redis_link, "MAX_BYTES", 10_000)
+    link = Link(pool, 5)
+    with server.client() as admin:
+        admin.mset({f"large:{number}": bytes(5000) for number in range(20)})
+        before = mgets(admin)
+        reads = [link.read([b"large:%d" % number]) for number in range(20)]
+        for number, (values, _) in enumerate(await asyncio.gather(*reads)):
+            assert values[b"large:%d" % number] == bytes(5000)
+        assert mgets(admin) - before == 1 + 12, "a few at first, to learn how large they are; then one by one"
+
+
+async def test_what_did_not_come_in_time_is_asked_for_by_halves(pool: ConnectionPool, relay: Relay) -> None:
+    link = Link(pool, 5)
+    await link.read([b"nothing"])
+    relay.silent = True
+    link._deadline = 0.02
+    reads = (link.read([b"%d" % number]) for number in range(20))
+    outcomes = await asyncio.gather(*reads, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {TimeoutError}
+    assert link._shared == 10
+
+
+async def test_a_failure_that_nobody_expects_reaches_those_who_wait(
+    pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that dies in silence would leave them waiting for ever."""
+    link = Link(pool, 5)
+
+    async def fail(command_for: object) -> None:
+        await asyncio.sleep(0)
+        raise LookupError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(link, "call", fail)
+        reads = [asyncio.ensure_future(link.read([b"%d" % number])) for number in range(3)]
+        await asyncio.sleep(0)
+        reads[1].cancel()
+        outcomes = await asyncio.wait_for(asyncio.gather(*reads, return_exceptions=True), 5)
+        assert [type(outcome) for outcome in outcomes] == [LookupError, asyncio.CancelledError, LookupError]
+    assert (await link.read([b"nothing"]))[0] == {b"nothing": None}
+
+
+async def test_lookups_that_meet_while_a_url_begins_to_vary_all_get_an_answer(
+    server: RedisServer, prefix: str, open_store: OpenStore
+) -> None:
+    """Each has its own idea of what the URL varies on; none may take over another's half way."""
+    here, there = open_store(server.url, prefix), open_store(server.url, prefix)
+    await fill(here, "x")
+    await here.lookup(request_of())
+    for name in ("accept", "accept-language"):
+        await fill(there, "x", headers=[(name, "a")], vary=(name.encode(),))
+        requests = [make_request(request_of().url, [(name, value)]) for value in "aabab"]
+        found = await asyncio.gather(*(here.lookup(request) for request in requests))
+        assert [look.entry is not None for look in found] == [True, True, False, True, False]
+
+
+# --- which server -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_connection_that_connects_anew_is_asked_again_who_it_leads_to(
+    pool: ConnectionPool, relay: Relay, start_server: StartServer, server: RedisServer
+) -> None:
+    link = Link(pool, 5)
+    one = (await link.call(echo("one"))).identity
+    relay.target = start_server().socket
+    relay.cut()
+    other = (await link.call(echo("two"))).identity
+    assert one != other
+    relay.target = server.socket
+    relay.cut()
+    assert (await link.call(echo("three"))).identity == one
+
+
+async def test_a_connection_is_asked_again_after_a_while(
+    pool: ConnectionPool, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stands between may have turned to another server without closing it."""
+    link = Link(pool, 5)
+    with server.client() as admin:
+
+        def asked() -> int:
+            calls: int = admin.info("commandstats")["cmdstat_info"]["calls"]
+            return calls
+
+        await link.call(echo("one"))
+        before = asked()
+        await link.call(echo("two"))
+        assert asked() == before + 1, "only by the test itself"
+        monkeypatch.setattr(redis_link, "IDENTITY_SECONDS", -1)
+        await link.call(echo("three"))
+        assert asked() == before + 3
+
+
+async def test_a_connection_closed_by_the_server_costs_no_call(pool: ConnectionPool, server: RedisServer) -> None:
+    """Servers close idle connections (`timeout`), and redis-py does not notice with RESP3."""
+    link = Link(pool, 5)
+    with server.client() as admin:
+        for turn in range(5):
+            assert (await link.call(echo(f"{turn}"))).value == b"%d" % turn
+            admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+# --- a server that fails ----------------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_fails_is_left_alone_and_then_tried_by_one_call(
+    pool: ConnectionPool, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Link(pool, 5)
+    await link.call(echo("connected"))
+    relay.silent = True
+    link._deadline = 0.02
+    with pytest.raises(TimeoutError):
+        await link.call(echo("lost"))
+    monkeypatch.setattr(link, "_left_alone_until", link._time())
+    outcomes = await asyncio.gather(*(link.call(echo("again")) for _ in range(20)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [TimeoutError] + [ServerLeftAloneError] * 19
+    relay.silent = False
+    link._deadline = 5
+    with pytest.raises(ServerLeftAloneError):
+        await link.call(echo("too early"))
+    assert (await link.call(echo("anyway"), anyway=True)).value == b"anyway"
+    assert (await link.call(echo("all is well"))).value == b"all is well"
+
+
+async def test_connections_from_before_a_failure_are_not_used_again(server: RedisServer, relay: Relay) -> None:
+    """They may be dead without saying so: each would cost a deadline."""
+    pool = ConnectionPool.from_url(f"redis://127.0.0.1:{relay.port}", retry=Retry(NoBackoff(), 0))
+    link = Link(pool, 1)
+    relay.delay = 0.01
+    await asyncio.gather(*(link.call(echo("connect")) for _ in range(8)))
+    assert relay.accepted > 2
+    relay.silent = True
+    link._deadline = 0.05
+    with pytest.raises(TimeoutError):
+        await link.call(echo("lost"))
+    relay.cut()
+    relay.silent = False
+    link._deadline = 1
+    for turn in range(8):
+        assert (await link.call(echo(f"{turn}"), anyway=True)).value == b"%d" % turn
+    await link.close()
+
+
+async def test_an_error_that_is_an_answer_leaves_the_connection_in_step(pool: ConnectionPool, relay: Relay) -> None:
+    link = Link(pool, 5)
+    for turn in range(3):
+        with pytest.raises(RedisError, match="wrong number"):
+            await link.call(lambda _: ("GET",))
+        assert (await link.call(echo(f"{turn}"))).value == b"%d" % turn
+    assert relay.accepted == 1
+
+
+async def test_more_calls_than_connections_wait_for_one(relay: Relay) -> None:
+    pool = ConnectionPool.from_url(f"redis://127.0.0.1:{relay.port}")
+    link = Link(pool, 5)
+    replies = await asyncio.gather(*(link.call(echo(f"{number}")) for number in range(200)))
+    assert [reply.value for reply in replies] == [b"%d" % number for number in range(200)]
+    assert relay.accepted <= redis_link.MAX_CALLS
+    await link.close()
+
+
+@pytest.mark.parametrize("kind", [ConnectionPool, functools.partial(BlockingConnectionPool, timeout=0.01)])
+async def test_a_full_pool_is_no_failure_of_the_server(server: RedisServer, kind: Any) -> None:
+    client = Redis(connection_pool=kind(max_connections=1, host="127.0.0.1", port=server.port))
+    link = Link(client.connection_pool, 0.5)
+    held = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py does not say
+    with pytest.raises(RedisError):
+        await link.call(echo("no room"))
+    await client.connection_pool.release(held)
+    assert (await link.call(echo("room"), anyway=True)).value == b"room"
+    await client.connection_pool.disconnect()
+
+
+async def test_a_closed_port_fails_at_once(open_store: OpenStore, server: RedisServer) -> None:
+    store = open_store("redis://127.0.0.1:1", deadline=60)
+    with pytest.raises(RedisError):
+        await asyncio.wait_for(store.lookup(request_of()), 5)
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_with_a_url_serves_one_event_loop_after_the_other(server: RedisServer, prefix: str) -> None:
+    store = RedisStore(server.url, prefix, deadline=5)
+
+    async def use() -> None:
+        await fill(store, "x")
+        assert await state(store) == "fresh"
+        await store.aclose()
+
+    for _ in range(3):
+        asyncio.run(use())
+    assert not store._links
+
+
+def test_connections_of_loops_that_were_closed_do_not_pile_up(server: RedisServer, prefix: str) -> None:
+    store = RedisStore(server.url, prefix, deadline=5)
+
+    async def use() -> None:
+        await fill(store, "x")
+        await store._link()._pool.disconnect()
+
+    for _ in range(3):
+        asyncio.run(use())
+    assert len(store._links) == 1
+
+
+async def test_a_store_with_a_client_says_that_it_works_on_one_loop(server: RedisServer, prefix: str) -> None:
+    client = Redis.from_url(server.url)
+    store = RedisStore(client, prefix, deadline=5)
+    await fill(store, "x")
+    with pytest.raises(RuntimeError, match="give RedisStore a URL"):
+        await asyncio.to_thread(asyncio.run, store.invalidate_tag("x"))
+    await store.aclose()
+    assert await client.ping(), "it is not the store's to close"
+    await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "error"),
+    [
+        (None, {}, TypeError),
+        (b"redis://localhost", {}, TypeError),
+        ("localhost:6379", {}, ValueError),
+        ("http://localhost", {}, ValueError),
+        ("redis://localhost", {"deadline": 0}, ValueError),
+        ("redis://localhost", {"deadline": -1.0}, ValueError),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(source: Any, options: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        RedisStore(source, **options)
+
+
+# --- what a process remembers -----------------------------------------------------------------------------------------
+
+
+async def test_what_a_process_remembers_of_urls_is_bounded(
+    server: RedisServer, prefix: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_store, "MAX_MEMOS", 3)
+    monkeypatch.setattr(redis_store, "MAX_VARIANTS", 3)
+    store = open_store(server.url, prefix)
+    for number in range(10):
+        await fill(store, "x", url=f"https://example.org/{number}")
+        await fill(store, "x", headers=[("accept", f"{number}")], vary=(b"accept",))
+    assert len(store._memos) == 3
+    assert all(len(memo.records) <= 3 for memo in store._memos.values())
+    assert [await state(store, f"https://example.org/{number}") for number in range(10)] == ["fresh"] * 10
+
+
+async def test_a_url_that_changes_faster_than_one_can_read_is_a_miss(
+    server: RedisServer, prefix: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(server.url, prefix)
+    await fill(store, "x")
+    link, names = store._link(), iter("abcdefgh")
+    read = link.read
+
+    async def read_what_changes(keys: list[bytes]) -> object:
+        values, identity = await read(keys)
+        return Values([*values.items(), (keys[1], next(names).encode())]), identity
+
+    monkeypatch.setattr(link, "read", read_what_changes)
+    found = await store.lookup(request_of())
+    assert found.entry is None
+    assert found.mark is not None
+    assert next(names) == "e", "four trips, and no more"
+
+
+async def test_an_invalidation_whose_loop_ends_first_is_not_called_done(server: RedisServer, prefix: str) -> None:
+    store = RedisStore(server.url, prefix, deadline=5)
+    call = asyncio.create_task(store.invalidate_tag("x"))
+    await asyncio.sleep(0)
+    (work,) = store._running
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert not store._running
+    await store.aclose()

@@ -1,0 +1,212 @@
+"""Random schedules against the real scripts, with eviction at every step; and each thing broken in them is found."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accelerator import RedisStore
+from accelerator.stores import redis as redis_store
+from accelerator.stores import redis_scripts
+from accelerator.testing import make_entry, make_request
+
+if TYPE_CHECKING:
+    from accelerator.demo.redis_server import RedisServer
+    from accelerator.entry import Entry, Mark
+
+URLS = [f"https://example.org/{name}" for name in "ab"]
+TAGS = ("x", "y")
+
+
+@dataclass
+class Fill:
+    url: str
+    mark: Mark
+    versions: dict[str, int]
+
+
+@dataclass
+class Machine:
+    """What was changed and taken back, and what is being made."""
+
+    store: RedisStore
+    admin: Any
+    prefix: str
+    chance: random.Random
+    versions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TAGS, 0))
+    hard: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TAGS, 0))
+    fills: list[Fill] = field(default_factory=list)
+    hits: int = 0
+
+    async def step(self) -> None:
+        acts = [self.begin, self.commit, self.commit, self.invalidate, self.evict, self.evict, self.lose]
+        await self.chance.choice(acts)()
+        for url in URLS:
+            await self.look(url)
+
+    async def begin(self) -> None:
+        url = self.chance.choice(URLS)
+        self.fills.append(Fill(url, (await self.store.lookup(make_request(url))).mark, dict(self.versions)))
+
+    async def commit(self) -> None:
+        if self.fills:
+            fill = self.fills.pop(self.chance.randrange(len(self.fills)))
+            tags = self.chance.choice([("x",), ("y",), ("x", "y")])
+            body = b"%d %d" % (fill.versions["x"], fill.versions["y"])
+            await self.store.commit(make_entry(make_request(fill.url), fill.mark, tags, body=body))
+
+    async def invalidate(self) -> None:
+        tag = self.chance.choice(TAGS)
+        soft = self.chance.random() < 0.3
+        self.versions[tag] += 1
+        await self.store.invalidate_tag(tag, soft=soft)
+        if not soft:
+            self.hard[tag] = self.versions[tag]
+
+    async def evict(self) -> None:
+        """Any key, as a server that is full would."""
+        keys: list[bytes] = sorted(self.admin.keys(f"{self.prefix}*"))
+        if keys:
+            self.admin.delete(self.chance.choice(keys))
+
+    async def lose(self) -> None:
+        """What is rare by chance: the order, or the log."""
+        if self.chance.random() < 0.3:
+            self.admin.delete(self.chance.choice([self.store._meta_key, self.store._log_key]))
+
+    async def look(self, url: str) -> None:
+        found = await self.store.lookup(make_request(url))
+        if found.entry is None:
+            return
+        self.hits += 1
+        made_from = dict(zip(TAGS, map(int, found.entry.body.split()), strict=True))
+        for tag in set(TAGS) & found.entry.tags:
+            floor = self.hard[tag] if found.invalidated else self.versions[tag]
+            assert made_from[tag] >= floor, (url, tag, made_from, self.versions, self.hard)
+
+
+async def play(server: RedisServer, prefix: str, seed: int, steps: int, games: int) -> int:
+    """Play games of so many steps, and return how many hits there were."""
+    hits = 0
+    with server.client() as admin:
+        for game in range(games):
+            own = f"{prefix}{game}:"
+            store = RedisStore(server.url, own, deadline=5)
+            machine = Machine(store, admin, own, random.Random(seed + game))  # noqa: S311 - no secret
+            try:
+                for _ in range(steps):
+                    await machine.step()
+            finally:
+                await store.aclose()
+            hits += machine.hits
+    return hits
+
+
+@pytest.fixture(autouse=True)
+def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_store, "LOG_LENGTH", 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1000])
+def test_no_schedule_shows_what_was_taken_back(server: RedisServer, prefix: str, seed: int) -> None:
+    hits = asyncio.run(play(server, prefix, seed, steps=40, games=25))
+    assert hits > 50
+
+
+# --- mutations --------------------------------------------------------------------------------------------------------
+
+Break = Callable[[pytest.MonkeyPatch], None]
+broken: dict[str, Break] = {}
+
+
+def in_script(name: str, script: str, before: str, after: str) -> None:
+    def change(patch: pytest.MonkeyPatch) -> None:
+        text: str = getattr(redis_scripts, script).text
+        assert before in text
+        body = text.replace(before, after)
+        found = redis_scripts.Script(body, sha1(body.encode(), usedforsecurity=False).hexdigest())
+        patch.setattr(redis_store, script, found)
+
+    broken[name] = change
+
+
+in_script("birth at zero", "COMMIT", "births[KEYS[i]] = math.max(floor, last)", "births[KEYS[i]] = 0")
+in_script("birth at the mark", "COMMIT", "if floor > mark or last > mark then return 0 end", "last = mark")
+in_script("births know no floor", "COMMIT", "redis.call('ZSCORE', log, '') or m.position", "0")
+in_script("births do not look into the log", "COMMIT", "redis.call('ZSCORE', log, ARGV[i + 5]) or 0", "0")
+in_script(
+    "overwrite instead of max", "COMMIT", "local birth = births[KEYS[i]]", "local birth = births[KEYS[i]] or mark"
+)
+in_script("the floor does not rise", "INVALIDATE", "redis.call('ZADD', log, dropped[2], '')", "")
+in_script("a lost log means nothing happened", "COMMIT", "redis.call('ZSCORE', log, '') or m.position", "'1'")
+in_script(
+    "a log begins at zero", "INVALIDATE", "redis.call('ZADD', log, m.position, '')", "redis.call('ZADD', log, 0, '')"
+)
+in_script(
+    "an invalidation finds the record but does not move it",
+    "INVALIDATE",
+    "write_record(KEYS[i], m.incarnation, m.position, was_soft, 'KEEPTTL')",
+    "",
+)
+in_script(
+    "soft overwrites hard",
+    "INVALIDATE",
+    "write_record(KEYS[i], m.incarnation, was_hard, m.position",
+    "write_record(KEYS[i], m.incarnation, 0, m.position",
+)
+in_script("an invalidation has no position of its own", "INVALIDATE", "m.position = m.position + 1", "")
+
+
+def breaks(name: str) -> Callable[[Break], Break]:
+    def keep(change: Break) -> Break:
+        broken[name] = change
+        return change
+
+    return keep
+
+
+@breaks("missing means valid")
+def _missing_means_valid(patch: pytest.MonkeyPatch) -> None:
+    compare = redis_store._compare
+
+    def skip(entry: Entry, records: list[bytes | None], meta: Any) -> tuple[bool, bool]:
+        return compare(entry, [record for record in records if record is not None], meta)
+
+    patch.setattr(redis_store, "_compare", skip)
+
+
+@breaks("incarnations are not told apart")
+def _incarnation_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(redis_store, "_random_incarnation", lambda: "0123456789abcdef")
+
+
+@breaks("mark at storing")
+def _mark_at_storing(patch: pytest.MonkeyPatch) -> None:
+    commit = RedisStore.commit
+
+    async def late(store: RedisStore, entry: Entry) -> bool:
+        mark = (await store.lookup(make_request(URLS[0]))).mark
+        return await commit(store, make_entry(make_request(_url(entry)), mark, _named(entry), body=entry.body))
+
+    patch.setattr(RedisStore, "commit", late)
+
+
+def _url(entry: Entry) -> str:
+    return f"https://example.org{entry.key[3]}"
+
+
+def _named(entry: Entry) -> Iterator[str]:
+    return (tag for tag in entry.tags if tag in TAGS)
+
+
+@pytest.mark.parametrize("name", sorted(broken))
+def test_each_mutation_is_found(server: RedisServer, prefix: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken[name](monkeypatch)
+    with pytest.raises(AssertionError):
+        asyncio.run(play(server, prefix, 0, steps=60, games=300))

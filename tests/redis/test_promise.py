@@ -1,0 +1,30 @@
+"""The checking program of the project, for a moment; and that it finds what it is there to find."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from benchmarks.promise import Plan, check, main
+
+
+@pytest.mark.parametrize("faults", [(), ("pause", "cut", "kill", "promote", "evict")], ids=["calm", "with faults"])
+def test_no_request_is_answered_with_what_was_taken_back_before_it(faults: tuple[str, ...]) -> None:
+    report = asyncio.run(check(Plan(seconds=4, seed=1, workers=2, readers=4, faults=faults)))
+    assert (report.violations, report.unanswered) == (0, 0), report.first
+    assert report.hits > 20
+    assert report.invalidations > 3
+
+
+@pytest.mark.parametrize(
+    ("mutation", "faults"),
+    [("mark-at-storing", ()), ("missing-is-valid", ("evict",)), ("no-identity", ("promote",))],
+)
+def test_what_breaks_the_promise_is_found(mutation: str, faults: tuple[str, ...]) -> None:
+    report = asyncio.run(check(Plan(60, 1, 2, 4, 2, faults, mutation, stop_at_first=True)))
+    assert report.violations > 0
+
+
+def test_the_exit_status_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seconds", "1", "--workers", "1", "--seed", "5"]) == 0
+    assert "violations=0" in capsys.readouterr().out
