@@ -24,13 +24,18 @@ def main() -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-def demo(host: str, port: int) -> None:
+@click.option("--redis", is_flag=True, help="Several workers, which share a cache in a Redis of their own.")
+@click.option("--workers", type=click.IntRange(2, 4), help="How many there are with --redis; 3 unless told.")
+def demo(host: str, port: int, redis: bool, workers: int | None) -> None:
     """Serve a small social site that shows the cache at work."""
-    missing = [name for name in ("fastapi", "jinja2", "python_multipart", "uvicorn") if find_spec(name) is None]
-    if missing:
-        click.echo(f'The demo needs {", ".join(missing)}: pip install "asgi-accelerator[demo]"', err=True)
+    if workers and not redis:
+        raise click.UsageError("--workers needs --redis: a cache in memory belongs to one process")
+    needed = ["fastapi", "jinja2", "python_multipart", "uvicorn", *(["msgpack", "redis"] if redis else [])]
+    if missing := [name for name in needed if find_spec(name) is None]:
+        extras = "demo,redis" if redis else "demo"
+        click.echo(f'The demo needs {", ".join(missing)}: pip install "asgi-accelerator[{extras}]"', err=True)
         raise SystemExit(2)
-    from accelerator.demo.serve import listen, serve
+    from accelerator.demo.serve import listen, serve, serve_by_workers
 
     try:
         listening = listen(host, port)
@@ -39,7 +44,13 @@ def demo(host: str, port: int) -> None:
         raise click.ClickException(
             f"cannot listen on {host}, port {port}: {reason}. Choose others with --host and --port."
         ) from None
-    serve(listening)
+    if not redis:
+        serve(listening)
+        return
+    try:
+        serve_by_workers(listening, workers or 3)
+    except (FileNotFoundError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()

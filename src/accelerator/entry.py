@@ -10,7 +10,7 @@ from accelerator import headers as h
 from accelerator.tagging import url_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from accelerator.asgi_types import Message, Scope
 
@@ -94,27 +94,23 @@ class Request:
 
     def selects(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values by which a variant is chosen (RFC 9111 §4.1); absent is None and matches only absent."""
-        values = (self._fields.get(name) for name in vary)
-        if _VERBATIM.isdisjoint(vary):
-            return tuple(value and h.normalised(value) for value in values)
-        return tuple(
-            value if name in _VERBATIM else value and h.normalised(value)
-            for name, value in zip(vary, values, strict=True)
-        )
+        return tuple([self._selects_by(name) for name in vary]) if vary else ()
+
+    def _selects_by(self, name: bytes) -> bytes | None:
+        value = self._fields.get(name)
+        return value if value is None or name in _VERBATIM else h.normalised(value)
 
 
-def _joined(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the fields by name, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
-    fields: dict[bytes, bytes] = {}
-    repeated: dict[bytes, list[bytes]] = {}
-    for line, value in lines:
-        name = line.lower()  # ASGI says that it is, some servers and middlewares do not care
-        if name in fields:
-            repeated.setdefault(name, [fields[name]]).append(value.strip())
-        else:
-            fields[name] = value.strip()
-    for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
-        fields[name] = (b"; " if name == b"cookie" else b", ").join(values)
+    # ASGI says that names are in lower case, some servers and middlewares do not care
+    fields = {name.lower(): value.strip() for name, value in lines}
+    if len(fields) < len(lines):
+        repeated: dict[bytes, list[bytes]] = {}
+        for name, value in lines:
+            repeated.setdefault(name.lower(), []).append(value.strip())
+        for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
+            fields[name] = (b"; " if name == b"cookie" else b", ").join(values)
     return fields
 
 

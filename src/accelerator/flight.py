@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Flights:
         self._running: dict[tuple[object, ...], Flight] = {}
         self._last_landings: dict[int, int] = {}
         # by hashes, so that long keys take no room: a collision only changes who waits or looks again
-        self._verdicts: dict[int, tuple[bool, float]] = {}
+        self._verdicts: OrderedDict[int, tuple[bool, float]] = OrderedDict()
 
     async def board(self, place: Place, patience: Patience) -> Flight | None:
         """Lead a new flight, or wait for the running one if that is of use.
@@ -159,7 +160,7 @@ class Flights:
             self._verdicts.pop(verdict, None)
             self._verdicts[verdict] = (storable, self._clock() + UNSTORABLE_SECONDS)
             if len(self._verdicts) > MAX_VERDICTS:
-                del self._verdicts[next(iter(self._verdicts))]
+                self._verdicts.popitem(last=False)
 
     def is_storable(self, place: Place, if_unknown: bool) -> bool:
         """Tell whether responses for this key and audience could be stored so far."""

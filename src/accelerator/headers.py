@@ -198,4 +198,4 @@ def normalised(value: bytes) -> bytes:
 
     A value with a quoted string stays as it is: blanks inside quotes mean something.
     """
-    return value if b'"' in value else b",".join(part.strip() for part in value.split(b","))
+    return value if b'"' in value else b",".join([part.strip() for part in value.split(b",")])

@@ -23,7 +23,16 @@ ERRORS: Final = frozenset({500, 502, 503, 504})
 """What counts as an error for stale-if-error (RFC 5861 §4)."""
 
 _CACHEABLE_BY_DEFAULT: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})  # RFC 9110 §15.1
-_CONTENT_FIELD = re.compile(rb"content-(?:type|length|encoding|language|range)|transfer-encoding", re.IGNORECASE)
+_CONTENT_FIELDS: Final = frozenset(
+    {
+        b"content-type",
+        b"content-length",
+        b"content-encoding",
+        b"content-language",
+        b"content-range",
+        b"transfer-encoding",
+    }
+)
 _NOT_STORED: Final = frozenset(  # RFC 9111 §3.1, and Age, which each answer says anew
     b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization te trailer"
     b" transfer-encoding upgrade".split()
@@ -65,7 +74,7 @@ def decide(request: Request, entry: Entry | None, invalidated: bool, now: float)
 
 def age(entry: Entry, now: float) -> float:
     """Return the current age in seconds (RFC 9111 §4.2.3). A clock that was set back makes nothing younger."""
-    return entry.initial_age + max(0.0, now - entry.received)
+    return entry.initial_age + (now - entry.received if now > entry.received else 0.0)
 
 
 def serves_on_error(entry: Entry, now: float) -> bool:
@@ -382,7 +391,7 @@ def freshened(entry: Entry, response: Response) -> Response:
 
     The stored Date does not outlive the validation.
     """
-    update = [line for line in response.headers if not _CONTENT_FIELD.fullmatch(line[0])]
+    update = [line for line in response.headers if line[0].lower() not in _CONTENT_FIELDS]
     dropped = {name.lower() for name, _ in update} | {b"date"}
     kept = [line for line in entry.headers if line[0].lower() not in dropped]
     return replace(response, status=entry.status, headers=(*kept, *update))
@@ -443,7 +452,7 @@ def not_modified(request: Request, headers: h.HeaderLines, received: float) -> b
 
 def not_modified_headers(headers: h.HeaderLines) -> h.HeaderLines:
     """Return the lines of a 304: all but those that describe the content it does not carry (RFC 9110 §15.4.5)."""
-    return tuple(line for line in headers if not _CONTENT_FIELD.fullmatch(line[0]))
+    return tuple([line for line in headers if line[0].lower() not in _CONTENT_FIELDS])
 
 
 # --- what a request invalidates ---------------------------------------------------------------------------------------

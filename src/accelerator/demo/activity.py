@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -30,30 +30,23 @@ class Activity:
 
     def see(self, event: CacheEvent) -> None:
         """Take note of an event. The accelerator calls this on the event loop, so it must not wait for anything."""
-        path = _path(event.url)
-        if path.startswith(("/static/", "/events")):
-            return  # the list is about pages
-        line = {
-            "at": time.time(),
-            "kind": event.kind,
-            "method": event.method,
-            "path": path,
-            "detail": event.detail,
-            "tags": sorted(event.tags),
-            "age": event.age,
-            "ttl": event.ttl,
-            "collapsed": event.collapsed,
-            "took_back": self._taken_back(event) if event.kind == "invalidate" else [],
-        }
-        if event.ttl is not None:
-            self._kept[path] = event.tags
-        self._lines.append(json.dumps(line))
+        line = line_of(event)
+        if not line["path"].startswith(("/static/", "/events")):  # the list is about pages
+            self.add(line)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Show one more line, and with an invalidation the pages that it took back."""
+        tags = frozenset(line["tags"])
+        took_back = self._taken_back(tags) if line["kind"] == "invalidate" else []
+        if line["ttl"] is not None:
+            self._kept[line["path"]] = tags
+        self._lines.append(json.dumps({**line, "took_back": took_back}))
         self._count += 1
         self._tell()
 
-    def _taken_back(self, event: CacheEvent) -> list[str]:
+    def _taken_back(self, taken: frozenset[str]) -> list[str]:
         """Say which pages an invalidation took back. The cache itself never looks: it moves one number per tag."""
-        paths = sorted(path for path, tags in self._kept.items() if not tags.isdisjoint(event.tags))
+        paths = sorted(path for path, tags in self._kept.items() if not tags.isdisjoint(taken))
         for path in paths:
             del self._kept[path]
         return paths
@@ -77,6 +70,21 @@ class Activity:
             for line in list(self._lines)[len(self._lines) - missed :]:
                 yield f"data: {line}\n\n"
             await news.wait()
+
+
+def line_of(event: CacheEvent) -> dict[str, Any]:
+    """Return what the list shows of an event."""
+    return {
+        "at": time.time(),
+        "kind": event.kind,
+        "method": event.method,
+        "path": _path(event.url),
+        "detail": event.detail,
+        "tags": sorted(event.tags),
+        "age": event.age,
+        "ttl": event.ttl,
+        "collapsed": event.collapsed,
+    }
 
 
 def _path(url: str) -> str:

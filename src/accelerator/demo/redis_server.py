@@ -118,8 +118,12 @@ class RedisServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> RedisServer:
-        """Start it."""
-        self.start()
+        """Start it; if it does not start, nothing of it is left."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -131,4 +135,5 @@ class RedisServer:
 
 def _spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
-        return subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - the command is our own
+        # in a session of its own: Ctrl-C is for whoever started it, who still has to end what uses it
+        return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 - ours

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import uvicorn
 
 from accelerator.demo.database import create
-from accelerator.demo.site import create_site
+from accelerator.demo.site import create_site, create_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from fastapi import FastAPI
+
     from accelerator.demo.activity import Activity
+
+DATABASE: Final = "ACCELERATOR_DEMO_DATABASE"
+REDIS: Final = "ACCELERATOR_DEMO_REDIS"
+SOCKET: Final = "ACCELERATOR_DEMO_SOCKET"
+"""The environment of a worker: the file, the URL and the descriptor that it shares with the others."""
+
+LOOK_SECONDS: Final = 0.1
+"""How often to look whether it is time to end."""
+
+PATIENCE: Final = 10.0
+"""Seconds that a worker has to end its requests."""
 
 
 class Server(uvicorn.Server):
@@ -52,14 +73,71 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def run(site: FastAPI, listening: socket.socket, **options: Any) -> None:
+    """Serve a site until it is told to end."""
+    server = Server(uvicorn.Config(site, log_level="warning", **options), site.state.activity)
+    on_end(server.handle_exit)
+    server.run([listening])
+
+
+def on_end(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Call this when the process is told to end: else only Ctrl-C would let it clean up."""
+    for name in {"SIGINT", "SIGTERM", "SIGHUP"} & set(dir(signal)):
+        signal.signal(getattr(signal, name), handler)
+
+
 def serve(listening: socket.socket) -> None:
     """Serve the demo until it is told to end, from a database that goes with it."""
     with listening, TemporaryDirectory(prefix="accelerator-demo-") as directory:
         database = Path(directory, "site.sqlite3")
-        site = create_site(database)
-        server = Server(uvicorn.Config(site, log_level="warning"), site.state.activity)
-        for name in {"SIGINT", "SIGTERM", "SIGHUP"} & set(dir(signal)):
-            signal.signal(getattr(signal, name), server.handle_exit)  # else the last two would leave the database
         create(database)
         click.echo(f"The demo is at {url_of(listening)} (Ctrl-C ends it)")
-        server.run([listening])
+        run(create_site(database), listening)
+
+
+def serve_by_workers(listening: socket.socket, count: int) -> None:
+    """Serve the demo by several processes, with a Redis and a database that go with them.
+
+    A worker that ends early is not replaced: the others go on, with all that it had put into the cache.
+
+    Raises:
+        FileNotFoundError, RuntimeError: there is no Redis server, or it does not start.
+    """
+    from accelerator.demo.redis_server import RedisServer
+
+    signals: list[int] = []
+    on_end(lambda number, _frame: signals.append(number))
+    with listening, TemporaryDirectory(prefix="accelerator-demo-") as directory, RedisServer() as redis:
+        database = Path(directory, "site.sqlite3")
+        create(database)
+        with ExitStack() as ending:
+            workers = [_start_worker(database, redis.url, listening) for _ in range(count)]
+            for worker in workers:
+                ending.callback(_end_worker, worker)
+                ending.callback(worker.terminate)
+            click.echo(f"The demo is at {url_of(listening)}, served by {count} workers (Ctrl-C ends it)")
+            while not signals and any(worker.poll() is None for worker in workers):
+                time.sleep(LOOK_SECONDS)
+
+
+def _start_worker(database: Path, redis: str, listening: socket.socket) -> subprocess.Popen[bytes]:
+    """Start a process that accepts connections from the socket of this one."""
+    shared = {DATABASE: str(database), REDIS: redis, SOCKET: str(listening.fileno())}
+    command = [sys.executable, "-m", "accelerator.demo.worker"]
+    return subprocess.Popen(command, env={**os.environ, **shared}, pass_fds=[listening.fileno()])  # noqa: S603 - ours
+
+
+def _end_worker(worker: subprocess.Popen[bytes]) -> None:
+    """Wait for a worker to end, up to a point."""
+    try:
+        worker.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+
+
+def work() -> None:
+    """Serve as one of several workers. Each answer closes its connection, so that they take turns."""
+    site = create_worker(Path(os.environ[DATABASE]), os.environ[REDIS])
+    with socket.socket(fileno=int(os.environ[SOCKET])) as listening:
+        run(site, listening, headers=[("connection", "close")])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
 from collections.abc import Iterator  # noqa: TC003 - FastAPI reads the annotations
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -26,6 +27,7 @@ from accelerator.demo.pictures import landscape
 from accelerator.demo.sources import Sources
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -197,10 +199,12 @@ class ServerTiming:
 
     Args:
         app: the application.
+        worker: which of several workers this is.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, worker: int | None = None) -> None:
         self._app = app
+        self._told = [] if worker is None else [b'worker;desc="%d"' % worker]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, with one more line."""
@@ -208,7 +212,7 @@ class ServerTiming:
 
         async def timed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                told = [b"total;dur=%.3f" % ((time.perf_counter() - started) * 1000)]
+                told = [b"total;dur=%.3f" % ((time.perf_counter() - started) * 1000), *self._told]
                 for name, value in message["headers"]:
                     if name in {b"cache-status", b"age"}:
                         told.append(b'%s;desc="%s"' % (name, value.replace(b'"', b"'")))
@@ -219,12 +223,47 @@ class ServerTiming:
 
 
 def create_site(database: Path, *, slowness: float = 1.0) -> FastAPI:
-    """Make the site.
+    """Make the site, with a cache of its own.
 
     Args:
         database: what `create` made.
         slowness: by what to multiply the delays of the sources; 0 for none.
     """
+    activity = Activity()
+    site = _site(database, slowness, activity)
+    site.add_middleware(ASGIAccelerator, store=MemoryStore(), on_event=activity.see)  # this line is all the set-up
+    site.add_middleware(ServerTiming)
+    return site
+
+
+def create_worker(database: Path, redis: str, *, slowness: float = 1.0) -> FastAPI:
+    """Make the site as one of several workers, which share a cache.
+
+    Args:
+        database: what `create` made.
+        redis: the URL of the Redis.
+        slowness: as for `create_site`.
+    """
+    from accelerator import RedisStore
+    from accelerator.demo.shared import SharedActivity
+
+    activity = SharedActivity(redis)
+    store = RedisStore(redis, deadline=1)  # workers that start at the same moment keep a small machine busy
+
+    @asynccontextmanager
+    async def lifespan(_site: FastAPI) -> AsyncIterator[None]:
+        async with activity.shared():
+            yield
+        await store.aclose()
+
+    site = _site(database, slowness, activity, lifespan=lifespan)
+    site.add_middleware(ASGIAccelerator, store=store, on_event=activity.see)
+    site.add_middleware(ServerTiming, worker=os.getpid())
+    return site
+
+
+def _site(database: Path, slowness: float, activity: Activity, **options: Any) -> FastAPI:
+    """Make the site without its cache."""
     site = FastAPI(
         openapi_url=None,
         exception_handlers={
@@ -232,11 +271,9 @@ def create_site(database: Path, *, slowness: float = 1.0) -> FastAPI:
             RequestValidationError: _show_missing,
             HTTPException: _show_error,
         },
+        **options,
     )
-    activity = Activity()
     site.state.database, site.state.slowness, site.state.activity = database, slowness, activity
     site.include_router(router)
     site.mount("/static", StaticFiles(packages=[("accelerator.demo", "static")]))
-    site.add_middleware(ASGIAccelerator, store=MemoryStore(), on_event=activity.see)  # this line is all the set-up
-    site.add_middleware(ServerTiming)
     return site

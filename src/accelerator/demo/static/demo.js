@@ -18,7 +18,7 @@ function milliseconds(value) {
   return value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-function showFacts({ status, age, server, browser }) {
+function showFacts({ status, age, server, browser, worker }) {
   const outcome = outcomeOf(status);
   const made = Number(page.querySelector("[data-made-ms]")?.dataset.madeMs);
   const told = {
@@ -32,9 +32,11 @@ function showFacts({ status, age, server, browser }) {
     age: age === null ? "–" : `${age} s`,
     server: milliseconds(server),
     browser: milliseconds(browser),
+    worker: worker ?? "",
     told,
   };
   for (const [name, text] of Object.entries(texts)) facts.querySelector(`[data-fact=${name}]`).textContent = text;
+  facts.querySelector("[data-fact=worker]").parentElement.hidden = !worker; // one that is alone does not tell
   facts.dataset.outcome = outcome;
   facts.hidden = false;
 }
@@ -54,6 +56,7 @@ function showFirstFacts() {
     age: timings.get("age")?.description ?? null,
     server: timings.get("total").duration,
     browser: entry.responseEnd - entry.requestStart,
+    worker: timings.get("worker")?.description,
   });
 }
 
@@ -67,12 +70,14 @@ async function ask(address, options = {}) {
     const response = await fetch(address, { cache: "no-store", redirect: "manual", ...options });
     const text = await response.text();
     const browser = performance.now() - started;
-    const total = /total;dur=([\d.]+)/.exec(response.headers.get("server-timing"));
+    const timing = response.headers.get("server-timing");
+    const total = /total;dur=([\d.]+)/.exec(timing);
     const told = {
       status: response.headers.get("cache-status") ?? "",
       age: response.headers.get("age"),
       server: total && Number(total[1]),
       browser,
+      worker: /worker;desc="(\d+)"/.exec(timing)?.[1],
     };
     return { response, document: new DOMParser().parseFromString(text, "text/html"), told };
   } catch {

@@ -1,0 +1,64 @@
+"""The live list of several workers: each shows what all of them did, as it comes through their Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from accelerator.demo.activity import REMEMBERED, Activity
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CHANNEL: Final = "accelerator-demo:activity"
+PAUSE_SECONDS: Final = 1.0
+
+
+class SharedActivity(Activity):
+    """What the cache did in every worker. While Redis is away the list rests, and the site goes on.
+
+    Args:
+        url: of the Redis.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._redis: Any = Redis.from_url(url)  # redis-py gives answers the types of both its clients at once
+        self._unsent: asyncio.Queue[dict[str, Any]] = asyncio.Queue(REMEMBERED)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Send a line to all workers, this one among them."""
+        with suppress(asyncio.QueueFull):
+            self._unsent.put_nowait(line)
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncIterator[None]:
+        """Send and receive meanwhile."""
+        tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await self._redis.aclose()
+
+    async def _send(self) -> None:
+        while True:
+            line = json.dumps(await self._unsent.get())
+            with suppress(RedisError, OSError):
+                await self._redis.publish(CHANNEL, line)
+
+    async def _receive(self) -> None:
+        while True:
+            with suppress(RedisError, OSError):
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(CHANNEL)
+                    async for message in channel.listen():
+                        super().add(json.loads(message["data"]))
+            await asyncio.sleep(PAUSE_SECONDS)

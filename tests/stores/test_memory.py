@@ -1,0 +1,245 @@
+"""What MemoryStore promises beyond the contract: constant time, bounds, honest sizes, threads."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accelerator import Lookup, MemoryStore, SyncStore
+from accelerator.stores import memory
+from accelerator.testing import make_entry, make_request
+from tests.stores.tables import check_tables, records
+from tests.support import drive
+
+if TYPE_CHECKING:
+    from accelerator.entry import Entry, Request
+
+NOW = 1_800_000_000.0
+
+
+def put(store: MemoryStore, url: str, *tags: str, **more: Any) -> Entry:
+    """Store an entry as a fill does: with the mark of the lookup before."""
+    request = make_request(url)
+    entry = make_entry(request, drive(store.lookup(request)).mark, tags, **more)
+    assert drive(store.commit(entry))
+    return entry
+
+
+def look_up(store: MemoryStore, url: str) -> Lookup:
+    found: Lookup = drive(store.lookup(make_request(url)))
+    return found
+
+
+def url(number: int) -> str:
+    return f"https://example.org/{number}"
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "error"), [("1", TypeError), (True, TypeError), (0, ValueError), (-1, ValueError)]
+)
+def test_a_bound_that_makes_no_sense_is_an_error_at_once(max_bytes: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="max_bytes"):
+        MemoryStore(max_bytes)
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+def test_taking_back_a_tag_touches_one_cell_and_no_entry(soft: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    for number in range(2000):
+        put(store, url(number), "everywhere")
+    touched: list[str] = []
+
+    class Noted(memory._Cell):
+        __slots__ = ()
+
+        def __setattr__(self, name: str, value: object) -> None:
+            touched.append(name)
+            super().__setattr__(name, value)
+
+    def note(record: memory._Record, name: str) -> Any:
+        touched.append(name)
+        return object.__getattribute__(record, name)
+
+    for cell in store._cells.values():
+        cell.__class__ = Noted
+    monkeypatch.setattr(memory._Record, "__getattribute__", note, raising=False)
+    drive(store.invalidate_tag("everywhere", soft=soft))
+    monkeypatch.undo()
+    assert touched == ["soft" if soft else "hard"]
+    found = look_up(store, url(7))
+    assert (found.entry is None, found.invalidated) == (not soft, soft)
+
+
+def test_entries_take_no_more_than_the_bound_and_what_was_used_stays() -> None:
+    store = MemoryStore(40_000)
+    first = put(store, url(0), body=b"x" * 1000)
+    for number in range(1, 200):
+        assert look_up(store, url(0)).entry == first, "a hit sets a bit, which spares it once"
+        put(store, url(number), body=b"x" * 1000)
+        assert store.size <= 40_000
+        check_tables(store)
+    assert 5 < len(store) < 40
+    assert look_up(store, url(1)).entry is None
+    assert look_up(store, url(199)).entry is not None
+
+
+def test_eviction_comes_round_where_everything_was_used() -> None:
+    store = MemoryStore(12_000)
+    number = 0
+    while store.size + 3000 < 12_000:
+        put(store, url(number), body=b"x" * 1000)
+        look_up(store, url(number))
+        number += 1
+    for more in range(number, number + 20):
+        put(store, url(more), body=b"x" * 1000)
+        look_up(store, url(more))
+        check_tables(store)
+    assert len(store) == number
+
+
+def test_what_is_larger_than_the_store_is_not_stored() -> None:
+    store = MemoryStore(5000)
+    kept = put(store, url(0))
+    request = make_request(url(1))
+    assert not drive(store.commit(make_entry(request, drive(store.lookup(request)).mark, body=b"x" * 5000)))
+    assert [record.entry for record in records(store)] == [kept]
+
+
+def test_what_is_past_use_is_swept_by_the_commits_that_follow() -> None:
+    store = MemoryStore()
+    for number in range(100):
+        put(store, url(number), received=NOW, lifetime=60)
+    for number in range(100, 200):
+        put(store, url(number), received=NOW + 61, lifetime=60)
+    assert len(store) == 100
+    check_tables(store)
+
+
+def test_what_was_taken_back_is_swept_too() -> None:
+    store = MemoryStore()
+    for number in range(100):
+        put(store, url(number), "gone")
+    drive(store.invalidate_tag("gone"))
+    for number in range(100, 200):
+        put(store, url(number))
+    assert len(store) == 100
+    assert "gone" not in store._cells
+
+
+def test_of_more_than_64_variants_the_oldest_goes() -> None:
+    store = MemoryStore()
+    for number in range(70):
+        request = make_request(url(0), headers=[("accept-language", f"x-{number}")])
+        mark = drive(store.lookup(request)).mark
+        assert drive(store.commit(make_entry(request, mark, vary=(b"accept-language",))))
+    kept = [record.entry.selected_by[0] for record in records(store)]
+    assert kept == [b"x-%d" % number for number in range(6, 70)]
+    check_tables(store)
+
+
+def test_a_field_that_no_variant_is_chosen_by_any_more_is_forgotten() -> None:
+    store = MemoryStore()
+
+    def put_varying(vary: tuple[bytes, ...], **more: Any) -> Request:
+        request = make_request(url(0), headers=[("accept", "a"), ("cookie", "c")])
+        mark = drive(store.lookup(request)).mark
+        assert drive(store.commit(make_entry(request, mark, vary=vary, **more)))
+        return request
+
+    put_varying((b"accept",), received=NOW, lifetime=60)
+    request = put_varying((b"cookie",), received=NOW, lifetime=600)
+    assert [drive(store.lookup(request)).vary, len(store)] == [(b"cookie",), 2]
+    for number in range(1, 4):
+        put(store, url(number), received=NOW + 61, lifetime=600)
+    (resource,) = [store._resources[key] for key in store._resources if len(store._resources[key].records)][:1]
+    assert resource.varies == ((b"cookie",),)
+    check_tables(store)
+
+
+def test_after_very_many_names_have_come_and_gone_nothing_is_left_but_a_bounded_log() -> None:
+    store = MemoryStore(1_000_000)
+    for number in range(30_000):
+        put(store, url(number), f"tag:{number}", received=NOW + number, lifetime=1)
+        if number % 3 == 0:
+            drive(store.invalidate_tag(f"tag:{number}"))
+    assert len(store) < 1000
+    assert len(store._cells) <= 2 * len(store) + 1
+    assert len(store._resources) == len(store)
+    assert len(store._log) <= memory.LOG_LENGTH
+    check_tables(store)
+    drive(store.clear())
+    assert (len(store), store.size, store._cells, store._resources) == (0, 0, {}, {})
+
+
+def test_a_log_that_was_cut_refuses_the_fills_that_it_cannot_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "LOG_LENGTH", 2)
+    store = MemoryStore()
+    request = make_request(url(0))
+    entry = make_entry(request, drive(store.lookup(request)).mark, ["x"])
+    for name in ("a", "b", "c"):
+        drive(store.invalidate_tag(name))
+    assert not drive(store.commit(entry))
+
+
+@pytest.mark.parametrize(
+    ("body", "tags", "lines"),
+    [(100, 1, 3), (10_000, 5, 10), (100, 30, 3), (100, 1, 40)],
+    ids=["small", "usual", "many tags", "many lines"],
+)
+def test_what_is_accounted_is_what_is_taken_within_a_factor_of_two(body: int, tags: int, lines: int) -> None:
+    def fill(store: MemoryStore, count: int) -> None:
+        for number in range(count):
+            put(
+                store,
+                url(number),
+                *(f"tag:{number}:{tag}" for tag in range(tags)),
+                body=bytes(body),
+                headers=tuple((b"x-%d" % line, b"value %d %d" % (number, line)) for line in range(lines)),
+            )
+
+    fill(MemoryStore(), 10)  # what is made once is not counted
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        store = MemoryStore()
+        fill(store, 300)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert 0.5 < taken / store.size < 1.1
+
+
+def test_threads_may_look_up_while_another_stores_and_takes_back() -> None:
+    store, rounds = MemoryStore(200_000), 300
+    taken_back = [0]  # up to which version of the data, by calls that have returned
+    wrong: list[tuple[int, int]] = []
+    barrier = threading.Barrier(5)
+
+    def read() -> None:
+        barrier.wait()
+        while taken_back[0] < rounds:
+            arrived = taken_back[0]
+            found = look_up(store, url(0))
+            if found.entry is not None and int(found.entry.body) <= arrived:
+                wrong.append((int(found.entry.body), arrived))
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    barrier.wait()
+    for version in range(1, rounds + 1):
+        put(store, url(0), "x", body=b"%d" % version)
+        put(store, url(version), "y")
+        SyncStore(store).invalidate_tag("x")
+        taken_back[0] = version
+    for reader in readers:
+        reader.join()
+    assert not wrong
+    assert look_up(store, url(0)).entry is None
+    check_tables(store)
