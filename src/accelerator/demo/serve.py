@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +19,7 @@ from accelerator.demo.database import create
 from accelerator.demo.site import create_site, create_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import FrameType
 
     from fastapi import FastAPI
@@ -36,7 +35,7 @@ LOOK_SECONDS: Final = 0.1
 """How often to look whether it is time to end."""
 
 PATIENCE: Final = 10.0
-"""Seconds that a worker has to end its requests."""
+"""Seconds that workers have to end their requests."""
 
 
 class Server(uvicorn.Server):
@@ -73,15 +72,15 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def run(site: FastAPI, listening: socket.socket, **options: Any) -> None:
-    """Serve a site until it is told to end."""
+def make_server(site: FastAPI, **options: Any) -> Server:
+    """Make a server that ends when the process is told to."""
     server = Server(uvicorn.Config(site, log_level="warning", **options), site.state.activity)
     on_end(server.handle_exit)
-    server.run([listening])
+    return server
 
 
 def on_end(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Call this when the process is told to end: else only Ctrl-C would let it clean up."""
+    """Call this when the process is told to end, by whichever signal: else most of them would leave the files."""
     for name in {"SIGINT", "SIGTERM", "SIGHUP"} & set(dir(signal)):
         signal.signal(getattr(signal, name), handler)
 
@@ -90,18 +89,20 @@ def serve(listening: socket.socket) -> None:
     """Serve the demo until it is told to end, from a database that goes with it."""
     with listening, TemporaryDirectory(prefix="accelerator-demo-") as directory:
         database = Path(directory, "site.sqlite3")
+        server = make_server(create_site(database))
         create(database)
         click.echo(f"The demo is at {url_of(listening)} (Ctrl-C ends it)")
-        run(create_site(database), listening)
+        server.run([listening])
 
 
 def serve_by_workers(listening: socket.socket, count: int) -> None:
     """Serve the demo by several processes, with a Redis and a database that go with them.
 
-    A worker that ends early is not replaced: the others go on, with all that it had put into the cache.
+    A worker that ends early is not replaced: the others go on, with all that it put into the cache.
 
     Raises:
-        FileNotFoundError, RuntimeError: there is no Redis server, or it does not start.
+        FileNotFoundError: there is no Redis server.
+        RuntimeError: it does not start, or no worker is left.
     """
     from accelerator.demo.redis_server import RedisServer
 
@@ -110,34 +111,44 @@ def serve_by_workers(listening: socket.socket, count: int) -> None:
     with listening, TemporaryDirectory(prefix="accelerator-demo-") as directory, RedisServer() as redis:
         database = Path(directory, "site.sqlite3")
         create(database)
-        with ExitStack() as ending:
-            workers = [_start_worker(database, redis.url, listening) for _ in range(count)]
-            for worker in workers:
-                ending.callback(_end_worker, worker)
-                ending.callback(worker.terminate)
+        workers: list[subprocess.Popen[bytes]] = []
+        try:
+            workers.extend(start_worker(database, redis.url, listening) for _ in range(count))
             click.echo(f"The demo is at {url_of(listening)}, served by {count} workers (Ctrl-C ends it)")
-            while not signals and any(worker.poll() is None for worker in workers):
+            while not signals:
+                if all(worker.poll() is not None for worker in workers):
+                    raise RuntimeError("no worker is left")
                 time.sleep(LOOK_SECONDS)
+        finally:
+            end_workers(workers)
 
 
-def _start_worker(database: Path, redis: str, listening: socket.socket) -> subprocess.Popen[bytes]:
-    """Start a process that accepts connections from the socket of this one."""
+def start_worker(database: Path, redis: str, listening: socket.socket) -> subprocess.Popen[bytes]:
+    """Start a process that accepts connections from the socket of this one. Ctrl-C is for this one alone."""
     shared = {DATABASE: str(database), REDIS: redis, SOCKET: str(listening.fileno())}
-    command = [sys.executable, "-m", "accelerator.demo.worker"]
-    return subprocess.Popen(command, env={**os.environ, **shared}, pass_fds=[listening.fileno()])  # noqa: S603 - ours
+    return subprocess.Popen(
+        [sys.executable, "-c", "from accelerator.demo.serve import work; work()"],
+        env={**os.environ, **shared},
+        pass_fds=[listening.fileno()],
+        start_new_session=True,
+    )
 
 
-def _end_worker(worker: subprocess.Popen[bytes]) -> None:
-    """Wait for a worker to end, up to a point."""
-    try:
-        worker.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
+def end_workers(workers: Collection[subprocess.Popen[bytes]]) -> None:
+    """Let the workers end their requests, up to a point."""
+    for worker in workers:
+        worker.terminate()
+    until = time.monotonic() + PATIENCE
+    for worker in workers:
+        try:
+            worker.wait(max(0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
 
 
 def work() -> None:
     """Serve as one of several workers. Each answer closes its connection, so that they take turns."""
     site = create_worker(Path(os.environ[DATABASE]), os.environ[REDIS])
     with socket.socket(fileno=int(os.environ[SOCKET])) as listening:
-        run(site, listening, headers=[("connection", "close")])
+        make_server(site, headers=[("connection", "close")]).run([listening])

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from accelerator.demo.activity import REMEMBERED, Activity
@@ -28,7 +30,7 @@ class SharedActivity(Activity):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._redis: Any = Redis.from_url(url)  # redis-py gives answers the types of both its clients at once
+        self._redis: Any = Redis.from_url(url, retry=Retry(NoBackoff(), 0))  # its answers have no useful types
         self._unsent: asyncio.Queue[dict[str, Any]] = asyncio.Queue(REMEMBERED)
 
     def add(self, line: dict[str, Any]) -> None:
@@ -59,6 +61,7 @@ class SharedActivity(Activity):
             with suppress(RedisError, OSError):
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(CHANNEL)
-                    async for message in channel.listen():
-                        super().add(json.loads(message["data"]))
+                    while True:
+                        if message := await channel.get_message(timeout=None):  # None for the subscription itself
+                            super().add(json.loads(message["data"]))
             await asyncio.sleep(PAUSE_SECONDS)
