@@ -6,6 +6,7 @@ import functools
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
@@ -62,6 +63,7 @@ class RedisPromise(Promise):
             self.admin.close()
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of the server, by Hypothesis: nobody reads it
 def test_no_request_is_answered_with_what_was_taken_back(server: RedisServer) -> None:
     fewer = settings(profile(steps=30, weight=0.15))
     machine: Any = functools.partial(RedisPromise, server)

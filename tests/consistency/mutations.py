@@ -1,0 +1,402 @@
+"""The ways to break the invalidation rule in one process, as changes of the source; CONSISTENCY.md lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODEL, THREADS = "test_memory_model.py", "test_interleavings.py"
+PROMISE, SCHEDULES = "test_promise.py", "test_schedules.py"
+MEMORY, FILL, ENGINE, FLIGHT, POLICY = "stores/memory.py", "fill.py", "engine.py", "flight.py", "policy.py"
+
+
+class Change(NamedTuple):
+    """Text that stands once in a file, and what takes its place."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Mutation:
+    """Changes that bring a fault in, and the test that has to find it."""
+
+    def __init__(self, name: str, found_by: str, *changes: Change) -> None:
+        self.name = name
+        self.found_by = found_by
+        self.changes = changes
+
+    def apply(self, package: Path) -> None:
+        """Change a copy of the package.
+
+        Raises:
+            ValueError: a text to be changed is not there, or not once.
+        """
+        for file, old, new in self.changes:
+            path = package / file
+            text = path.read_text()
+            if text.count(old) != 1:
+                raise ValueError(f"{self.name}: in {file}, this stands {text.count(old)} times: {old!r}")
+            path.write_text(text.replace(old, new))
+
+
+MARKS = [
+    Mutation(
+        "mark at storing",
+        PROMISE,
+        Change(
+            MEMORY,
+            """
+        size = _size_of(entry)
+""",
+            """
+        size = _size_of(entry)
+        object.__setattr__(entry, "mark", self._position)
+""",
+        ),
+    ),
+    Mutation(
+        "mark after the lookup, in the store",
+        THREADS,
+        Change(
+            MEMORY, "Lookup(record.entry, position, invalidated", "Lookup(record.entry, self._position, invalidated"
+        ),
+    ),
+    Mutation(
+        "mark after the lookup, in the engine",
+        SCHEDULES,
+        Change(
+            ENGINE,
+            """
+        stale = found.entry if flight.place.is_stored else None
+""",
+            """
+        stale = found.entry if flight.place.is_stored else None
+        again = await self._guard.look_up(exchange.request)
+        found = found._replace(mark=again.mark)
+""",
+        ),
+    ),
+    Mutation(
+        "an entry counts as checked up to a position read after its cells",
+        THREADS,
+        Change(MEMORY, "record.checked = position", "record.checked = self._position"),
+    ),
+    Mutation(
+        "what is checked once is fresh for ever",
+        MODEL,
+        Change(MEMORY, "if record.checked == position:", "if record.checked >= 0:"),
+    ),
+    Mutation(
+        "what is stale counts as checked",
+        MODEL,
+        Change(
+            MEMORY,
+            """
+                if not invalidated:
+                    record.checked = position
+""",
+            """
+                record.checked = position
+""",
+        ),
+    ),
+    Mutation(
+        "a smaller mark replaces a usable entry",
+        MODEL,
+        Change(MEMORY, "if old.entry.mark > entry.mark and _is_usable(old):", "if False:"),
+    ),
+]
+
+LOCK = [
+    Mutation(
+        "commit without the lock",
+        THREADS,
+        Change(
+            MEMORY,
+            """
+        with self._lock:
+            self._sweep(""",
+            """
+        if True:
+            self._sweep(""",
+        ),
+    ),
+    Mutation(
+        "commit checks before it takes the lock",
+        THREADS,
+        Change(
+            MEMORY,
+            """
+        with self._lock:
+            self._sweep(entry.received)
+            if size > self._max_bytes or entry.mark < self._log_floor or self._is_taken_back(entry):
+                return False
+""",
+            """
+        if size > self._max_bytes or entry.mark < self._log_floor or self._is_taken_back(entry):
+            return False
+        with self._lock:
+            self._sweep(entry.received)
+""",
+        ),
+    ),
+    Mutation(
+        "two invalidators given one position",
+        THREADS,
+        Change(
+            MEMORY,
+            """
+        with self._lock:
+            position = self._position + 1
+""",
+            """
+        position = self._position + 1
+        with self._lock:
+""",
+        ),
+    ),
+    Mutation(
+        "the position is published before the cells have moved",
+        THREADS,
+        Change(MEMORY, "position = self._position + 1\n", "position = self._position = self._position + 1\n"),
+    ),
+]
+
+CELLS = [
+    Mutation(
+        "soft removes the cell",
+        MODEL,
+        Change(
+            MEMORY,
+            """
+                    cell.soft = position
+""",
+            """
+                    cell.soft = position
+                    self._cells.pop(tag)
+""",
+        ),
+        Change(
+            MEMORY,
+            "            if not cell.entries:\n",
+            "            if not cell.entries and self._cells.get(tag) is cell:\n",
+        ),
+    ),
+    Mutation(
+        "soft replaces hard in the cell",
+        MODEL,
+        Change(MEMORY, "cell.soft = position\n", "cell.soft, cell.hard = position, 0\n"),
+    ),
+    Mutation(
+        "a cell goes with any of its entries",
+        MODEL,
+        Change(
+            MEMORY,
+            """
+            if not cell.entries:
+                del self._cells[tag]
+""",
+            """
+            self._cells.pop(tag, None)
+""",
+        ),
+    ),
+    Mutation(
+        "each entry has cells of its own, under names that are there once",
+        MODEL,
+        Change(MEMORY, "self._cells.get(tag) or self._new_cell(tag)", "self._new_cell(tag)"),
+        Change(MEMORY, "                del self._cells[tag]\n", "                self._cells.pop(tag, None)\n"),
+    ),
+    Mutation(
+        "missing = valid: a new cell knows nothing of the log",
+        MODEL,
+        Change(MEMORY, "_Cell(*self._log.get(tag, (0, 0)))", "_Cell(0, 0)"),
+    ),
+]
+
+LOG = [
+    Mutation(
+        "soft overwrites hard in the log",
+        MODEL,
+        Change(MEMORY, "(hard_before, position) if soft", "(0, position) if soft"),
+    ),
+    Mutation(
+        "the log is written only where there is no cell",
+        MODEL,
+        Change(
+            MEMORY,
+            """
+                self._write_log(tag, position, soft)
+""",
+            """
+                if tag not in self._cells:
+                    self._write_log(tag, position, soft)
+""",
+        ),
+    ),
+    Mutation(
+        "missing = valid: no log_floor",
+        MODEL,
+        Change(MEMORY, " or entry.mark < self._log_floor", ""),
+    ),
+    Mutation(
+        "the log's floor forgets soft invalidations",
+        MODEL,
+        Change(MEMORY, "max(self._log_floor, *dropped)", "max(self._log_floor, dropped[0])"),
+    ),
+    Mutation(
+        "overwrite instead of max: the log's floor goes down",
+        MODEL,
+        Change(MEMORY, "max(self._log_floor, *dropped)", "min(dropped)"),
+    ),
+    Mutation(
+        "clear without floor",
+        MODEL,
+        Change(
+            MEMORY,
+            """
+                self._write_log(tag, position, soft)
+""",
+            """
+                if tag != ALL or soft:
+                    self._write_log(tag, position, soft)
+""",
+        ),
+    ),
+    Mutation(
+        "clear forgets the log",
+        MODEL,
+        Change(
+            MEMORY,
+            """
+                self._reset()
+""",
+            """
+                self._reset()
+                self._log.clear()
+""",
+        ),
+    ),
+]
+
+VALIDATION = [
+    Mutation(
+        "tags of the 304 only",
+        PROMISE,
+        Change(FILL, "stale.body, mark, policy.application_tags(stale))", "stale.body, mark)"),
+    ),
+    Mutation(
+        "weak validator moves the mark",
+        PROMISE,
+        Change(
+            POLICY, 'return h.is_strong(entry.validator) and response.get(b"etag") == entry.validator', "return True"
+        ),
+    ),
+    Mutation(
+        "weak validator asked about after a soft invalidation",
+        PROMISE,
+        Change(
+            POLICY,
+            """
+    if invalidated:
+        return h.is_strong(entry.validator)
+""",
+            "",
+        ),
+        Change(
+            POLICY, 'return h.is_strong(entry.validator) and response.get(b"etag") == entry.validator', "return True"
+        ),
+    ),
+    Mutation(
+        "a weak validator vouches for tags it has not known",
+        SCHEDULES,
+        Change(FILL, "if not is_proven and not stale.tags.issuperset(self._tags(merged)):", "if False:"),
+    ),
+]
+
+REQUESTS = [
+    Mutation(
+        "waiters handed the leader's response",
+        PROMISE,
+        Change(FLIGHT, '"_landing", "place")', '"_landing", "entry", "place")'),
+        Change(
+            FLIGHT,
+            """
+        self.place = place
+""",
+            """
+        self.place = place
+        self.entry = None
+""",
+        ),
+        Change(FLIGHT, '("rounds", "seconds")', '("flight", "rounds", "seconds")'),
+        Change(
+            FLIGHT,
+            """
+        patience.rounds -= 1
+""",
+            """
+        patience.rounds -= 1
+        patience.flight = running
+""",
+        ),
+        Change(
+            ENGINE,
+            """
+            stored = await self._guard.commit(entry)
+""",
+            """
+            stored = await self._guard.commit(entry)
+            flight.entry = entry
+""",
+        ),
+        Change(
+            ENGINE,
+            """
+                        exchange.collapsed = True
+""",
+            """
+                        exchange.collapsed = True
+                        if patience.flight.entry is not None:
+                            found = found._replace(entry=patience.flight.entry, invalidated=False)
+                            return await self._serve(exchange, found, Decision.HIT, now)
+""",
+        ),
+    ),
+    Mutation(
+        "an unsafe method's invalidation after its first byte",
+        PROMISE,
+        Change(
+            ENGINE,
+            """
+                    await self._guard.invalidate(""",
+            """
+                    await exchange.send(message)
+                    await self._guard.invalidate(""",
+        ),
+        Change(
+            ENGINE,
+            """
+            await exchange.send(message)
+
+        scope["accelerator"] = self._owner
+""",
+            """
+                    return
+            await exchange.send(message)
+
+        scope["accelerator"] = self._owner
+""",
+        ),
+    ),
+    Mutation(
+        "an unsafe method's invalidation not awaited",
+        SCHEDULES,
+        Change(ENGINE, "await self._guard.invalidate(", "self._runtime.spawn('late', 60, self._guard.invalidate, "),
+    ),
+]
+
+MUTATIONS = [*MARKS, *LOCK, *CELLS, *LOG, *VALIDATION, *REQUESTS]
