@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODEL, THREADS = "test_memory_model.py", "test_interleavings.py"
-PROMISE, SCHEDULES = "test_promise.py", "test_schedules.py"
+PROMISE, SCHEDULES, RULES = "test_promise.py", "test_schedules.py", "test_rules.py"
 MEMORY, FILL, ENGINE, FLIGHT, POLICY = "stores/memory.py", "fill.py", "engine.py", "flight.py", "policy.py"
 
 
@@ -304,7 +304,7 @@ VALIDATION = [
     if invalidated:
         return h.is_strong(entry.validator)
 """,
-            "",
+            "\n",
         ),
         Change(
             POLICY, 'return h.is_strong(entry.validator) and response.get(b"etag") == entry.validator', "return True"
@@ -313,7 +313,7 @@ VALIDATION = [
     Mutation(
         "a weak validator vouches for tags it has not known",
         SCHEDULES,
-        Change(FILL, "if not is_proven and not stale.tags.issuperset(self._tags(merged)):", "if False:"),
+        Change(FILL, "if mark != self._mark and not tags.issubset(older_tags):", "if False:"),
     ),
 ]
 
@@ -367,15 +367,24 @@ REQUESTS = [
         ),
     ),
     Mutation(
+        "a refresh begun before a soft invalidation counts as the one after it",
+        RULES,
+        Change(
+            ENGINE,
+            "if again is None or again.entry is None or not again.invalidated",
+            "if True or not again.invalidated",
+        ),
+    ),
+    Mutation(
         "an unsafe method's invalidation after its first byte",
         PROMISE,
         Change(
             ENGINE,
             """
-                    await self._guard.invalidate(""",
+                    await self._guard.invalidate(policy.""",
             """
                     await exchange.send(message)
-                    await self._guard.invalidate(""",
+                    await self._guard.invalidate(policy.""",
         ),
         Change(
             ENGINE,
@@ -395,7 +404,11 @@ REQUESTS = [
     Mutation(
         "an unsafe method's invalidation not awaited",
         SCHEDULES,
-        Change(ENGINE, "await self._guard.invalidate(", "self._runtime.spawn('late', 60, self._guard.invalidate, "),
+        Change(
+            ENGINE,
+            "await self._guard.invalidate(policy.",
+            "self._runtime.spawn('late', 60, self._guard.invalidate, policy.",
+        ),
     ),
 ]
 

@@ -113,18 +113,18 @@ class Scene:
 
 
 ACTIONS: dict[str, Callable[[Scene], None]] = {
+    "look up x": lambda scene: scene.look_up(X),
+    "look up y": lambda scene: scene.look_up(Y),
     "hard x": lambda scene: scene.take_back("x"),
-    "hard z, and cut the log": Scene.take_back_z_and_cut_the_log,
     "soft x": lambda scene: scene.take_back("x", soft=True),
-    "soft x and y": lambda scene: scene.take_back("x", "y", soft=True),
     "hard x and y": lambda scene: scene.take_back("y", "x"),
+    "soft x and y": lambda scene: scene.take_back("x", "y", soft=True),
+    "hard x, then look up y": Scene.take_back_x_then_look_up_y,
+    "hard z, and cut the log": Scene.take_back_z_and_cut_the_log,
     "clear": lambda scene: scene.take_back(ALL),
     "end the running fill": Scene.end_the_running_fill,
     "fill x anew": lambda scene: scene.fill(X, "x"),
     "fill and evict": lambda scene: scene.fill(FILLER, "x"),
-    "look up x": lambda scene: scene.look_up(X),
-    "look up y": lambda scene: scene.look_up(Y),
-    "hard x, then look up y": Scene.take_back_x_then_look_up_y,
 }
 
 

@@ -6,97 +6,98 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from accelerator import MemoryStore
 from accelerator.stores import memory
 from accelerator.tagging import ALL
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import History, Made, RuleBrokenError
-from tests.consistency.profiles import profile
+from tests.consistency.search import Step, one_of, profile, step
 from tests.support import drive
 
 if TYPE_CHECKING:
     from accelerator.entry import Entry, Mark, Request
 
-REQUESTS = [
-    make_request(f"https://example.org/{path}", [("accept", accept)]) for path in ("a", "b") for accept in ("1", "2")
-]
-START = 1_000.0
+REQUESTS = [make_request(f"https://example.org/{path}", [("accept", accept)]) for path, accept in ("a1", "a2", "b1")]
 LIFETIME = 10.0
 
-requests = st.sampled_from(range(len(REQUESTS)))
-tags = st.frozensets(st.sampled_from(["x", "y"]), max_size=2)
-which = st.integers(0, 7)
+WHICH = range(4)
+TAGS = [frozenset("x"), frozenset("y"), frozenset("xy"), frozenset[str]()]
+TARGETS = [["x"], ["y"], ["x", "y"], ["x"], ["y"], [REQUESTS[0].url_tag], [REQUESTS[2].url_tag], [ALL]]
+VARIES = [False, False, True]
+
+STEPS = [
+    *[step("begin", REQUESTS)] * 3,
+    *[step("end", WHICH, TAGS, VARIES)] * 3,
+    *[step("fill", REQUESTS, TAGS, VARIES)] * 2,
+    *[step("take_back", TARGETS, ["hard", "soft"])] * 4,
+    *[step("look_up", REQUESTS)] * 3,
+    step("freshen", REQUESTS, TAGS),
+    step("wait", [1, LIFETIME + 1]),
+]
 
 
 class MemoryModel(RuleBasedStateMachine):
-    """A fill is begun, later ended; what is found has to be what the promise allows, and not less without a reason."""
+    """A fill is begun, later ended; what is found has to be what the rule allows, and not less without a reason."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    @initialize(entries=st.sampled_from([100, 2, 4]), log_length=st.sampled_from([1, 2, 100]))
+    def start(self, entries: int, log_length: int) -> None:
+        self.log_length, memory.LOG_LENGTH = memory.LOG_LENGTH, log_length  # type: ignore[misc]  # put back below
+        size = memory._size_of(make_entry(REQUESTS[0], 0, ["x", "y"], vary=(b"accept",), body=b"1000"))
+        self.store = MemoryStore(max_bytes=entries * size)
         self.history = History()
         self.made: dict[bytes, Made] = {}
         self.running: list[tuple[Request, Mark, int]] = []
-        self.now = START
-        self.log_length = memory.LOG_LENGTH
+        self.now = 1000.0
 
-    @initialize(entries=st.sampled_from([2, 4, 100]), log_length=st.sampled_from([1, 2, 100]))
-    def start(self, entries: int, log_length: int) -> None:
-        memory.LOG_LENGTH = log_length  # type: ignore[misc]  # put back below
-        size = memory._size_of(make_entry(REQUESTS[0], 0, ["x", "y"], vary=(b"accept",), body=b"1000"))
-        self.store = MemoryStore(max_bytes=entries * size)
+    @rule(step=one_of(STEPS))
+    def step(self, step: Step) -> None:
+        do, arguments = step
+        getattr(self, do)(*arguments)
 
     def teardown(self) -> None:
-        for request in range(len(REQUESTS)):
-            self.look_up(request)
-        memory.LOG_LENGTH = self.log_length  # type: ignore[misc]  # as above
+        if hasattr(self, "store"):
+            memory.LOG_LENGTH = self.log_length  # type: ignore[misc]  # as above
+            for request in REQUESTS:
+                self.look_up(request)
 
-    @rule(request=requests)
-    def begin(self, request: int) -> None:
-        found = drive(self.store.lookup(REQUESTS[request]))
-        self.running.append((REQUESTS[request], found.mark, self.history.tick()))
+    # --- what happens -------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.running)
-    @rule(which=which, tags=tags, varies=st.booleans())
+    def begin(self, request: Request) -> None:
+        self.running.append((request, drive(self.store.lookup(request)).mark, self.history.tick()))
+
     def end(self, which: int, tags: frozenset[str], varies: bool) -> None:
-        request, mark, begun = self.running.pop(which % len(self.running))
-        vary = (b"accept",) if varies else ()
-        body = b"%d" % len(self.made)
-        entry = make_entry(request, mark, tags, vary=vary, body=body, received=self.now, lifetime=LIFETIME)
-        self.commit(entry, begun)
+        if self.running:
+            request, mark, begun = self.running.pop(which % len(self.running))
+            vary = (b"accept",) if varies else ()
+            body = b"%d" % len(self.made)
+            entry = make_entry(request, mark, tags, vary=vary, body=body, received=self.now, lifetime=LIFETIME)
+            self.commit(entry, begun)
 
-    @rule(request=requests, tags=tags)
-    def freshen(self, request: int, tags: frozenset[str]) -> None:
+    def fill(self, request: Request, tags: frozenset[str], varies: bool) -> None:
+        self.begin(request)
+        self.end(len(self.running) - 1, tags, varies)
+
+    def freshen(self, request: Request, tags: frozenset[str]) -> None:
         """A validation that proves nothing keeps the mark, and adds to the tags."""
-        entry = drive(self.store.lookup(REQUESTS[request])).entry
+        entry = drive(self.store.lookup(request)).entry
         if entry is not None:
             begun = self.made[entry.body].begun
             body = b"%d" % len(self.made)
             self.commit(replace(entry, tags=entry.tags | tags, received=self.now, body=body), begun)
 
-    @rule(tags=tags, soft=st.booleans())
-    def invalidate(self, tags: frozenset[str], soft: bool) -> None:
-        call = self.history.call(tags, soft=soft)
-        drive(self.store.invalidate(tags, soft=soft))
+    def take_back(self, tags: list[str], how: str) -> None:
+        call = self.history.call(frozenset(tags), soft=how == "soft")
+        drive(self.store.invalidate(tags, soft=how == "soft"))
         call.returned = self.history.tick()
 
-    @rule(request=requests, soft=st.booleans())
-    def invalidate_url(self, request: int, soft: bool) -> None:
-        self.invalidate(frozenset([REQUESTS[request].url_tag]), soft)
-
-    @rule(soft=st.booleans())
-    def clear(self, soft: bool) -> None:
-        self.invalidate(frozenset([ALL]), soft)
-
-    @rule(seconds=st.sampled_from([1.0, LIFETIME + 1]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule(request=requests)
-    def look_up(self, request: int) -> None:
+    def look_up(self, request: Request) -> None:
         arrived = self.history.tick()
-        found = drive(self.store.lookup(REQUESTS[request]))
+        found = drive(self.store.lookup(request))
         if found.entry is not None:
             made = self.made[found.entry.body]
             self.history.check(made, arrived, stale=found.invalidated)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis.stateful import invariant
 
 from accelerator.stores import memory
-from tests.consistency.profiles import profile
+from tests.consistency.search import profile
 from tests.consistency.test_memory_model import MemoryModel
 from tests.stores.tables import check_tables
 
@@ -22,4 +22,4 @@ class MemoryTables(MemoryModel):
 
 
 TestMemoryTables = MemoryTables.TestCase
-TestMemoryTables.settings = profile(steps=40, weight=0.3)
+TestMemoryTables.settings = profile(steps=20)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 import accelerator
-from tests.consistency.mutations import MODEL, MUTATIONS, PROMISE, SCHEDULES, THREADS, Mutation
+from tests.consistency.mutations import MODEL, MUTATIONS, PROMISE, RULES, SCHEDULES, THREADS, Mutation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
-NOTHING = [Mutation(f"nothing, {test}", test) for test in (MODEL, PROMISE, SCHEDULES, THREADS)]
+NOTHING = [Mutation(f"nothing, {test}", test) for test in (MODEL, PROMISE, RULES, SCHEDULES, THREADS)]
 
 
 def run(mutation: Mutation, directory: Path) -> subprocess.CompletedProcess[str]:

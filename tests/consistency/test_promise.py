@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from accelerator.stores import memory
 from accelerator.tagging import ALL
-from tests.consistency.profiles import profile
+from tests.consistency.search import Step, one_of, profile, step
 from tests.consistency.world import GATES, URLS, Call, Reply, World, url_tag
 
 KINDS = {"anybody": [], "with Accept": [("accept", "1")], "with Cookie": [("cookie", "a=1")]}
@@ -40,14 +39,7 @@ MOSTLY_ANYBODY = ["anybody", "anybody", "anybody", "with Accept", "with Cookie"]
 MOSTLY = [True, True, True, False]
 WHICH = [0, 1, 2]
 
-
-def step(do: str, *arguments: list[Any]) -> st.SearchStrategy[tuple[str, tuple[Any, ...]]]:
-    """Draw the arguments for a method of the machine, all at once, so that a step costs little."""
-    return st.tuples(st.just(do), st.sampled_from([*product(*arguments)]))
-
-
-# what finds faults comes often: a step is one of these
-STEPS = [
+STEPS = [  # what finds faults comes often
     *[step("ask_and_reply", MOSTLY_AT_ONCE, MOSTLY_A, MOSTLY_ANYBODY, REPLIES, MOSTLY)] * 6,
     step("ask_and_reply", MOSTLY_AT_ONCE, ["/a"], MOSTLY_ANYBODY, ODD_REPLIES, MOSTLY),
     step("ask", MOSTLY_AT_ONCE, MOSTLY_A, MOSTLY_ANYBODY, ["GET", "GET", "HEAD"]),
@@ -72,8 +64,8 @@ class Promise(RuleBasedStateMachine):
         self.log_length, memory.LOG_LENGTH = memory.LOG_LENGTH, log_length  # type: ignore[misc]  # put back below
         self.world = World(kilobytes * 1024, coalesce=coalesce)
 
-    @rule(step=st.sampled_from(STEPS).flatmap(lambda step: step))
-    def step(self, step: tuple[str, tuple[Any, ...]]) -> None:
+    @rule(step=one_of(STEPS))
+    def step(self, step: Step) -> None:
         do, arguments = step
         getattr(self, do)(*arguments)
 

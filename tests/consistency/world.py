@@ -52,7 +52,10 @@ class SteppedLoop(asyncio.SelectorEventLoop):
 
 @dataclass
 class Reply:
-    """What the application answers; `validator` is one of none, strong, weak and date, or any that a 304 names."""
+    """What the application answers; `validator` is one of none, strong, weak, date and other.
+
+    A 304 names the strong validator that it was asked about, unless that is none, or other than what was asked.
+    """
 
     status: int = 200
     tags: frozenset[str] = frozenset()
@@ -335,6 +338,8 @@ class World:
         return made
 
     def _validators(self, call: Call, reply: Reply, made: Made) -> Lines:
+        if reply.validator == "other":
+            return [("etag", '"other"')]
         if reply.status == 304:
             return [("etag", call.strong_etag)] if call.strong_etag and reply.validator != "none" else []
         if reply.validator == "strong":

@@ -15,7 +15,7 @@ from accelerator import RedisStore
 from accelerator.loop_thread import loop_thread
 from accelerator.stores import memory
 from accelerator.stores.sync import BlockingStore
-from tests.consistency.profiles import profile
+from tests.consistency.search import profile
 from tests.consistency.test_promise import Promise
 from tests.consistency.world import World
 
@@ -65,6 +65,6 @@ class RedisPromise(Promise):
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of the server, by Hypothesis: nobody reads it
 def test_no_request_is_answered_with_what_was_taken_back(server: RedisServer) -> None:
-    fewer = settings(profile(steps=30, weight=0.15))
+    fewer = settings(profile(steps=30), max_examples=45)  # each step crosses to a server
     machine: Any = functools.partial(RedisPromise, server)
     run_state_machine_as_test(machine, settings=fewer)
