@@ -21,7 +21,7 @@ def _steps(code: CodeType) -> frozenset[int]:
     return frozenset(one.offset for one in dis.get_instructions(code) if one.opname.startswith(_REACHING_OUT))
 
 
-def stepwise(module: ModuleType, work: Callable[[], None], before_step: Callable[[], None]) -> None:
+def stepwise(module: ModuleType, work: Callable[[], object], before_step: Callable[[], None]) -> None:
     """Do some work, and call `before_step` before each instruction of a module's that reads or writes an object."""
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
@@ -40,7 +40,7 @@ def stepwise(module: ModuleType, work: Callable[[], None], before_step: Callable
         sys.settrace(outer)
 
 
-def count_steps(module: ModuleType, work: Callable[[], None]) -> int:
+def count_steps(module: ModuleType, work: Callable[[], object]) -> int:
     """Return how often some work reads or writes an object, as far as a module's own code does it."""
     steps = 0
 

@@ -279,7 +279,7 @@ def _size_of(entry: Entry) -> int:
     texts = len(entry.body) + sum(LINE_BYTES + len(name) + len(value) for name, value in entry.headers + entry.added)
     texts += sum(len(part) for part in entry.key if isinstance(part, str | bytes))
     texts += sum(len(value) for value in entry.selected_by if value)
-    return ENTRY_BYTES + texts + sum(TAG_BYTES + len(tag) for tag in entry.tags)
+    return ENTRY_BYTES + texts + sum(TAG_BYTES + len(tag) * (1 if tag.isascii() else 4) for tag in entry.tags)
 
 
 def _unlink_all(record: _Record | None) -> None:

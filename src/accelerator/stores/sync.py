@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +101,12 @@ def finish_now(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _is_in_loop_thread() -> bool:
+    """Tell whether this thread runs a loop: in asyncio there need be no task, in trio there is."""
     try:
-        anyio.get_current_task()
-    except RuntimeError:  # NoEventLoopError, or the loop's own where a thread was given the context of a task
-        return False
+        asyncio.get_running_loop()
+    except RuntimeError:
+        try:
+            anyio.get_current_task()
+        except RuntimeError:  # NoEventLoopError, or the loop's own where a thread was given the context of a task
+            return False
     return True
