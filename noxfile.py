@@ -31,7 +31,7 @@ def install(session: nox.Session, group: str, extras: str = "[demo,gateway,redis
 def tests(session: nox.Session) -> None:
     """Run the tests, with coverage on the first Python; arguments go to pytest."""
     install(session, "tests")
-    if session.posargs:
+    if session.posargs or session.python != PYTHONS[0]:
         session.run("pytest", *session.posargs)
         return
     session.run("coverage", "run", "-m", "pytest")
