@@ -44,13 +44,13 @@ def demo(host: str, port: int, redis: bool, workers: int | None) -> None:
         raise click.ClickException(
             f"cannot listen on {host}, port {port}: {reason}. Choose others with --host and --port."
         ) from None
-    if not redis:
+    if redis:
+        try:
+            serve_by_workers(listening, workers or 3)
+        except (FileNotFoundError, RuntimeError) as error:
+            raise click.ClickException(str(error)) from None
+    else:
         serve(listening)
-        return
-    try:
-        serve_by_workers(listening, workers or 3)
-    except (FileNotFoundError, RuntimeError) as error:
-        raise click.ClickException(str(error)) from None
 
 
 @main.command()

@@ -32,6 +32,7 @@ STEPS = [
     *[step("end", WHICH, TAGS, VARIES)] * 3,
     *[step("fill", REQUESTS, TAGS, VARIES)] * 2,
     *[step("take_back", TARGETS, ["hard", "soft"])] * 4,
+    step("take_back_and_cut_the_log", TARGETS, ["hard", "soft"]),
     *[step("look_up", REQUESTS)] * 3,
     step("freshen", REQUESTS, TAGS),
     step("wait", [1, LIFETIME + 1]),
@@ -92,6 +93,11 @@ class MemoryModel(RuleBasedStateMachine):
         drive(self.store.invalidate(tags, soft=how == "soft"))
         call.returned = self.history.tick()
 
+    def take_back_and_cut_the_log(self, tags: list[str], how: str) -> None:
+        self.take_back(tags, how)
+        if memory.LOG_LENGTH < 10:
+            self.take_back([f"other:{number}" for number in range(memory.LOG_LENGTH)], "hard")
+
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
@@ -109,20 +115,22 @@ class MemoryModel(RuleBasedStateMachine):
     def commit(self, entry: Entry, begun: int) -> None:
         self.made[entry.body] = made = Made(len(self.made), entry.tags, begun)
         before = self.stored_in_place_of(entry)
-        is_smaller = before is not None and self.mark(begun) < self.mark(before.begun)
+        newer = (
+            self.made[before.body] if before and self.mark(self.made[before.body].begun) > self.mark(begun) else None
+        )
         if drive(self.store.commit(entry)):
-            if is_smaller and before and not self.is_taken_back(before, soft=False):
+            is_of_use = before is not None and self.now <= before.useful_until  # else it may have been swept just now
+            if newer and is_of_use and not self.is_taken_back(newer, soft=False):
                 raise RuleBrokenError("a usable entry was replaced by one with a smaller mark")
         else:
             changes = sum(len(one.tags) for one in self.history.invalidations if begun < one.called)
-            if not (is_smaller or self.is_taken_back(made, soft=False) or changes > memory.LOG_LENGTH):
+            if not (newer or self.is_taken_back(made, soft=False) or changes > memory.LOG_LENGTH):
                 raise RuleBrokenError("it was refused without a reason")
 
-    def stored_in_place_of(self, entry: Entry) -> Made | None:
-        """What stands where an entry goes, unless it is past its use."""
+    def stored_in_place_of(self, entry: Entry) -> Entry | None:
         resource = self.store._resources.get(entry.key)
         record = resource.records.get((entry.vary, entry.selected_by)) if resource is not None else None
-        return self.made[record.entry.body] if record is not None and self.now <= record.entry.useful_until else None
+        return record.entry if record is not None else None
 
     def mark(self, begun: int) -> int:
         return sum(one.called < begun for one in self.history.invalidations)

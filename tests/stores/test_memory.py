@@ -83,7 +83,8 @@ def test_taking_back_a_tag_takes_as_many_steps_on_two_entries_as_on_two_thousand
             put(store, url(number), "everywhere")
         return count_steps(memory, lambda: drive(store.invalidate_tag("everywhere", soft=soft)))
 
-    assert steps(2000) == steps(2)
+    steps(2)  # some versions of Python trace a function's instructions only from its second call on
+    assert steps(2000) == steps(2) > 0
 
 
 def test_a_second_lookup_takes_as_many_steps_on_a_thousand_tags_as_on_none() -> None:
@@ -93,6 +94,7 @@ def test_a_second_lookup_takes_as_many_steps_on_a_thousand_tags_as_on_none() -> 
     look_up(store, url(0))
     look_up(store, url(1))
     few, many = (make_request(url(number)) for number in range(2))
+    count_steps(memory, lambda: drive(store.lookup(few)))
     assert count_steps(memory, lambda: drive(store.lookup(many))) == count_steps(
         memory, lambda: drive(store.lookup(few))
     )
