@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 class RuleBrokenError(AssertionError):
-    """What CONSISTENCY.md rules does not hold; other failures of a test are none of the rule."""
+    """The invalidation rule does not hold; other failures of a test are none of the rule."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The ways to break the invalidation rule in one process, as changes of the source; CONSISTENCY.md lists them."""
+"""The ways to break the invalidation rule in one process, as changes of the source."""
 
 from __future__ import annotations
 

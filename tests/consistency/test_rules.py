@@ -1,4 +1,4 @@
-"""The rules of CONSISTENCY.md for one process that are of single steps, each by a schedule of its own."""
+"""The parts of the invalidation rule that are of single steps, each by a schedule of its own."""
 
 from __future__ import annotations
 
