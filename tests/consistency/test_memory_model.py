@@ -26,6 +26,7 @@ WHICH = range(4)
 TAGS = [frozenset("x"), frozenset("y"), frozenset("xy"), frozenset[str]()]
 TARGETS = [["x"], ["y"], ["x", "y"], ["x"], ["y"], [REQUESTS[0].url_tag], [REQUESTS[2].url_tag], [ALL]]
 VARIES = [False, False, True]
+HOWS = [("hard",), ("soft",), ("hard", "soft"), ("soft", "hard")]
 
 STEPS = [
     *[step("begin", REQUESTS)] * 3,
@@ -33,6 +34,7 @@ STEPS = [
     *[step("fill", REQUESTS, TAGS, VARIES)] * 2,
     *[step("take_back", TARGETS, ["hard", "soft"])] * 4,
     step("take_back_and_cut_the_log", TARGETS, ["hard", "soft"]),
+    step("take_back_during_a_fill", REQUESTS, TAGS, TARGETS, HOWS),
     *[step("look_up", REQUESTS)] * 3,
     step("freshen", REQUESTS, TAGS),
     step("wait", [1, LIFETIME + 1]),
@@ -97,6 +99,15 @@ class MemoryModel(RuleBasedStateMachine):
         self.take_back(tags, how)
         if memory.LOG_LENGTH < 10:
             self.take_back([f"other:{number}" for number in range(memory.LOG_LENGTH)], "hard")
+
+    def take_back_during_a_fill(
+        self, request: Request, tags: frozenset[str], taken_back: list[str], hows: tuple[str, ...]
+    ) -> None:
+        self.begin(request)
+        for how in hows:
+            self.take_back_and_cut_the_log(taken_back, how)
+        self.end(len(self.running) - 1, tags, varies=False)
+        self.look_up(request)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
