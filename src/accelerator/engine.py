@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
 from accelerator import policy
-from accelerator.entry import CONDITIONS, Request, Response
+from accelerator.bypass import Bypass
+from accelerator.entry import CONDITIONS, Request
 from accelerator.fill import CopyBudget, Exchange, Fill
 from accelerator.flight import ROUNDS, Flights, Patience, place_of
 from accelerator.guard import Guard
 from accelerator.policy import Decision
 from accelerator.report import Reporter
-from accelerator.respond import respond
+from accelerator.respond import respond, respond_unavailable
 from accelerator.tagging import start_listening, stop_listening
 
 if TYPE_CHECKING:
-    from accelerator.asgi_types import Application, Message, Receive, Scope, Send
+    from collections.abc import Iterator
+
+    from accelerator.asgi_types import Application, Receive, Scope, Send
     from accelerator.entry import Entry
     from accelerator.flight import Flight
     from accelerator.options import EventKind, Options
     from accelerator.runtime import Runtime
     from accelerator.stores import Lookup, Store
+    from accelerator.tagging import Said
 
 logger = logging.getLogger("accelerator")
 
@@ -62,22 +67,23 @@ class Engine:
         partition = self._options.partition(scope) if self._options.partition is not None else ""
         exchange = Exchange(Request(scope, partition or ""), scope, receive, send)
         if partition is None or exchange.request.is_bypass or not self._options.enabled:
-            await self._pass(exchange)
+            await self._pass(exchange, "bypass" if scope["method"] in {"GET", "HEAD"} else "method")
         else:
             await self._answer(exchange)
 
     async def _answer(self, exchange: Exchange) -> None:
         """Serve, fill, or wait for another fill and look up again (RFC 9111 §4)."""
         request = exchange.request
-        patience = Patience(ROUNDS if self._options.coalesce else 0)
+        asked = policy.asked_of(request) if self._options.obey_request_directives else None
+        patience = Patience(ROUNDS if self._options.coalesce and asked is None else 0)
         may_look_again = True
         while True:
             landings = self._flights.landings
             found = await self._guard.look_up(request)
             if found is None:
-                break
+                return await self._pass(exchange, "miss")
             now = self._options.clock()
-            decision = policy.decide(request, found.entry, found.invalidated, now)
+            decision = policy.decide(request, found.entry, found.invalidated, now, asked)
             match decision:
                 case Decision.HIT | Decision.STALE:
                     if decision is Decision.STALE:
@@ -93,10 +99,13 @@ class Engine:
                     else:
                         return await self._fill(exchange, found, decision, flight)
                 case Decision.PASS:
-                    break
+                    stale = found.entry if found.entry is not None and found.entry.open_to(request) else None
+                    return await self._pass(exchange, _reason_to_forward(request, found, now), stale)
+                case Decision.UNAVAILABLE:
+                    await respond_unavailable(self.reporter.line('detail="only-if-cached"'), exchange.send)
+                    return self.reporter.tell("miss", request, exchange.scope["method"], detail="only-if-cached")
                 case _:
                     assert_never(decision)
-        return await self._pass(exchange)
 
     async def _serve(self, exchange: Exchange, found: Lookup, decision: Decision, now: float) -> None:
         """Answer from the store."""
@@ -140,7 +149,7 @@ class Engine:
             Fill,
             found=found,
             stale=stale,
-            fwd=_reason_to_forward(exchange.request, found),
+            fwd=_reason_to_forward(exchange.request, found, self._options.clock()),
             options=self._options,
             reporter=self.reporter,
             budget=self._budget,
@@ -166,25 +175,15 @@ class Engine:
     async def _call(self, exchange: Exchange, fill: Fill, conditions: list[tuple[bytes, bytes]]) -> None:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
         scope = exchange.scope
-        headers, ttl = scope["headers"], scope.get("accelerator.cache_for")
-        scope["headers"] = [line for line in headers if line[0].lower() not in CONDITIONS] + conditions
-        scope["accelerator"] = self._owner
-        scope["accelerator.tags"] = fill.said.tags
-        token = start_listening(fill.said)
         try:
-            await self._app(scope, fill.receive, fill.send)
+            with _listening(scope, fill.said, self._owner):
+                scope["headers"] = [line for line in scope["headers"] if line[0].lower() not in CONDITIONS] + conditions
+                await self._app(scope, fill.receive, fill.send)
         except Exception:
             if not await fill.rescue():
                 await fill.finish()
                 raise
             logger.exception("the application failed, a stale response was served: %r", exchange.request.url)
-        finally:
-            stop_listening(token)
-            scope["headers"] = headers  # what stands around the cache finds its scope as it was
-            if ttl is None:
-                scope.pop("accelerator.cache_for", None)
-            scope.pop("accelerator", None)
-            scope.pop("accelerator.tags", None)
         await fill.finish()
 
     def _refresh(self, exchange: Exchange, found: Lookup) -> None:
@@ -209,35 +208,39 @@ class Engine:
             found, flight = again, successor
         flight.land()
 
-    async def _pass(self, exchange: Exchange) -> None:
-        """Call the application untouched, but for what an unsafe method takes back (RFC 9111 §4.4)."""
-        scope, request = exchange.scope, exchange.request
-
-        async def send(message: Message) -> None:
-            if message.get("type") == "http.response.start":
-                response = Response.read(message, 0, 0)
-                if response is not None and response.status in policy.SUCCESS:
-                    message = {**message, "headers": [*response.headers]}  # they may have been there to read once
-                    await self._guard.invalidate(policy.invalidated_by(request, response))
-                    self.reporter.tell("invalidate", request, scope["method"], detail="hard")
-            await exchange.send(message)
-
-        scope["accelerator"] = self._owner
-        scope["accelerator.tags"] = []
-        token = start_listening(None)  # what is said in here is said of nothing that may be stored
+    async def _pass(self, exchange: Exchange, fwd: str, stale: Entry | None = None) -> None:
+        """Call the application for an answer that is not stored; with `stale` if it may speak of what is."""
+        bypass = Bypass(exchange, stale, fwd, self._options, self.reporter, self._guard)
         try:
-            await self._app(scope, exchange.receive, send if policy.is_unsafe(scope["method"]) else exchange.send)
+            with _listening(exchange.scope, bypass.said, self._owner):
+                await self._app(exchange.scope, exchange.receive, bypass.send)
         finally:
-            stop_listening(token)
-            scope.pop("accelerator", None)
-            scope.pop("accelerator.tags", None)
-            self.reporter.tell("pass", request, scope["method"])
+            self.reporter.tell("pass", exchange.request, exchange.scope["method"])
 
 
-def _reason_to_forward(request: Request, found: Lookup) -> str:
+@contextmanager
+def _listening(scope: Scope, said: Said, owner: object) -> Iterator[None]:
+    """Hear what the application says; what stands around the cache finds its scope as it was."""
+    headers, ttl = scope["headers"], scope.get("accelerator.cache_for")
+    scope["accelerator"] = owner
+    scope["accelerator.tags"] = said.tags
+    token = start_listening(said)
+    try:
+        yield
+    finally:
+        stop_listening(token)
+        scope["headers"] = headers
+        if ttl is None:
+            scope.pop("accelerator.cache_for", None)
+        scope.pop("accelerator", None)
+        scope.pop("accelerator.tags", None)
+
+
+def _reason_to_forward(request: Request, found: Lookup, now: float) -> str:
     """Say why the application is asked, in the words of RFC 9211 §2.2."""
     if found.vary is None:
         return "uri-miss"
     if found.entry is None:
         return "vary-miss" if found.vary else "miss"
-    return "stale" if found.entry.open_to(request) else "request"
+    is_fresh = not found.invalidated and policy.age(found.entry, now) < found.entry.lifetime
+    return "request" if is_fresh or not found.entry.open_to(request) else "stale"

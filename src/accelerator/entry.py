@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 from accelerator import headers as h
-from accelerator.tagging import url_tag
+from accelerator.tagging import group_tag, url_tag
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,6 +87,10 @@ class Request:
         """The library's own tag of every variant of this URL."""
         _, host, path, _, query, *_ = self.key
         return url_tag(*(part.decode("utf-8", "surrogateescape") for part in (host, path, query)))
+
+    def group_tag(self, name: str) -> str:
+        """Return the library's own tag of a cache group of this host."""
+        return group_tag(self.key[1].decode("utf-8", "surrogateescape"), name)
 
     def get(self, name: bytes) -> bytes | None:
         """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
@@ -174,6 +178,7 @@ class Entry:
         lifetime: seconds for which it is fresh (RFC 9111 §4.2.1).
         stale_while_revalidate: seconds after that, see RFC 5861 §3.
         stale_if_error: seconds after that, see RFC 5861 §4.
+        never_stale: it may not be served stale, whatever the client takes (RFC 9111 §4.2.4).
         for_cookies: it may answer requests that carry cookies.
         for_credentials: it may answer requests that carry Authorization (RFC 9111 §3.5).
         etag: the entity tag by which clients may ask for it.
@@ -195,6 +200,7 @@ class Entry:
     lifetime: float
     stale_while_revalidate: float
     stale_if_error: float
+    never_stale: bool
     for_cookies: bool
     for_credentials: bool
     etag: bytes | None

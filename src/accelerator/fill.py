@@ -12,7 +12,7 @@ from accelerator import policy
 from accelerator.entry import CONDITIONS, Entry, Request, Response
 from accelerator.policy import Plan, Refusal
 from accelerator.respond import respond
-from accelerator.tagging import InvalidTagError, Said, entry_tags
+from accelerator.tagging import InvalidTagError, Said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -295,7 +295,7 @@ class Fill:
             self._judge(False)
         else:
             mark = self._mark if policy.proves_unchanged(stale, self._response) else stale.mark
-            await self._keep(merged, plan, stale.body, mark, policy.application_tags(stale))
+            await self._keep(merged, plan, stale.body, mark, stale.tags)
             if self.wants_retry:
                 return
             self.must_drop = self.entry is None
@@ -325,7 +325,7 @@ class Fill:
             return
         request = self._exchange.request
         try:
-            tags = entry_tags((*older_tags, *self.said.tags, *policy.header_tags(response, self._options)))
+            tags = policy.response_tags(request, response, self.said, self._options, older_tags)
         except (InvalidTagError, TypeError) as error:
             self.reason = "tags"
             logger.warning("not stored: %s: %r", error, request.url)
@@ -360,7 +360,7 @@ class Fill:
         held, self._held = self._held, None
         headers = tuple(held["headers"])
         if held["status"] == 200 and policy.not_modified(self._exchange.request, headers, self._options.clock()):
-            held = {**held, "status": 304, "headers": [*policy.not_modified_headers(headers)]}
+            held = {**held, "status": 304, "headers": [*policy.without_content_fields(headers)]}
             await self._forward_start(held)
             self._has_been_answered_by_304 = True
         else:

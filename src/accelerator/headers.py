@@ -28,6 +28,9 @@ _FORBIDDING: Final = {
 }
 """What directives with a malformed name count as."""
 
+_TIMES: Final = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error")
+"""Directives whose argument is a number of seconds."""
+
 _LIST_MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"|")+', re.DOTALL)
 _ENTITY_TAG = re.compile(rb'[\s,]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|$)')
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -59,6 +62,17 @@ def members(value: bytes) -> Iterator[str]:
     for member in _LIST_MEMBER.findall(value.decode("latin-1")):
         if stripped := member.strip():
             yield stripped
+
+
+def strings(value: bytes | None) -> list[str] | None:
+    """Return the members of a List of Strings (RFC 9651 §3.1), None if it is malformed, or absent."""
+    if value is None:
+        return None
+    try:
+        items = [item for item, _ in cast("list[tuple[object, object]]", http_sf.parse(value, tltype="list"))]
+    except ValueError:
+        return None
+    return [item for item in items if isinstance(item, str)] if all(isinstance(item, str) for item in items) else None
 
 
 def delta_seconds(text: str | None) -> int | None:
@@ -98,18 +112,21 @@ class CacheControl:
 
     @classmethod
     def targeted(cls, value: bytes | None) -> CacheControl | None:
-        """Read a targeted field; None if it is absent, empty or malformed, which ignores it (RFC 9213 §2.1)."""
+        """Read a targeted field; None if it is absent, empty or malformed, which ignores it (RFC 9213 §2.1).
+
+        A time that is no Integer makes it malformed, too.
+        """
         if not value:
             return None
         try:
             dictionary = cast("dict[str, tuple[object, object]]", http_sf.parse(value, tltype="dictionary"))
         except ValueError:
             return None
-        arguments: dict[str, list[str | None]] = {}
-        for name, (item, _) in dictionary.items():
-            if item is not False:
-                arguments[name] = [None if item is True else str(item)]
-        return cls(arguments) if dictionary else None
+        items = {name: item for name, (item, _) in dictionary.items()}
+        if not all(type(items.get(name, 0)) is int for name in _TIMES):
+            return None
+        arguments = {name: [None if item is True else str(item)] for name, item in items.items() if item is not False}
+        return cls(arguments) if items else None
 
     def __contains__(self, name: str) -> bool:
         return name in self._arguments
@@ -118,14 +135,16 @@ class CacheControl:
         """Tell whether one of the directives is there."""
         return any(name in self._arguments for name in names)
 
-    def seconds(self, name: str) -> int | None:
-        """Return the argument of `name` in seconds, None if it is absent.
+    def seconds(self, name: str, *, bare: int = 0) -> int | None:
+        """Return the argument of `name` in seconds, None if the directive is absent, `bare` if it has no argument.
 
         A malformed one counts as 0, and of several the smallest counts: RFC 9111 §4.2.1 asks to take what is
         invalid for stale.
         """
         arguments = self._arguments.get(name)
-        return None if arguments is None else min(delta_seconds(argument) or 0 for argument in arguments)
+        if arguments is None:
+            return None
+        return min(bare if argument is None else delta_seconds(argument) or 0 for argument in arguments)
 
 
 def _unquoted(argument: str) -> str:

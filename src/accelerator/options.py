@@ -51,7 +51,10 @@ class OptionArguments(TypedDict, total=False):
     max_body_bytes: int
     partition: Callable[[Any], str | None] | None
     tag_headers: tuple[str, ...]
+    targeted_fields: tuple[str, ...]
     cacheable_errors: bool
+    heuristic: bool
+    obey_request_directives: bool
     coalesce: bool
     cache_status: str | None
     on_event: Callable[[CacheEvent], None] | None
@@ -71,7 +74,13 @@ class Options:
         partition: called with the scope of each request; what it returns joins the key, None passes the request by.
         tag_headers: response fields that carry tags, taken off before the client sees them; in `Cache-Tag` commas part
             the names, in any other commas and blanks do.
+        targeted_fields: response fields that speak to this cache alone; the first valid one replaces Cache-Control and
+            Expires (RFC 9213 §2.2).
         cacheable_errors: store 4xx and 5xx responses other than 404 and 410, too, where they say so themselves.
+        heuristic: where a response has no time but a Last-Modified, take a tenth of the time since then, a day at most
+            (RFC 9111 §4.2.2).
+        obey_request_directives: let clients say by Cache-Control what they take from the store (RFC 9111 §5.2.1): it
+            lets them go past it, too.
         coalesce: let requests wait for a running fill of the same key.
         cache_status: the name under which Cache-Status reports (RFC 9211), None sends none.
         on_event: called with a `CacheEvent` for each request and invalidation; it must not block.
@@ -85,7 +94,10 @@ class Options:
     max_body_bytes: int = 8 * 1024 * 1024
     partition: Callable[[Any], str | None] | None = None
     tag_headers: tuple[str, ...] = ("cache-tag", "surrogate-key", "xkey")
+    targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
     cacheable_errors: bool = False
+    heuristic: bool = False
+    obey_request_directives: bool = False
     coalesce: bool = True
     cache_status: str | None = "accelerator"
     on_event: Callable[[CacheEvent], None] | None = None
@@ -99,9 +111,11 @@ class Options:
         for name in ("stale_while_revalidate", "stale_if_error"):
             if seconds(name, getattr(self, name)) < 0:
                 raise ValueError(f"{name} is 0 or more seconds, not {getattr(self, name)}")
-        for name, kind in (("max_body_bytes", int), ("cacheable_errors", bool), ("coalesce", bool), ("enabled", bool)):
-            if type(getattr(self, name)) is not kind:
-                raise TypeError(f"{name} is of type {kind.__name__}, not {type(getattr(self, name)).__name__}")
+        for name in ("cacheable_errors", "heuristic", "obey_request_directives", "coalesce", "enabled"):
+            if type(getattr(self, name)) is not bool:
+                raise TypeError(f"{name} is of type bool, not {type(getattr(self, name)).__name__}")
+        if type(self.max_body_bytes) is not int:
+            raise TypeError(f"max_body_bytes is of type int, not {type(self.max_body_bytes).__name__}")
         for name, may_be_none in (("partition", True), ("on_event", True), ("clock", False)):
             value = getattr(self, name)
             if not (callable(value) or (value is None and may_be_none)):
@@ -111,10 +125,12 @@ class Options:
         self._check_names()
 
     def _check_names(self) -> None:
-        if type(self.tag_headers) is not tuple or not all(isinstance(name, str) for name in self.tag_headers):
-            raise TypeError(f"tag_headers is a tuple of field names, not {self.tag_headers!r}")
-        if not all(is_token(name) for name in self.tag_headers):
-            raise ValueError(f"tag_headers are names of fields (RFC 9110 §5.1), not {self.tag_headers!r}")
+        for option in ("tag_headers", "targeted_fields"):
+            names = getattr(self, option)
+            if type(names) is not tuple or not all(isinstance(name, str) for name in names):
+                raise TypeError(f"{option} is a tuple of field names, not {names!r}")
+            if not all(is_token(name) for name in names):
+                raise ValueError(f"{option} are names of fields (RFC 9110 §5.1), not {names!r}")
         if self.cache_status is not None and not isinstance(self.cache_status, str):
             raise TypeError(f"cache_status is a str or None, not {type(self.cache_status).__name__}")
         if self.cache_status is not None and not _is_sf_token(self.cache_status):

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from accelerator import headers as h
 from accelerator.entry import Entry, Request, Response
-from accelerator.tagging import ALL, Said, tag_of_reference
+from accelerator.tagging import ALL, InvalidTagError, Said, entry_tags, is_valid_tag, tag_of_reference
 
 if TYPE_CHECKING:
     from accelerator.entry import Mark, Vary
     from accelerator.options import Options
+
+HEURISTIC_SHARE: Final = 0.1
+"""Of the time since the last change, what a response may be taken to stay as it is (RFC 9111 §4.2.2)."""
+
+MAX_HEURISTIC_SECONDS: Final = 86400
+"""A guess holds for a day at most."""
 
 DATE_IS_SURE_AFTER: Final = 60
 """Seconds by which Last-Modified has to be older than Date to count as a validator (RFC 9110 §8.8.2.2)."""
@@ -22,7 +28,17 @@ DATE_IS_SURE_AFTER: Final = 60
 ERRORS: Final = frozenset({500, 502, 503, 504})
 """What counts as an error for stale-if-error (RFC 5861 §4)."""
 
-_CACHEABLE_BY_DEFAULT: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})  # RFC 9110 §15.1
+MAX_GROUPS: Final = 128
+"""Groups of one response beyond which it is not stored (RFC 9875 §2 asks for 32 at least)."""
+
+_CACHEABLE_BY_DEFAULT: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
+_HEURISTICALLY_CACHEABLE: Final = _CACHEABLE_BY_DEFAULT | {405, 414, 501}  # RFC 9110 §15.1, but for parts
+_UNDERSTOOD: Final = frozenset(  # RFC 9110 §15, but for what is never stored
+    {*range(200, 206), 300, 301, 302, 303, 305, 307, 308, *range(400, 418), 421, 422, 426, *range(500, 506)}
+)
+_NOT_UPDATED: Final = frozenset(  # by a 304: what the stored body depends on (RFC 9111 §3.2)
+    b"content-length content-encoding content-range content-md5 content-digest etag transfer-encoding".split()
+)
 _CONTENT_FIELDS: Final = frozenset(
     {
         b"content-type",
@@ -50,9 +66,12 @@ class Decision(Enum):
     VALIDATE = "ask the application whether what was found still holds"
     FILL = "call the application and keep its answer"
     PASS = "call the application and keep nothing"  # noqa: S105 - no password
+    UNAVAILABLE = "say that nothing is stored: the client wants nothing else"
 
 
-def decide(request: Request, entry: Entry | None, invalidated: bool, now: float) -> Decision:
+def decide(
+    request: Request, entry: Entry | None, invalidated: bool, now: float, asked: h.CacheControl | None = None
+) -> Decision:
     """Say how a request is answered (RFC 9111 §4).
 
     Args:
@@ -60,16 +79,58 @@ def decide(request: Request, entry: Entry | None, invalidated: bool, now: float)
         entry: the usable entry that was found for it.
         invalidated: a tag of the entry was softly invalidated since: it is stale, whatever its age.
         now: seconds since the epoch.
+        asked: the client's own directives, None where there are none that count.
     """
+    if asked is not None:
+        return _decide_as_asked(request, entry, invalidated, now, asked)
     if entry is not None and entry.open_to(request):
         current = age(entry, now)
         if current < entry.lifetime and not invalidated:
             return Decision.HIT
         if _staleness(entry, current) < entry.stale_while_revalidate:
             return Decision.STALE
-        if request.is_get and not request.has_range and can_validate(entry, invalidated):
-            return Decision.VALIDATE
-    return Decision.FILL if request.is_get and not request.has_range else Decision.PASS
+    return _call(request, entry, invalidated)
+
+
+def _call(request: Request, entry: Entry | None, invalidated: bool) -> Decision:
+    """Say what the application is called for."""
+    if not request.is_get or request.has_range:
+        return Decision.PASS
+    is_of_use = entry is not None and entry.open_to(request) and can_validate(entry, invalidated)
+    return Decision.VALIDATE if is_of_use else Decision.FILL
+
+
+def asked_of(request: Request) -> h.CacheControl | None:
+    """Return the directives of a request, None if it has none (RFC 9111 §5.2.1). Pragma is none of them (§5.4)."""
+    value = request.get(b"cache-control")
+    return None if value is None else h.CacheControl.parse(value)
+
+
+def _decide_as_asked(
+    request: Request, entry: Entry | None, invalidated: bool, now: float, asked: h.CacheControl
+) -> Decision:
+    """Say how a request is answered that says itself what it takes (RFC 9111 §5.2.1)."""
+    if "no-store" not in asked and entry is not None and entry.open_to(request):
+        current = age(entry, now)
+        if _is_acceptable(asked, entry, current):
+            if current < entry.lifetime and not invalidated:
+                return Decision.HIT
+            max_stale = asked.seconds("max-stale", bare=h.MAX_SECONDS)
+            if max_stale is not None and not (entry.never_stale or invalidated):
+                return Decision.STALE if _staleness(entry, current) <= max_stale else _call(request, entry, invalidated)
+    if "only-if-cached" in asked:
+        return Decision.UNAVAILABLE
+    return Decision.PASS if "no-store" in asked else _call(request, entry, invalidated)
+
+
+def _is_acceptable(asked: h.CacheControl, entry: Entry, current_age: float) -> bool:
+    """Tell whether an answer is as young as the client wants it, whatever its time to live."""
+    max_age, min_fresh = asked.seconds("max-age"), asked.seconds("min-fresh")
+    return (
+        "no-cache" not in asked
+        and (max_age is None or current_age <= max_age)
+        and (min_fresh is None or entry.lifetime - current_age >= min_fresh)
+    )
 
 
 def age(entry: Entry, now: float) -> float:
@@ -115,6 +176,7 @@ class Plan:
     lifetime: float
     stale_while_revalidate: float
     stale_if_error: float
+    never_stale: bool
     for_cookies: bool
     for_credentials: bool
 
@@ -131,7 +193,7 @@ VETOED: Final = Refusal("no_store()")
 
 def plan(request: Request, response: Response, said: Said, options: Options) -> Plan | Refusal:
     """Say whether and how a response may be stored, as far as its start tells (RFC 9111 §3)."""
-    control, is_targeted = _control(response)
+    control, is_targeted = _control(response, options)
     if refusal := _forbidden(response, control, said, options):
         return refusal
     freshness = _lifetime(response, control, is_targeted, said, options)
@@ -147,11 +209,12 @@ def plan(request: Request, response: Response, said: Said, options: Options) -> 
     return made
 
 
-def _control(response: Response) -> tuple[h.CacheControl, bool]:
+def _control(response: Response, options: Options) -> tuple[h.CacheControl, bool]:
     """Return the directives that count, and whether a targeted field replaced Cache-Control (RFC 9213 §2.2)."""
-    targeted = h.CacheControl.targeted(response.get(b"cdn-cache-control"))
-    if targeted is not None:
-        return targeted, True
+    for field in options.targeted_fields:
+        targeted = h.CacheControl.targeted(response.get(field.lower().encode("ascii")))
+        if targeted is not None:
+            return targeted, True
     return h.CacheControl.parse(response.get(b"cache-control")), False
 
 
@@ -159,9 +222,12 @@ def _forbidden(response: Response, control: h.CacheControl, said: Said, options:
     """What is never stored, whatever anyone says (RFC 9111 §3)."""
     if said.vetoed:
         return VETOED
-    for directive in ("no-store", "private"):
-        if directive in control:
-            return Refusal(directive)
+    if "must-understand" in control and response.status not in _UNDERSTOOD:
+        return Refusal("must-understand")
+    if "no-store" in control and "must-understand" not in control:  # for caches that don't (RFC 9111 §5.2.2.3)
+        return Refusal("no-store")
+    if "private" in control:
+        return Refusal("private")
     if response.has(b"set-cookie"):
         return Refusal("Set-Cookie")
     if not all(name != b"*" and h.is_token(name.decode("latin-1")) for name in _vary(response)):
@@ -195,9 +261,19 @@ def _lifetime(
             return time
     if not targeted and response.has(b"expires"):
         return _expires(response)
-    if options.default_ttl is None or options.default_ttl <= 0 or response.status not in _CACHEABLE_BY_DEFAULT:
+    if options.default_ttl is not None and options.default_ttl > 0 and response.status in _CACHEABLE_BY_DEFAULT:
+        return options.default_ttl
+    return _heuristic_lifetime(response, control) if options.heuristic else NO_TIME
+
+
+def _heuristic_lifetime(response: Response, control: h.CacheControl) -> float | Refusal:
+    """Guess from how long the response has been as it is (RFC 9111 §4.2.2)."""
+    modified = h.http_date(response.get(b"last-modified"), response.received)
+    may_guess = response.status in _HEURISTICALLY_CACHEABLE or "public" in control
+    if modified is None or not may_guess:
         return NO_TIME
-    return options.default_ttl
+    guess = HEURISTIC_SHARE * (_date(response) - modified)
+    return min(guess, MAX_HEURISTIC_SECONDS) if guess > 0 else NO_TIME
 
 
 def _expires(response: Response) -> float:
@@ -217,7 +293,7 @@ def _plan(
     """Gather what the response allows beyond its freshness (RFC 9111 §3.5, §4.2.4, RFC 5861)."""
     unasked = said.ttl is None
     never_stale = control.has_any("must-revalidate", "proxy-revalidate") or (unasked and "no-cache" in control)
-    # s-maxage alone forbids stale answers (RFC 9111 §5.2.2.10): the response's own words lift that, no default does
+    # s-maxage alone forbids stale answers (RFC 9111 §5.2.2.10): the response's own words lift that, nothing else does
     no_default = unasked and "s-maxage" in control
 
     def window(said_window: float | None, directive: str, default: float) -> float:
@@ -240,6 +316,7 @@ def _plan(
             said.stale_while_revalidate, "stale-while-revalidate", options.stale_while_revalidate
         ),
         stale_if_error=window(said.stale_if_error, "stale-if-error", options.stale_if_error),
+        never_stale=never_stale or no_default,
         for_cookies=explicit or public or "s-maxage" in control,
         for_credentials=public or "s-maxage" in control or (has_own_time and "must-revalidate" in control),
     )
@@ -283,9 +360,36 @@ def header_tags(response: Response, options: Options) -> list[str]:
     return found
 
 
+def response_tags(
+    request: Request, response: Response, said: Said, options: Options, older: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """Return every tag of a response: what was said, what its fields name, and the older ones that it keeps.
+
+    Raises:
+        InvalidTagError: there is a name among them that no tag can have, or there are too many.
+        TypeError: a name is not a `str`.
+    """
+    names = entry_tags((*filter(_is_of_application, older), *said.tags, *header_tags(response, options)))
+    return names | _group_tags(request, response) | older
+
+
+def _is_of_application(tag: str) -> bool:
+    return tag[0] != "@"
+
+
+def _group_tags(request: Request, response: Response) -> frozenset[str]:
+    """Return the tags of the groups that a response belongs to (RFC 9875 §2): by name, and bound to its host."""
+    if not response.has(b"cache-groups"):
+        return frozenset()
+    groups = h.strings(response.get(b"cache-groups"))
+    if groups is None or len(groups) > MAX_GROUPS:
+        raise InvalidTagError(f"Cache-Groups is a list of at most {MAX_GROUPS} strings")
+    return frozenset(filter(is_valid_tag, groups)) | {request.group_tag(group) for group in groups}
+
+
 def application_tags(entry: Entry) -> frozenset[str]:
     """Return the tags that the application gave, without the library's own."""
-    return frozenset(tag for tag in entry.tags if tag[0] != "@")
+    return frozenset(filter(_is_of_application, entry.tags))
 
 
 def new_entry(
@@ -328,6 +432,7 @@ def new_entry(
         lifetime=made.lifetime,
         stale_while_revalidate=made.stale_while_revalidate,
         stale_if_error=made.stale_if_error,
+        never_stale=made.never_stale,
         for_cookies=made.for_cookies,
         for_credentials=made.for_credentials,
         etag=etag,
@@ -352,7 +457,7 @@ def initial_age(response: Response) -> float:
     """Return the corrected initial age (RFC 9111 §4.2.3).
 
     The time the application took counts only where it forwards what is older than itself (it sends Age): otherwise it
-    made the response in that time.
+    made the response in that time. Of several ages the first counts, a malformed one does not (§5.1).
     """
     apparent = max(0.0, response.received - _date(response))
     sent = response.get(b"age")
@@ -391,7 +496,7 @@ def freshened(entry: Entry, response: Response) -> Response:
 
     The stored Date does not outlive the validation.
     """
-    update = [line for line in response.headers if line[0].lower() not in _CONTENT_FIELDS]
+    update = [line for line in response.headers if line[0].lower() not in _NOT_UPDATED]
     dropped = {name.lower() for name, _ in update} | {b"date"}
     kept = [line for line in entry.headers if line[0].lower() not in dropped]
     return replace(response, status=entry.status, headers=(*kept, *update))
@@ -410,15 +515,17 @@ def plan_after_304(
         said: what was said with the 304.
         options: the options.
     """
-    if said.ttl is not None or any(map(response.has, (b"cache-control", b"cdn-cache-control", b"expires"))):
+    targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
+    if said.ttl is not None or any(map(response.has, (b"cache-control", b"expires", *targeted))):
         return plan(request, merged, said, options)
-    control, _ = _control(merged)
+    control, _ = _control(merged, options)
     is_dated = merged.has(b"expires") and not control.has_any("max-age", "s-maxage")  # which does not move with a 304
     return _forbidden(merged, control, said, options) or Plan(
         vary=_vary(merged),
         lifetime=min(entry.lifetime, _expires(merged)) if is_dated else entry.lifetime,
         stale_while_revalidate=entry.stale_while_revalidate,
         stale_if_error=entry.stale_if_error,
+        never_stale=entry.never_stale,
         for_cookies=entry.for_cookies,
         for_credentials=entry.for_credentials,
     )
@@ -427,6 +534,33 @@ def plan_after_304(
 def proves_unchanged(entry: Entry, response: Response) -> bool:
     """Tell whether a 304 proves that nothing changed up to the validation: only a strong ETag that it names does."""
     return h.is_strong(entry.validator) and response.get(b"etag") == entry.validator
+
+
+def entry_after_head(request: Request, entry: Entry, response: Response, said: Said, options: Options) -> Entry | None:
+    """Return the stored response as a HEAD's answer leaves it, None where that says nothing of it (RFC 9111 §4.3.5).
+
+    Where it names another validator or length, the stored response is stale. Where it names none, nothing shows that it
+    speaks of the same. The mark stays what it was.
+    """
+    if not response.status == entry.status == 200:
+        return None
+    etag, modified = response.get(b"etag"), response.get(b"last-modified")
+    if (
+        etag not in {None, entry.validator}
+        or modified not in {None, entry.last_modified}
+        or not complete(response, len(entry.body))
+    ):
+        return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
+    merged = freshened(entry, response)
+    made = plan_after_304(request, entry, response, merged, said, options)
+    if isinstance(made, Refusal) or (etag is None and modified is None):
+        return None
+    try:
+        is_same = response_tags(request, merged, said, options, entry.tags) == entry.tags
+    except (InvalidTagError, TypeError):
+        is_same = False
+    # by what it was not known to be made from, it may have been taken back
+    return new_entry(request, merged, made, options, entry.body, entry.tags, entry.mark) if is_same else None
 
 
 # --- clients' conditions ----------------------------------------------------------------------------------------------
@@ -446,12 +580,18 @@ def not_modified(request: Request, headers: h.HeaderLines, received: float) -> b
     modified = h.http_date(h.combined(headers, b"last-modified"), received)
     if since is None or modified is None:
         return False
+    return modified <= since and date_is_sure(headers, received)
+
+
+def date_is_sure(headers: h.HeaderLines, received: float) -> bool:
+    """Tell whether Last-Modified is a validator: nothing could change twice in its second (RFC 9110 §8.8.2.2)."""
+    modified = h.http_date(h.combined(headers, b"last-modified"), received)
     date = h.http_date(h.combined(headers, b"date"), received)
-    return modified <= since and modified <= (received if date is None else date) - DATE_IS_SURE_AFTER
+    return modified is not None and modified <= (received if date is None else date) - DATE_IS_SURE_AFTER
 
 
-def not_modified_headers(headers: h.HeaderLines) -> h.HeaderLines:
-    """Return the lines of a 304: all but those that describe the content it does not carry (RFC 9110 §15.4.5)."""
+def without_content_fields(headers: h.HeaderLines) -> h.HeaderLines:
+    """Return header lines without those that describe content, for answers that carry none (RFC 9110 §15.4.5)."""
     return tuple([line for line in headers if line[0].lower() not in _CONTENT_FIELDS])
 
 
@@ -461,11 +601,13 @@ def not_modified_headers(headers: h.HeaderLines) -> h.HeaderLines:
 def invalidated_by(request: Request, response: Response) -> set[str]:
     """Return the tags of what a successful unsafe request takes back (RFC 9111 §4.4).
 
-    They are those of its target URI, and of the URIs of Location and Content-Location if these have the same origin.
+    They are those of its target URI, of the URIs of Location and Content-Location if these have the same origin, and of
+    the groups that Cache-Group-Invalidation names (RFC 9875 §3). A group's members take no other groups with them.
     """
     references = h.lines(response.headers, b"location") + h.lines(response.headers, b"content-location")
     tags = {tag_of_reference(request.url, value.decode("utf-8", "surrogateescape")) for value in references}
-    return {request.url_tag} | {tag for tag in tags if tag is not None}
+    groups = {request.group_tag(group) for group in h.strings(response.get(b"cache-group-invalidation")) or ()}
+    return {request.url_tag} | {tag for tag in tags if tag is not None} | groups
 
 
 SUCCESS: Final = range(200, 400)

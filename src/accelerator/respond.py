@@ -1,14 +1,22 @@
-"""An answer from an entry: 200 or what was stored, 304 where the client has it already."""
+"""An answer from an entry: what was stored, a part of it, or 304 where the client has it already."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accelerator.policy import not_modified, not_modified_headers
+from accelerator.policy import not_modified, without_content_fields
+from accelerator.ranges import part_of
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Send
     from accelerator.entry import Entry, Request
+
+
+async def respond_unavailable(cache_status: bytes | None, send: Send) -> None:
+    """Say 504: nothing is stored, and the client wants nothing else (RFC 9111 §5.2.1.7)."""
+    lines = [(b"content-length", b"0"), *([] if cache_status is None else [(b"cache-status", cache_status)])]
+    await send({"type": "http.response.start", "status": 504, "headers": lines})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def respond(request: Request, entry: Entry, age: float, cache_status: bytes | None, send: Send) -> None:
@@ -23,8 +31,11 @@ async def respond(request: Request, entry: Entry, age: float, cache_status: byte
     """
     status, headers = entry.status, entry.headers + entry.added
     body = entry.body if request.is_get else b""
-    if status == 200 and not_modified(request, headers, entry.received):
-        status, headers, body = 304, not_modified_headers(headers), b""
+    if status == 200:
+        if not_modified(request, headers, entry.received):
+            status, headers, body = 304, without_content_fields(headers), b""
+        elif request.has_range and request.is_get and (part := part_of(request, entry, headers)) is not None:
+            status, headers, body = part
     lines = [*headers, (b"age", b"%d" % age)]
     if cache_status is not None:
         lines.append((b"cache-status", cache_status))

@@ -55,6 +55,14 @@ def valid_tag(name: object) -> str:
     return name
 
 
+def is_valid_tag(name: str) -> bool:
+    """Tell whether a tag may be called so."""
+    try:
+        return bool(valid_tag(name))
+    except InvalidTagError:
+        return False
+
+
 def flattened(names: Iterable[str | Iterable[str]]) -> list[str]:
     """Return the names of `f("a", "b")` and of `f(["a", "b"])` alike.
 
@@ -100,6 +108,17 @@ def url_tag(host: str, path: str, query: str) -> str:
     if len(url) + len("@url:") > MAX_TAG_BYTES:
         url = f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
     return f"@url:{url}"
+
+
+def group_tag(host: str, name: str) -> str:
+    """Return the tag of a cache group, which is one only within its host (RFC 9875 §2.1); a long one is a digest.
+
+    As with URLs the scheme makes no difference, so that it does not matter who ends TLS.
+    """
+    group = f"{_normal_host(host)}/{name}"
+    if len(group) + len("@group:") > MAX_TAG_BYTES:
+        group = f"sha256:{hashlib.sha256(group.encode()).hexdigest()}"
+    return f"@group:{group}"
 
 
 def tag_of_url(url: str) -> str:

@@ -108,6 +108,7 @@ def make_entry(request: Request, mark: Mark, tags: Iterable[str] = (), **more: A
         "lifetime": 3600.0,
         "stale_while_revalidate": 0.0,
         "stale_if_error": 0.0,
+        "never_stale": False,
         "for_cookies": True,
         "for_credentials": False,
         "etag": None,

@@ -302,7 +302,7 @@ async def test_a_head_that_nothing_answers_passes_through_and_fills_nothing() ->
     app = app_saying(SHARED)
     cached = ASGIAccelerator(app)
     head = await ask(cached, method="HEAD", headers=[("if-none-match", '"v1"')])
-    assert (head.headers, head.body) == (raw([SHARED]), b"answer 1")
+    assert (head.headers, head.body) == (raw([SHARED, ("cache-status", "accelerator; fwd=uri-miss")]), b"answer 1")
     assert (app.scope["method"], dict(app.scope["headers"])[b"if-none-match"]) == ("HEAD", b'"v1"')
     assert (await ask(cached)).body == b"answer 2"
 

@@ -54,6 +54,7 @@ ENTRY = Entry(
     lifetime=60.0,
     stale_while_revalidate=0.0,
     stale_if_error=0.0,
+    never_stale=False,
     for_cookies=True,
     for_credentials=True,
     etag=None,

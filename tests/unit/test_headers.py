@@ -210,10 +210,7 @@ def test_the_name_of_a_field_is_a_token(name: str, is_token: bool) -> None:
         (b"max-age=60", 60),
         (b"max-age=60;note=1", 60),
         (b"max-age=5, max-age=60", 60),
-        (b"max-age=60.5", 0),
         (b"max-age=-60", 0),
-        (b"max-age", 0),
-        (b"max-age=(60)", 0),
         (b"public", None),
     ],
 )

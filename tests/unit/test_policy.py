@@ -204,7 +204,7 @@ def test_of_several_ages_the_first_counts(value: str, age: float) -> None:
     assert initial_age(("age", "5"), ("age", "7")) == 5
 
 
-@pytest.mark.parametrize("value", ["", "x", "-5", "1.5", "5x"])
+@pytest.mark.parametrize("value", ["", "x", "-5", "1.5", "5x", "5;a=1"])
 def test_a_malformed_age_is_ignored(value: str) -> None:
     assert initial_age(("age", value), ("date", imf(NOW - 30))) == 30
     assert initial_age(("age", value)) == 0
@@ -655,6 +655,7 @@ MADE = Plan(
     lifetime=60.0,
     stale_while_revalidate=30.0,
     stale_if_error=600.0,
+    never_stale=False,
     for_cookies=True,
     for_credentials=False,
 )
@@ -881,10 +882,23 @@ def test_fields_of_a_304_replace_all_stored_lines_of_the_same_name() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Content-Length", "content-type", "content-encoding", "content-language", "content-range", "Transfer-Encoding"],
+    [
+        "Content-Length",
+        "content-encoding",
+        "content-range",
+        "content-MD5",
+        "content-digest",
+        "ETag",
+        "Transfer-Encoding",
+    ],
 )
-def test_a_304_does_not_change_what_describes_the_stored_content(name: str) -> None:
+def test_a_304_does_not_change_what_the_stored_content_depends_on(name: str) -> None:
     assert freshened((name, "0")).headers == freshened().headers
+
+
+@pytest.mark.parametrize("name", ["content-type", "content-language", "content-location"])
+def test_a_304_changes_all_other_fields(name: str) -> None:
+    assert freshened((name, "new")).headers[-1] == (name.encode(), b"new")
 
 
 @pytest.mark.parametrize("name", ["content-location", "content-security-policy", "x-content-type"])
@@ -935,6 +949,7 @@ def test_a_304_that_says_nothing_retains_the_plan(retained: Entry) -> None:
         lifetime=61.0,
         stale_while_revalidate=31.0,
         stale_if_error=601.0,
+        never_stale=False,
         for_cookies=retained.for_cookies,
         for_credentials=retained.for_credentials,
     )
@@ -1206,7 +1221,7 @@ def test_a_304_has_every_line_but_those_of_the_content_it_does_not_carry() -> No
             b"transfer-encoding",
         )
     ]
-    assert policy.not_modified_headers((*dropped, *kept)) == tuple(kept)
+    assert policy.without_content_fields((*dropped, *kept)) == tuple(kept)
 
 
 # --- what an unsafe request takes back: RFC 9111 §4.4 -----------------------------------------------------------------

@@ -17,7 +17,7 @@ from accelerator.entry import Entry
 if TYPE_CHECKING:
     from accelerator.entry import Key
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with each change of the layout: what has another version is a miss."""
 
 _MAGIC: Final = b"ac"
@@ -60,6 +60,7 @@ def pack(entry: Entry) -> bytes:
         entry.lifetime,
         entry.stale_while_revalidate,
         entry.stale_if_error,
+        entry.never_stale,
         entry.for_cookies,
         entry.for_credentials,
         entry.etag,

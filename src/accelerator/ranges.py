@@ -1,0 +1,86 @@
+"""One range of a stored response: what a client asks for, and the lines that it gets with it (RFC 9110 §14)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from accelerator import headers as h
+from accelerator.policy import date_is_sure, without_content_fields
+
+if TYPE_CHECKING:
+    from accelerator.entry import Entry, Request
+
+_ONE_RANGE: Final = re.compile(rb"bytes=[ \t]*(\d*)-(\d*)", re.IGNORECASE)
+_BEYOND: Final = 10**20
+"""What a position with more digits than any body has counts as: such a number is never read."""
+
+_OF_THE_WHOLE: Final = frozenset({b"content-length", b"content-range", b"content-md5", b"content-digest"})
+
+
+class Part(NamedTuple):
+    """The answer to a range.
+
+    Attributes:
+        status: 206, or 416 where there is no such part.
+        headers: the header lines.
+        body: the part.
+    """
+
+    status: int
+    headers: h.HeaderLines
+    body: bytes
+
+
+def part_of(request: Request, entry: Entry, headers: h.HeaderLines) -> Part | None:
+    """Return the part of a stored 200 that a GET asks for; None where the client gets the whole.
+
+    That is so for several ranges, for what is malformed, and where If-Range says so (RFC 9110 §14.2, §13.1.5).
+
+    Args:
+        request: a GET with a Range.
+        entry: what was found for it.
+        headers: the header lines of the whole.
+    """
+    asked = _ONE_RANGE.fullmatch(request.get(b"range") or b"")
+    if asked is None or not _is_wanted(request, entry, headers):
+        return None
+    size = len(entry.body)
+    match asked[1], asked[2]:
+        case b"", suffix:
+            first, last = max(0, size - _position(suffix or b"0")), size - 1
+            if not suffix or not size:
+                return None
+        case start, b"":
+            first, last = _position(start), size - 1
+        case start, end:
+            first, last = _position(start), min(_position(end), size - 1)
+            if _position(end) < first:
+                return None
+    if first >= size:
+        described = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")
+        return Part(416, without_content_fields(headers) + described, b"")
+    body = entry.body[first : last + 1]
+    kept = tuple([line for line in headers if line[0].lower() not in _OF_THE_WHOLE])
+    described = (b"content-range", b"bytes %d-%d/%d" % (first, last, size)), (b"content-length", b"%d" % len(body))
+    return Part(206, kept + described, body)
+
+
+def _position(digits: bytes) -> int:
+    significant = digits.lstrip(b"0")
+    return int(significant or b"0") if len(significant) < len(str(_BEYOND)) else _BEYOND
+
+
+def _is_wanted(request: Request, entry: Entry, headers: h.HeaderLines) -> bool:
+    """Tell whether If-Range, if there is one, names just this representation, by a strong validator."""
+    named = request.get(b"if-range")
+    if named is None:
+        return True
+    if h.is_strong(named):
+        return named == entry.etag
+    date = h.http_date(named, entry.received)
+    return (
+        date is not None
+        and date == h.http_date(entry.last_modified, entry.received)
+        and date_is_sure(headers, entry.received)
+    )
