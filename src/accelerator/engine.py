@@ -11,6 +11,7 @@ from accelerator.entry import CONDITIONS, Request, Response
 from accelerator.fill import CopyBudget, Exchange, Fill
 from accelerator.flight import ROUNDS, Flights, Patience, place_of
 from accelerator.guard import Guard
+from accelerator.normalise import Ignored
 from accelerator.policy import Decision
 from accelerator.report import Reporter
 from accelerator.respond import respond
@@ -44,6 +45,7 @@ class Engine:
         runtime: the world it runs in.
 
     Attributes:
+        ignored: what of a request does not count.
         reporter: what it says of itself.
     """
 
@@ -54,13 +56,14 @@ class Engine:
         self._owner = owner
         self._runtime = runtime
         self._flights = Flights(runtime, options.clock)
+        self.ignored = Ignored(options.ignore_query, options.ignore_cookies)
         self.reporter = Reporter(options)
         self._budget = CopyBudget()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         partition = self._options.partition(scope) if self._options.partition is not None else ""
-        exchange = Exchange(Request(scope, partition or ""), scope, receive, send)
+        exchange = Exchange(Request(self.ignored.scope(scope), partition or ""), scope, receive, send)
         if partition is None or exchange.request.is_bypass or not self._options.enabled:
             await self._pass(exchange)
         else:
@@ -96,7 +99,8 @@ class Engine:
                     break
                 case _:
                     assert_never(decision)
-        return await self._pass(exchange)
+        with exchange.shown_as(request.lines()):  # as it would be if this could be stored
+            return await self._pass(exchange)
 
     async def _serve(self, exchange: Exchange, found: Lookup, decision: Decision, now: float) -> None:
         """Answer from the store."""
@@ -166,13 +170,14 @@ class Engine:
     async def _call(self, exchange: Exchange, fill: Fill, conditions: list[tuple[bytes, bytes]]) -> None:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
         scope = exchange.scope
-        headers, ttl = scope["headers"], scope.get("accelerator.cache_for")
-        scope["headers"] = [line for line in headers if line[0].lower() not in CONDITIONS] + conditions
+        ttl = scope.get("accelerator.cache_for")
+        headers = [line for line in exchange.request.lines() if line[0] not in CONDITIONS] + conditions
         scope["accelerator"] = self._owner
         scope["accelerator.tags"] = fill.said.tags
         token = start_listening(fill.said)
         try:
-            await self._app(scope, fill.receive, fill.send)
+            with exchange.shown_as(headers):
+                await self._app(scope, fill.receive, fill.send)
         except Exception:
             if not await fill.rescue():
                 await fill.finish()
@@ -180,7 +185,6 @@ class Engine:
             logger.exception("the application failed, a stale response was served: %r", exchange.request.url)
         finally:
             stop_listening(token)
-            scope["headers"] = headers  # what stands around the cache finds its scope as it was
             if ttl is None:
                 scope.pop("accelerator.cache_for", None)
             scope.pop("accelerator", None)
@@ -210,7 +214,7 @@ class Engine:
         flight.land()
 
     async def _pass(self, exchange: Exchange) -> None:
-        """Call the application untouched, but for what an unsafe method takes back (RFC 9111 §4.4)."""
+        """Call the application and keep nothing, but for what an unsafe method takes back (RFC 9111 §4.4)."""
         scope, request = exchange.scope, exchange.request
 
         async def send(message: Message) -> None:
@@ -218,7 +222,7 @@ class Engine:
                 response = Response.read(message, 0, 0)
                 if response is not None and response.status in policy.SUCCESS:
                     message = {**message, "headers": [*response.headers]}  # they may have been there to read once
-                    await self._guard.invalidate(policy.invalidated_by(request, response))
+                    await self._guard.invalidate(policy.invalidated_by(request, response, self.ignored.url))
                     self.reporter.tell("invalidate", request, scope["method"], detail="hard")
             await exchange.send(message)
 

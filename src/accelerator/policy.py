@@ -13,6 +13,8 @@ from accelerator.entry import Entry, Request, Response
 from accelerator.tagging import ALL, Said, tag_of_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerator.entry import Mark, Vary
     from accelerator.options import Options
 
@@ -458,13 +460,18 @@ def not_modified_headers(headers: h.HeaderLines) -> h.HeaderLines:
 # --- what a request invalidates ---------------------------------------------------------------------------------------
 
 
-def invalidated_by(request: Request, response: Response) -> set[str]:
+def invalidated_by(request: Request, response: Response, narrowed: Callable[[str], str] = str) -> set[str]:
     """Return the tags of what a successful unsafe request takes back (RFC 9111 §4.4).
 
     They are those of its target URI, and of the URIs of Location and Content-Location if these have the same origin.
+
+    Args:
+        request: the request.
+        response: the start of the response.
+        narrowed: takes off a URL what does not count.
     """
     references = h.lines(response.headers, b"location") + h.lines(response.headers, b"content-location")
-    tags = {tag_of_reference(request.url, value.decode("utf-8", "surrogateescape")) for value in references}
+    tags = {tag_of_reference(request.url, value.decode("utf-8", "surrogateescape"), narrowed) for value in references}
     return {request.url_tag} | {tag for tag in tags if tag is not None}
 
 
