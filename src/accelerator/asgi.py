@@ -52,7 +52,8 @@ class ASGIAccelerator:
         self._engine.reporter.emit(CacheEvent("invalidate", detail="soft" if soft else "hard", tags=frozenset(names)))
 
     async def invalidate_url(self, url: str, *, soft: bool = False) -> None:
-        """Do what `Store.invalidate_url` does, and report it to `on_event`."""
+        """Do what `Store.invalidate_url` does to the URL without what `ignore_query` names; report it to `on_event`."""
+        url = self._engine.ignored.url(url)
         await self.store.invalidate_url(url, soft=soft)
         self._engine.reporter.emit(CacheEvent("invalidate", url=url, detail="soft" if soft else "hard"))
 

@@ -9,6 +9,8 @@ from accelerator.entry import Response
 from accelerator.tagging import Said
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerator.asgi_types import Message
     from accelerator.entry import Entry
     from accelerator.fill import Exchange
@@ -27,13 +29,21 @@ class Bypass:
         options: the options.
         reporter: gives the member of Cache-Status.
         guard: the store.
+        narrowed: takes off a URL what does not count.
 
     Attributes:
         said: what the application says of its response.
     """
 
     def __init__(
-        self, exchange: Exchange, stale: Entry | None, fwd: str, options: Options, reporter: Reporter, guard: Guard
+        self,
+        exchange: Exchange,
+        stale: Entry | None,
+        fwd: str,
+        options: Options,
+        reporter: Reporter,
+        guard: Guard,
+        narrowed: Callable[[str], str],
     ) -> None:
         self.said = Said()
         self._exchange = exchange
@@ -42,6 +52,7 @@ class Bypass:
         self._options = options
         self._reporter = reporter
         self._guard = guard
+        self._narrowed = narrowed
         self._requested = options.clock()
         self._head: Response | None = None  # the answer to a HEAD that may speak of what is stored
 
@@ -69,7 +80,7 @@ class Bypass:
         """Take back what an unsafe method changed, before its answer goes out (RFC 9111 §4.4)."""
         request, method = self._exchange.request, self._exchange.scope["method"]
         if policy.is_unsafe(method) and response.status in policy.SUCCESS:
-            await self._guard.invalidate(policy.invalidated_by(request, response))
+            await self._guard.invalidate(policy.invalidated_by(request, response, self._narrowed))
             self._reporter.tell("invalidate", request, method, detail="hard")
 
     async def _freshen(self) -> None:

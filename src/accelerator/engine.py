@@ -13,6 +13,7 @@ from accelerator.entry import CONDITIONS, Request
 from accelerator.fill import CopyBudget, Exchange, Fill
 from accelerator.flight import ROUNDS, Flights, Patience, place_of
 from accelerator.guard import Guard
+from accelerator.normalise import Ignored
 from accelerator.policy import Decision
 from accelerator.report import Reporter
 from accelerator.respond import respond, respond_unavailable
@@ -49,6 +50,7 @@ class Engine:
         runtime: the world it runs in.
 
     Attributes:
+        ignored: what of a request does not count.
         reporter: what it says of itself.
     """
 
@@ -59,13 +61,14 @@ class Engine:
         self._owner = owner
         self._runtime = runtime
         self._flights = Flights(runtime, options.clock)
+        self.ignored = Ignored(options.ignore_query, options.ignore_cookies)
         self.reporter = Reporter(options)
         self._budget = CopyBudget()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         partition = self._options.partition(scope) if self._options.partition is not None else ""
-        exchange = Exchange(Request(scope, partition or ""), scope, receive, send)
+        exchange = Exchange(Request(self.ignored.scope(scope), partition or ""), scope, receive, send)
         if partition is None or exchange.request.is_bypass or not self._options.enabled:
             await self._pass(exchange, "bypass" if scope["method"] in {"GET", "HEAD"} else "method")
         else:
@@ -81,7 +84,8 @@ class Engine:
             landings = self._flights.landings
             found = await self._guard.look_up(request)
             if found is None:
-                return await self._pass(exchange, "miss")
+                fwd, stale = "miss", None
+                break
             now = self._options.clock()
             decision = policy.decide(request, found.entry, found.invalidated, now, asked)
             match decision:
@@ -100,12 +104,15 @@ class Engine:
                         return await self._fill(exchange, found, decision, flight)
                 case Decision.PASS:
                     stale = found.entry if found.entry is not None and found.entry.open_to(request) else None
-                    return await self._pass(exchange, _reason_to_forward(request, found, now), stale)
+                    fwd = _reason_to_forward(request, found, now)
+                    break
                 case Decision.UNAVAILABLE:
                     await respond_unavailable(self.reporter.line('detail="only-if-cached"'), exchange.send)
                     return self.reporter.tell("miss", request, exchange.scope["method"], detail="only-if-cached")
                 case _:
                     assert_never(decision)
+        with exchange.shown_as(request.lines()):  # as it would be if this could be stored
+            return await self._pass(exchange, fwd, stale)
 
     async def _serve(self, exchange: Exchange, found: Lookup, decision: Decision, now: float) -> None:
         """Answer from the store."""
@@ -175,9 +182,9 @@ class Engine:
     async def _call(self, exchange: Exchange, fill: Fill, conditions: list[tuple[bytes, bytes]]) -> None:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
         scope = exchange.scope
+        headers = [line for line in exchange.request.lines() if line[0] not in CONDITIONS] + conditions
         try:
-            with _listening(scope, fill.said, self._owner):
-                scope["headers"] = [line for line in scope["headers"] if line[0].lower() not in CONDITIONS] + conditions
+            with _listening(scope, fill.said, self._owner), exchange.shown_as(headers):
                 await self._app(scope, fill.receive, fill.send)
         except Exception:
             if not await fill.rescue():
@@ -210,7 +217,7 @@ class Engine:
 
     async def _pass(self, exchange: Exchange, fwd: str, stale: Entry | None = None) -> None:
         """Call the application for an answer that is not stored; with `stale` if it may speak of what is."""
-        bypass = Bypass(exchange, stale, fwd, self._options, self.reporter, self._guard)
+        bypass = Bypass(exchange, stale, fwd, self._options, self.reporter, self._guard, self.ignored.url)
         try:
             with _listening(exchange.scope, bypass.said, self._owner):
                 await self._app(exchange.scope, exchange.receive, bypass.send)
@@ -221,7 +228,7 @@ class Engine:
 @contextmanager
 def _listening(scope: Scope, said: Said, owner: object) -> Iterator[None]:
     """Hear what the application says; what stands around the cache finds its scope as it was."""
-    headers, ttl = scope["headers"], scope.get("accelerator.cache_for")
+    ttl = scope.get("accelerator.cache_for")
     scope["accelerator"] = owner
     scope["accelerator.tags"] = said.tags
     token = start_listening(said)
@@ -229,7 +236,6 @@ def _listening(scope: Scope, said: Said, owner: object) -> Iterator[None]:
         yield
     finally:
         stop_listening(token)
-        scope["headers"] = headers
         if ttl is None:
             scope.pop("accelerator.cache_for", None)
         scope.pop("accelerator", None)

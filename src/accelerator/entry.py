@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 from accelerator import headers as h
+from accelerator.normalise import canonical
 from accelerator.tagging import group_tag, url_tag
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-rang
 VALIDATION_GRACE: Final = 3600
 """Seconds at least for which an entry is kept past its time if the application can be asked whether it still holds."""
 
-_VERBATIM: Final = frozenset({b"cookie", b"authorization"})
 _BYPASS: Final = frozenset({b"upgrade", b"transfer-encoding", b"if-match", b"if-unmodified-since"})
 
 
@@ -73,9 +73,14 @@ class Request:
 
     @property
     def url(self) -> str:
-        """The absolute URL, as it was asked for."""
+        """The absolute URL as it was asked for, without what does not count of its query."""
         scheme, host, path, _, query, *_ = self.key
         return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("utf-8", "surrogateescape")
+
+    @property
+    def query(self) -> bytes:
+        """The query, without what does not count."""
+        return self.key[4]
 
     @property
     def partition(self) -> str:
@@ -96,13 +101,17 @@ class Request:
         """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
         return self._fields.get(name)
 
+    def lines(self) -> list[tuple[bytes, bytes]]:
+        """Return the fields as the application is shown them: those that are compared as equal look equal."""
+        return [(name, canonical(name, value)) for name, value in self._fields.items()]
+
     def selects(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values by which a variant is chosen (RFC 9111 §4.1); absent is None and matches only absent."""
         return tuple([self._selects_by(name) for name in vary]) if vary else ()
 
     def _selects_by(self, name: bytes) -> bytes | None:
         value = self._fields.get(name)
-        return value if value is None or name in _VERBATIM else h.normalised(value)
+        return None if value is None else canonical(name, value)
 
 
 def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -114,7 +123,7 @@ def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         for name, value in lines:
             repeated.setdefault(name.lower(), []).append(value.strip())
         for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
-            fields[name] = (b"; " if name == b"cookie" else b", ").join(values)
+            fields[name] = (b"; " if name == b"cookie" else b", ").join(values).strip()
     return fields
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from accelerator.respond import respond
 from accelerator.tagging import InvalidTagError, Said
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
     from accelerator.entry import Mark
@@ -43,11 +44,24 @@ class Exchange:
     send: Send
     collapsed: bool = False
 
+    @contextmanager
+    def shown_as(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
+        """Let the application see the request with these header lines, and without what does not count of its query.
+
+        What stands around the cache finds its scope as it was.
+        """
+        before = {"headers": self.scope["headers"], "query_string": self.scope.get("query_string", b"")}
+        self.scope.update(headers=headers, query_string=self.request.query)
+        try:
+            yield
+        finally:
+            self.scope.update(before)
+
     def detached(self) -> Exchange:
         """Return the exchange that asks for the same thing as a whole, on nobody's behalf."""
         unwanted = CONDITIONS | {b"range"}
-        headers = [line for line in self.scope["headers"] if line[0].lower() not in unwanted]
-        scope = {**self.scope, "method": "GET", "headers": headers}
+        headers = [line for line in self.request.lines() if line[0] not in unwanted]
+        scope = {**self.scope, "method": "GET", "query_string": self.request.query, "headers": headers}
 
         async def leave() -> Message:
             return {"type": "http.disconnect"}

@@ -213,7 +213,7 @@ def field_names(value: bytes) -> tuple[bytes, ...]:
 
 
 def normalised(value: bytes) -> bytes:
-    """Return a request field as Vary compares it: blanks around its list's commas taken out (RFC 9111 §4.1).
+    """Return a list without the blanks around its commas (RFC 9110 §5.6.1).
 
     A value with a quoted string stays as it is: blanks inside quotes mean something.
     """

@@ -24,7 +24,7 @@ class CacheEvent:
         kind: `hit` (fresh, from the store), `stale` (from the store, past its time), `validated` (the application
             answered 304), `miss` (the application answered), `pass` (not the cache's business), `invalidate`.
         method: the request's method, empty for an invalidation by call.
-        url: the request's URL, empty for an invalidation by call.
+        url: the request's URL without what `ignore_query` names, empty for an invalidation by call.
         detail: what came of it: `stored`, or why not; for an invalidation `hard` or `soft`.
         tags: the tags of the entry without the library's own, or all that were invalidated.
         age: seconds since the response was made, where it came from the store.
@@ -49,6 +49,8 @@ class OptionArguments(TypedDict, total=False):
     stale_while_revalidate: float
     stale_if_error: float
     max_body_bytes: int
+    ignore_query: tuple[str, ...]
+    ignore_cookies: tuple[str, ...]
     partition: Callable[[Any], str | None] | None
     tag_headers: tuple[str, ...]
     targeted_fields: tuple[str, ...]
@@ -71,7 +73,11 @@ class Options:
         stale_while_revalidate: default of the RFC 5861 §3 window of a stored response.
         stale_if_error: default of the RFC 5861 §4 window of a stored response.
         max_body_bytes: a longer body is passed on and not stored.
-        partition: called with the scope of each request; what it returns joins the key, None passes the request by.
+        ignore_query: globs of the names of query parameters that do not count, such as `"utm_*"`: they are not in the
+            key, and the application does not see them.
+        ignore_cookies: globs of the names of cookies that do not count, such as `"_ga*"`, in the same way.
+        partition: called with the scope of each request as it came; what it returns joins the key, None passes the
+            request by.
         tag_headers: response fields that carry tags, taken off before the client sees them; in `Cache-Tag` commas part
             the names, in any other commas and blanks do.
         targeted_fields: response fields that speak to this cache alone; the first valid one replaces Cache-Control and
@@ -92,6 +98,8 @@ class Options:
     stale_while_revalidate: float = 0
     stale_if_error: float = 0
     max_body_bytes: int = 8 * 1024 * 1024
+    ignore_query: tuple[str, ...] = ()
+    ignore_cookies: tuple[str, ...] = ()
     partition: Callable[[Any], str | None] | None = None
     tag_headers: tuple[str, ...] = ("cache-tag", "surrogate-key", "xkey")
     targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
@@ -125,6 +133,10 @@ class Options:
         self._check_names()
 
     def _check_names(self) -> None:
+        for name in ("ignore_query", "ignore_cookies"):
+            globs = getattr(self, name)
+            if type(globs) is not tuple or not all(isinstance(glob, str) for glob in globs):
+                raise TypeError(f"{name} is a tuple of globs such as ('utm_*',), not {globs!r}")
         for option in ("tag_headers", "targeted_fields"):
             names = getattr(self, option)
             if type(names) is not tuple or not all(isinstance(name, str) for name in names):

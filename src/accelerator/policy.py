@@ -13,6 +13,8 @@ from accelerator.entry import Entry, Request, Response
 from accelerator.tagging import ALL, InvalidTagError, Said, entry_tags, is_valid_tag, tag_of_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerator.entry import Mark, Vary
     from accelerator.options import Options
 
@@ -598,14 +600,19 @@ def without_content_fields(headers: h.HeaderLines) -> h.HeaderLines:
 # --- what a request invalidates ---------------------------------------------------------------------------------------
 
 
-def invalidated_by(request: Request, response: Response) -> set[str]:
+def invalidated_by(request: Request, response: Response, narrowed: Callable[[str], str] = str) -> set[str]:
     """Return the tags of what a successful unsafe request takes back (RFC 9111 §4.4).
 
     They are those of its target URI, of the URIs of Location and Content-Location if these have the same origin, and of
     the groups that Cache-Group-Invalidation names (RFC 9875 §3). A group's members take no other groups with them.
+
+    Args:
+        request: the request.
+        response: the start of the response.
+        narrowed: takes off a URL what does not count.
     """
     references = h.lines(response.headers, b"location") + h.lines(response.headers, b"content-location")
-    tags = {tag_of_reference(request.url, value.decode("utf-8", "surrogateescape")) for value in references}
+    tags = {tag_of_reference(request.url, value.decode("utf-8", "surrogateescape"), narrowed) for value in references}
     groups = {request.group_tag(group) for group in h.strings(response.get(b"cache-group-invalidation")) or ()}
     return {request.url_tag} | {tag for tag in tags if tag is not None} | groups
 

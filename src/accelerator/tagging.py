@@ -138,8 +138,11 @@ def tag_of_url(url: str) -> str:
     return url_tag(f"{host}:{parts.port}" if parts.port is not None else host, parts.path, parts.query)
 
 
-def tag_of_reference(base: str, reference: str) -> str | None:
-    """Return the `url_tag` of a reference in a response, None if its origin is not that of `base` (RFC 9111 §4.4)."""
+def tag_of_reference(base: str, reference: str, narrowed: Callable[[str], str] = str) -> str | None:
+    """Return the `url_tag` of a reference in a response, None if its origin is not that of `base` (RFC 9111 §4.4).
+
+    `narrowed` takes off a URL what does not count.
+    """
     try:
         target = urljoin(base, reference)
         one, other = urlsplit(base), urlsplit(target)
@@ -149,7 +152,7 @@ def tag_of_reference(base: str, reference: str) -> str | None:
             and one.hostname == other.hostname
             and (one.port or ports.get(one.scheme)) == (other.port or ports.get(other.scheme))
         )
-        return tag_of_url(target) if same else None
+        return tag_of_url(narrowed(target)) if same else None
     except ValueError:
         return None
 

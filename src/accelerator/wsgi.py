@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
+    from accelerator.normalise import Ignored
     from accelerator.stores import Store
 
     T = TypeVar("T")
@@ -43,6 +44,9 @@ MAX_FIELD_NAMES: Final = 1024
 
 _CONTENT_FIELDS: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
+
+_TARGETS: Final = ("REQUEST_URI", "RAW_URI")
+"""Where servers tell a request's target as the client sent it."""
 
 _STATUS_LINE: Final = "wsgi.status"
 """The key of a start message under which the application's own status line goes through the engine."""
@@ -92,7 +96,7 @@ class WSGIAccelerator:
         environ: WSGIEnvironment = scope["wsgi.environ"]
         answer: _Answer | None = getattr(scope, "answer", None)
         environ = answer.fresh(environ) if answer is not None else _detached(environ)
-        await _Call(self.app, environ, _changes(environ, scope), scope, send, answer).run()
+        await _Call(self.app, environ, _changes(environ, scope, self._engine.ignored), scope, send, answer).run()
 
     def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`. It returns when it is done."""
@@ -101,7 +105,11 @@ class WSGIAccelerator:
         self._engine.reporter.emit(CacheEvent("invalidate", detail="soft" if soft else "hard", tags=frozenset(names)))
 
     def invalidate_url(self, url: str, *, soft: bool = False) -> None:
-        """Do what `Store.invalidate_url` does, and report it to `on_event`. It returns when it is done."""
+        """Do what `Store.invalidate_url` does to the URL without what `ignore_query` names; report it to `on_event`.
+
+        It returns when it is done.
+        """
+        url = self._engine.ignored.url(url)
         finish_now(self._store.invalidate_url(url, soft=soft))
         self._engine.reporter.emit(CacheEvent("invalidate", url=url, detail="soft" if soft else "hard"))
 
@@ -273,7 +281,7 @@ def _scope_of(environ: WSGIEnvironment, answer: _Answer) -> _Scope:
         scheme=environ["wsgi.url_scheme"],
         path=path.decode("utf-8", "surrogateescape"),
         raw_path=_raw_path(environ, path),
-        query_string=environ.get("QUERY_STRING", "").encode("latin-1", "backslashreplace"),
+        query_string=_query(environ),
         root_path=root,
         headers=_fields(environ),
         server=(environ.get("SERVER_NAME", ""), int(port) if port.isdecimal() else None),
@@ -293,6 +301,11 @@ def _raw_path(environ: WSGIEnvironment, path: bytes) -> bytes:
     if sent[:1] != "/":  # RFC 9112 §3.2.2: the whole URL
         sent = "/" + sent.partition("://")[2].partition("/")[2]
     return sent.encode("latin-1", "backslashreplace")
+
+
+def _query(environ: WSGIEnvironment) -> bytes:
+    query: str = environ.get("QUERY_STRING", "")
+    return query.encode("latin-1", "backslashreplace")
 
 
 def _fields(environ: WSGIEnvironment) -> list[tuple[bytes, bytes]]:
@@ -484,12 +497,21 @@ def _is_length(name: str, value: str) -> bool:
     return name.lower() == "content-length" and value.isascii() and value.isdigit()
 
 
-def _changes(environ: WSGIEnvironment, scope: Scope) -> dict[str, Any]:
+def _changes(environ: WSGIEnvironment, scope: Scope, ignored: Ignored) -> dict[str, Any]:
     """Return what the environ has to say differently, to be what the engine made of the scope; None takes a key off."""
     before, now = dict(_fields(environ)), dict(scope["headers"])
     changed = {name for name, _ in before.items() ^ now.items()}
     changes = {_key(name): now[name].decode("latin-1") if name in now else None for name in changed}
+    if scope["query_string"] != _query(environ):
+        changes["QUERY_STRING"] = scope["query_string"].decode("latin-1")
+        changes |= {key: _narrowed(environ[key], ignored) for key in _TARGETS if key in environ}
     return {**changes, "accelerator": scope["accelerator"], TAGS: scope.get(TAGS, [])}
+
+
+def _narrowed(target: str, ignored: Ignored) -> str:
+    """Return a request's target without the parameters that do not count."""
+    url = target.encode("latin-1", "backslashreplace").decode("utf-8", "surrogateescape")
+    return ignored.url(url).encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _key(field: bytes) -> str:

@@ -108,13 +108,29 @@ def test_vary_does_not_look_at_blanks_and_line_splits(lines: list[Line]) -> None
     assert request(*lines).selects((b"accept-language",)) == (b"en,de",)
 
 
-@pytest.mark.parametrize("name", ["cookie", "authorization"])
-def test_credentials_are_compared_to_the_byte(name: str) -> None:
+@pytest.mark.parametrize("name", ["cookie", "authorization", "user-agent", "x-any"])
+def test_fields_whose_syntax_is_not_known_are_compared_to_the_byte(name: str) -> None:
     vary = (b"accept", name.encode())
     one = request((name, "a, b"), ("accept", "a , b")).selects(vary)
     assert one == (b"a,b", b"a, b")
     assert one != request((name, "a,b"), ("accept", "a,b")).selects(vary)
     assert request().selects(vary) == (None, None)
+
+
+def test_the_application_is_shown_the_fields_as_they_are_compared() -> None:
+    lines: list[Line] = [
+        ("Accept", "a , b"),
+        ("x-any", " a , b "),
+        ("COOKIE", "a=1"),
+        ("accept", "c"),
+        ("cookie", "b=2"),
+    ]
+    assert request(("host", "h"), *lines).lines() == [
+        (b"host", b"h"),
+        (b"accept", b"a,b,c"),
+        (b"x-any", b"a , b"),
+        (b"cookie", b"a=1; b=2"),
+    ]
 
 
 def test_vary_on_nothing_selects_by_nothing() -> None:

@@ -92,7 +92,8 @@ class Store(Protocol):
         """Take back every variant of the response of one URL.
 
         Args:
-            url: an absolute http or https URL, as clients ask for it; the scheme makes no difference.
+            url: an absolute http or https URL as the cache sees it: as clients ask for it, without the parameters that
+                `ignore_query` of a middleware names; the scheme makes no difference.
             soft: as in `invalidate_tag`.
 
         Raises:

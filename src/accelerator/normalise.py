@@ -1,0 +1,184 @@
+"""What of a request does not count, and the forms in which the rest is compared: more hits, with the same meaning.
+
+One rule makes both safe: what is not in the key is not shown to the application. It sees a request in the form in which
+the cache compares it, so two requests that are the same to the cache are the same to it.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import translate
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
+
+from accelerator import headers as h
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from accelerator.asgi_types import Scope
+
+MAX_FORM_BYTES: Final = 256
+"""A longer value stays as it is."""
+
+_MAX_FORMS: Final = 1024
+_BLANKS: Final = b" \t"
+_QUERY = re.compile(r"\?([^#]*)")
+
+
+# --- what does not count ----------------------------------------------------------------------------------------------
+
+
+class Ignored:
+    """The query parameters and cookies that do not count.
+
+    What is left keeps its bytes and its order. Names are compared with their case.
+
+    Args:
+        query: globs of names of query parameters.
+        cookies: globs of names of cookies.
+    """
+
+    def __init__(self, query: Collection[str], cookies: Collection[str]) -> None:
+        self._is_nothing = not (query or cookies)
+        self._parameters = _pattern(query)
+        self._cookies = _pattern(cookies)
+
+    def scope(self, scope: Scope) -> Scope:
+        """Return the scope of a request without what does not count."""
+        if self._is_nothing:
+            return scope
+        lines = [
+            (name, kept) for name, value in scope["headers"] if (kept := self._kept_of_field(name, value)) is not None
+        ]
+        return {**scope, "query_string": self.query(scope.get("query_string", b"")), "headers": lines}
+
+    def query(self, query: bytes) -> bytes:
+        """Return a query without the parameters that do not count."""
+        return b"&".join([pair for pair in query.split(b"&") if not self._parameters(_parameter_name(pair))])
+
+    def url(self, url: str) -> str:
+        """Return a URL without the parameters that do not count."""
+        return url if self._is_nothing else _QUERY.sub(self._kept_of_query, url, count=1)
+
+    def _kept_of_query(self, match: re.Match[str]) -> str:
+        kept = self.query(match[1].encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+        return f"?{kept}" if kept else ""
+
+    def _kept_of_field(self, name: bytes, value: bytes) -> bytes | None:
+        """Return a field without the cookies that do not count, None if nothing else was in it."""
+        if name.lower() != b"cookie":
+            return value
+        pairs = value.split(b";")
+        kept = [pair for pair in pairs if not self._is_ignored_cookie(pair)]
+        return value if len(kept) == len(pairs) else b";".join(kept).strip(_BLANKS) or None
+
+    def _is_ignored_cookie(self, pair: bytes) -> bool:
+        name, equals, _ = pair.partition(b"=")
+        return bool(equals) and self._cookies(_text(name.strip(_BLANKS)))
+
+
+def _pattern(globs: Iterable[str]) -> Callable[[str], bool]:
+    """Return what tells whether a name matches one of the globs."""
+    pattern = re.compile("|".join(map(translate, globs)) or r"(?!)")
+    return lambda name: pattern.match(name) is not None
+
+
+def _parameter_name(pair: bytes) -> str:
+    return _text(unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" ")))
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+# --- the form of what counts ------------------------------------------------------------------------------------------
+
+
+def canonical(name: bytes, value: bytes) -> bytes:
+    """Return a request's field in the form in which it is compared and shown (RFC 9111 §4.1).
+
+    Only fields whose syntax is known have one: elsewhere, blanks and commas may mean something.
+
+    Args:
+        name: its name in lower case.
+        value: its lines, joined.
+    """
+    return _canonical(name, value) if name in _FORMS and len(value) <= MAX_FORM_BYTES else value
+
+
+@lru_cache(_MAX_FORMS)
+def _canonical(name: bytes, value: bytes) -> bytes:
+    return _FORMS[name](value)
+
+
+_WEIGHT: Final = rb"(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"  # RFC 9110 §12.4.2
+_CODING = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)" + _WEIGHT)
+_LANGUAGE = re.compile(rb"([A-Za-z]{1,8}(?:-[0-9A-Za-z]{1,8})*|\*)" + _WEIGHT)  # RFC 4647 §2.1
+_CODINGS: Final = {name: place for place, name in enumerate((b"gzip", b"deflate", b"br", b"zstd", b"identity", b"*"))}
+"""The order in which browsers name them, so that their fields stay as they are."""
+
+
+def _accept_encoding(value: bytes) -> bytes:
+    """Return the codings that are accepted, the preferred ones first (RFC 9110 §12.5.3).
+
+    The order of equally preferred ones means nothing. A malformed value stays as it is.
+    """
+    weights = _weights(value, _CODING)
+    if weights is None:
+        return value
+    if b"*" not in weights:  # then what is not named is not accepted either
+        weights = {name: weight for name, weight in weights.items() if weight or name == b"identity"}
+    ranked = sorted(weights.items(), key=lambda item: (-item[1], _CODINGS.get(item[0], len(_CODINGS))))
+    return b", ".join([name + _weight(weight) for name, weight in ranked]) or b"identity"
+
+
+def _accept_language(value: bytes) -> bytes:
+    """Return the languages, the preferred ones first (RFC 9110 §12.5.4).
+
+    The order of equally preferred ones stays: many take it for a preference. So does a malformed value.
+    """
+    weights = _weights(value, _LANGUAGE)
+    if weights is None:
+        return value
+    ranked = sorted(weights.items(), key=lambda item: -item[1])
+    return b",".join([_language_tag(name) + _weight(weight) for name, weight in ranked])
+
+
+def _weights(value: bytes, syntax: re.Pattern[bytes]) -> dict[bytes, int] | None:
+    """Return thousandths by name in lower case, None if a member is malformed or names what another one does."""
+    weights: dict[bytes, int] = {}
+    for member in value.split(b","):
+        if not (text := member.strip(_BLANKS)):  # RFC 9110 §5.6.1.2: it does not count
+            continue
+        match = syntax.fullmatch(text)
+        if match is None or match[1].lower() in weights:
+            return None
+        weights[match[1].lower()] = round(1000 * float(match[2] or 1))
+    return weights
+
+
+def _weight(thousandths: int) -> bytes:
+    """Write a weight as short as it can be; 1 is what is meant without one."""
+    return b"" if thousandths == 1000 else b";q=0" + (b".%03d" % thousandths).rstrip(b"0.")
+
+
+def _language_tag(name: bytes) -> bytes:
+    """Write a tag in its usual case, as browsers do: `zh-Hans-CN` (RFC 5646 §2.1.1)."""
+    subtags = name.split(b"-")
+    for place, subtag in enumerate(subtags):
+        if len(subtag) == 1:  # what follows is in lower case
+            break
+        if place and len(subtag) == 2:
+            subtags[place] = subtag.upper()
+        elif place and len(subtag) == 4:
+            subtags[place] = subtag.title()
+    return b"-".join(subtags)
+
+
+_FORMS: Final = {
+    b"accept": h.normalised,
+    b"accept-encoding": _accept_encoding,
+    b"accept-language": _accept_language,
+}
