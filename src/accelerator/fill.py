@@ -431,7 +431,7 @@ class Fill:
     def _status_line(self) -> bytes | None:
         """Return the member of Cache-Status for an answer that took the application (RFC 9211 §2)."""
         parameters = [f"fwd={self._fwd}"]
-        if self.is_validation and self._response is not None:
+        if (self.is_validation or self.answered_stale) and self._response is not None:
             parameters.append(f"fwd-status={self._response.status}")
         if self.stored:
             parameters.append("stored")

@@ -101,13 +101,14 @@ class CacheControl:
             return cls({"no-store": [None]})
         for member in members(value):
             text, equals, argument = member.partition("=")
-            text = text.strip().lower()
-            token = _TOKEN.match(text)
+            token = _TOKEN.match(text.lower())
             name = token[0] if token else ""
-            if name != text:
+            if name != text.strip().lower():
                 name = _FORBIDDING.get(name, "")
-            if name:
-                arguments.setdefault(name, []).append(_unquoted(argument.strip()) if equals else None)
+            if name:  # a blank beside the equals sign makes the argument malformed
+                arguments.setdefault(name, []).append(
+                    _unquoted(argument if name == text.lower() else "") if equals else None
+                )
         return cls(arguments)
 
     @classmethod
@@ -210,11 +211,3 @@ def weakly_equal(one: bytes, other: bytes) -> bool:
 def field_names(value: bytes) -> tuple[bytes, ...]:
     """Return the names a Vary field lists, in lower case, sorted, each once (RFC 9110 §12.5.5)."""
     return tuple(sorted({name.strip().lower() for name in value.split(b",")} - {b""}))
-
-
-def normalised(value: bytes) -> bytes:
-    """Return a list without the blanks around its commas (RFC 9110 §5.6.1).
-
-    A value with a quoted string stays as it is: blanks inside quotes mean something.
-    """
-    return value if b'"' in value else b",".join([part.strip() for part in value.split(b",")])

@@ -12,8 +12,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from accelerator import headers as h
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
@@ -99,13 +97,15 @@ def _text(name: bytes) -> str:
 def canonical(name: bytes, value: bytes) -> bytes:
     """Return a request's field in the form in which it is compared and shown (RFC 9111 §4.1).
 
-    Only fields whose syntax is known have one: elsewhere, blanks and commas may mean something.
+    Text with commas that part nothing stays as it is.
 
     Args:
         name: its name in lower case.
         value: its lines, joined.
     """
-    return _canonical(name, value) if name in _FORMS and len(value) <= MAX_FORM_BYTES else value
+    if name in _FORMS:
+        return _canonical(name, value) if len(value) <= MAX_FORM_BYTES else value
+    return value if name in _TEXTS else _listed(value)
 
 
 @lru_cache(_MAX_FORMS)
@@ -137,12 +137,12 @@ def _accept_encoding(value: bytes) -> bytes:
 def _accept_language(value: bytes) -> bytes:
     """Return the languages, the preferred ones first (RFC 9110 §12.5.4).
 
-    The order of equally preferred ones stays: many take it for a preference. So does a malformed value.
+    The order of equally preferred ones means nothing. A malformed value stays as it is.
     """
     weights = _weights(value, _LANGUAGE)
     if weights is None:
         return value
-    ranked = sorted(weights.items(), key=lambda item: -item[1])
+    ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
     return b",".join([_language_tag(name) + _weight(weight) for name, weight in ranked])
 
 
@@ -177,8 +177,21 @@ def _language_tag(name: bytes) -> bytes:
     return b"-".join(subtags)
 
 
+def _accept(value: bytes) -> bytes:
+    """Return the media types without blanks around the commas, as browsers write them (RFC 9110 §12.5.1)."""
+    return _listed(value, b",")
+
+
+def _listed(value: bytes, comma: bytes = b", ") -> bytes:
+    """Return a list with the same blanks at each comma (RFC 9110 §5.6.1); inside quotes they mean something."""
+    return value if b"," not in value or b'"' in value else comma.join([part.strip() for part in value.split(b",")])
+
+
+_TEXTS: Final = frozenset(b"authorization cookie date from host if-modified-since if-range referer user-agent".split())
+"""Fields that are no lists."""
+
 _FORMS: Final = {
-    b"accept": h.normalised,
+    b"accept": _accept,
     b"accept-encoding": _accept_encoding,
     b"accept-language": _accept_language,
 }

@@ -52,8 +52,8 @@ _CONTENT_FIELDS: Final = frozenset(
     }
 )
 _NOT_STORED: Final = frozenset(  # RFC 9111 §3.1, and Age, which each answer says anew
-    b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization te trailer"
-    b" transfer-encoding upgrade".split()
+    b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization proxy-connection te"
+    b" trailer transfer-encoding upgrade".split()
 )
 
 
@@ -114,19 +114,28 @@ def _decide_as_asked(
     """Say how a request is answered that says itself what it takes (RFC 9111 §5.2.1)."""
     if "no-store" not in asked and entry is not None and entry.open_to(request):
         current = age(entry, now)
-        if _is_acceptable(asked, entry, current):
-            if current < entry.lifetime and not invalidated:
-                return Decision.HIT
-            max_stale = asked.seconds("max-stale", bare=h.MAX_SECONDS)
-            if max_stale is not None and not (entry.never_stale or invalidated):
-                return Decision.STALE if _staleness(entry, current) <= max_stale else _call(request, entry, invalidated)
+        if _is_acceptable(asked, entry, current, invalidated):
+            return Decision.HIT
+        is_open_to_stale = "max-age" not in asked and _is_young(asked, entry, current)
+        if is_open_to_stale and _staleness(entry, current) < entry.stale_while_revalidate:
+            return Decision.STALE
     if "only-if-cached" in asked:
         return Decision.UNAVAILABLE
     return Decision.PASS if "no-store" in asked else _call(request, entry, invalidated)
 
 
-def _is_acceptable(asked: h.CacheControl, entry: Entry, current_age: float) -> bool:
-    """Tell whether an answer is as young as the client wants it, whatever its time to live."""
+def _is_acceptable(asked: h.CacheControl, entry: Entry, current_age: float, invalidated: bool) -> bool:
+    """Tell whether an answer is as young as the client wants it, and fresh or not staler than it takes."""
+    if not _is_young(asked, entry, current_age):
+        return False
+    if current_age < entry.lifetime and not invalidated:
+        return True
+    max_stale = asked.seconds("max-stale", bare=h.MAX_SECONDS)
+    may_be_stale = max_stale is not None and not (entry.never_stale or invalidated)
+    return may_be_stale and _staleness(entry, current_age) <= (max_stale or 0)
+
+
+def _is_young(asked: h.CacheControl, entry: Entry, current_age: float) -> bool:
     max_age, min_fresh = asked.seconds("max-age"), asked.seconds("min-fresh")
     return (
         "no-cache" not in asked
@@ -327,7 +336,16 @@ def _plan(
 def _worth_keeping_stale(response: Response, made: Plan) -> bool:
     """What is stale from the first moment is of use only if it can be validated, or served stale."""
     may_be_served = made.stale_while_revalidate > 0 or made.stale_if_error > 0
-    return may_be_served or response.has(b"etag") or response.has(b"last-modified")
+    return may_be_served or any(_validators(response))
+
+
+def _validators(response: Response) -> tuple[bytes | None, bytes | None]:
+    """Return ETag and Last-Modified as far as they are well-formed: no other may be sent on (RFC 9110 §2.2)."""
+    etag, modified = response.get(b"etag"), response.get(b"last-modified")
+    return (
+        etag if etag is not None and h.entity_tags(etag) == [etag] else None,
+        modified if h.http_date(modified, response.received) is not None else None,
+    )
 
 
 # --- making an entry --------------------------------------------------------------------------------------------------
@@ -415,6 +433,7 @@ def new_entry(
         mark: the mark of the fill.
     """
     added = added_for_browsers(response)
+    validator, last_modified = _validators(response)
     etag = response.get(b"etag")
     if etag is None and response.status == 200:
         etag = weak_etag(body)
@@ -438,8 +457,8 @@ def new_entry(
         for_cookies=made.for_cookies,
         for_credentials=made.for_credentials,
         etag=etag,
-        validator=response.get(b"etag"),
-        last_modified=response.get(b"last-modified"),
+        validator=validator,
+        last_modified=last_modified,
     )
 
 

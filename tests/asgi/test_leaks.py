@@ -334,7 +334,7 @@ async def test_a_request_of_no_partition_passes_by_in_both_directions() -> None:
         pytest.param("accept", [("accept", "a"), ("accept", "b")], [("accept", "a, b")], True, id="split lines"),
         pytest.param("accept", [("accept", "a"), ("accept", "b")], [("accept", "b, a")], False, id="another order"),
         pytest.param("accept", [("accept", '"a, b"')], [("accept", '"a,b"')], False, id="blanks inside quotes"),
-        pytest.param("x-a", [("x-a", "a, b")], [("x-a", "a,b")], False, id="blanks in what may be no list"),
+        pytest.param("x-a", [("x-a", "a, b")], [("x-a", "a,b")], True, id="blanks in a list"),
         pytest.param("x-a", [("x-a", "a"), ("X-A", "b")], [("x-a", " a, b ")], True, id="split lines of any field"),
         pytest.param(
             "accept-encoding",
@@ -361,7 +361,7 @@ async def test_a_request_of_no_partition_passes_by_in_both_directions() -> None:
             "accept-language",
             [("accept-language", "en, de")],
             [("accept-language", "de, en")],
-            False,
+            True,
             id="equal languages",
         ),
         pytest.param("x-a, x-b", [("x-a", "1")], [("x-b", "1")], False, id="another field"),

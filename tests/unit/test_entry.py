@@ -105,11 +105,11 @@ def test_vary_tells_absent_from_empty() -> None:
     ids=["as is", "blanks", "lines"],
 )
 def test_vary_does_not_look_at_blanks_and_line_splits(lines: list[Line]) -> None:
-    assert request(*lines).selects((b"accept-language",)) == (b"en,de",)
+    assert request(*lines).selects((b"accept-language",)) == (b"de,en",)
 
 
-@pytest.mark.parametrize("name", ["cookie", "authorization", "user-agent", "x-any"])
-def test_fields_whose_syntax_is_not_known_are_compared_to_the_byte(name: str) -> None:
+@pytest.mark.parametrize("name", ["cookie", "authorization", "user-agent"])
+def test_fields_that_are_no_lists_are_compared_to_the_byte(name: str) -> None:
     vary = (b"accept", name.encode())
     one = request((name, "a, b"), ("accept", "a , b")).selects(vary)
     assert one == (b"a,b", b"a, b")
@@ -128,7 +128,7 @@ def test_the_application_is_shown_the_fields_as_they_are_compared() -> None:
     assert request(("host", "h"), *lines).lines() == [
         (b"host", b"h"),
         (b"accept", b"a,b,c"),
-        (b"x-any", b"a , b"),
+        (b"x-any", b"a, b"),
         (b"cookie", b"a=1; b=2"),
     ]
 

@@ -104,7 +104,8 @@ def test_directives_are_known_whatever_their_case() -> None:
         (b"max-age=60", 60),
         (b'max-age="60"', 60),
         (rb'max-age="6\0"', 60),
-        (b"max-age= 60", 60),
+        (b"max-age= 60", 0),
+        (b"max-age =60", 0),
         (b"max-age=60, public", 60),
         (b"max-age=99999999999999", 2**31),
     ],
@@ -452,29 +453,3 @@ def test_vary_lists_each_field_once_whatever_its_case_and_order(value: bytes, na
 def test_any_bytes_are_a_vary(value: bytes) -> None:
     names = h.field_names(value)
     assert names == h.field_names(b", ".join(names))
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (b"gzip, br", b"gzip,br"),
-        (b"gzip ,\tbr", b"gzip,br"),
-        (b"gzip,br", b"gzip,br"),
-        (b"gzip", b"gzip"),
-        (b"", b""),
-        (b"en us", b"en us"),
-        (b"GZIP", b"GZIP"),
-    ],
-)
-def test_blanks_around_the_commas_of_a_list_make_no_variant(value: bytes, expected: bytes) -> None:
-    assert h.normalised(value) == expected
-
-
-def test_blanks_inside_quotes_make_a_variant() -> None:
-    assert h.normalised(b'"a, b"') != h.normalised(b'"a,b"')
-
-
-@given(st.lists(st.binary(max_size=8).filter(lambda part: b"," not in part), max_size=4))
-def test_normalising_twice_is_normalising_once(parts: list[bytes]) -> None:
-    once = h.normalised(b" , ".join(parts))
-    assert h.normalised(once) == once

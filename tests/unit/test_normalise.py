@@ -241,16 +241,15 @@ def test_the_order_in_which_equal_codings_are_named_makes_no_variant(value: byte
     ("value", "form"),
     [
         pytest.param(b"en-GB,en;q=0.9,de;q=0.8", b"en-GB,en;q=0.9,de;q=0.8", id="a browser's stays as it is"),
-        pytest.param(b" en ,   de", b"en,de", id="blanks"),
-        pytest.param(b"eN, De", b"en,de", id="case"),
+        pytest.param(b" en ,   de", b"de,en", id="blanks"),
+        pytest.param(b"eN, De", b"de,en", id="case"),
         pytest.param(b"EN-gb, ZH-hANS-cn", b"en-GB,zh-Hans-CN", id="the usual case of regions and scripts"),
         pytest.param(
-            b"en-CA-X-CA, az-latn-x-LATN, sgn-be-fr, X-DE", b"en-CA-x-ca,az-Latn-x-latn,sgn-BE-FR,x-de", id="x"
+            b"en-CA-X-CA, az-latn-x-LATN, sgn-be-fr, X-DE", b"az-Latn-x-latn,en-CA-x-ca,sgn-BE-FR,x-de", id="x"
         ),
-        pytest.param(b"es-419, de-1996", b"es-419,de-1996", id="digits"),
+        pytest.param(b"es-419, de-1996", b"de-1996,es-419", id="digits"),
         pytest.param(b"de;q=0.5, en;q=1.0, fr;q=0.80", b"en,fr;q=0.8,de;q=0.5", id="by weight"),
-        pytest.param(b"en, de", b"en,de", id="the order of equals stays"),
-        pytest.param(b"de, en", b"de,en", id="the other order is another one"),
+        pytest.param(b"en, de", b"de,en", id="the order of equals means nothing"),
         pytest.param(b"*;q=0.1, de", b"de,*;q=0.1", id="any other"),
         pytest.param(b"de, en;q=0", b"de,en;q=0", id="what is not wanted is still said"),
         pytest.param(b"", b"", id="empty"),
@@ -270,11 +269,9 @@ def test_a_malformed_or_ambiguous_accept_language_stays_as_it_is(value: bytes) -
 
 
 @given(weighted(["en", "en-GB", "de", "zh-Hans-CN", "x-en-gb", "*"]))
-def test_the_form_of_accept_language_weighs_as_the_client_does_and_keeps_the_order_of_equals(value: bytes) -> None:
+def test_the_form_of_accept_language_weighs_as_the_client_does(value: bytes) -> None:
     before, after = weights_of(value), weights_of(canonical(b"accept-language", value))
     assert after == before
-    for weight in before.values():
-        assert [name for name in after if after[name] == weight] == [name for name in before if before[name] == weight]
     assert [*after.values()] == sorted(after.values(), reverse=True)
 
 
@@ -285,11 +282,19 @@ def test_blanks_around_the_commas_of_accept_do_not_count() -> None:
     assert canonical(b"accept", b"text/html , */*;q=0.8") == b"text/html,*/*;q=0.8"
 
 
-@pytest.mark.parametrize(
-    "name", [b"user-agent", b"cookie", b"authorization", b"if-modified-since", b"referer", b"x-any", b"Accept"]
-)
-def test_a_field_whose_syntax_is_not_known_stays_as_it_is(name: bytes) -> None:
+@pytest.mark.parametrize("name", [b"user-agent", b"cookie", b"authorization", b"if-modified-since", b"referer"])
+def test_a_field_that_is_no_list_stays_as_it_is(name: bytes) -> None:
     assert canonical(name, b"A , b,c") == b"A , b,c"
+
+
+def test_any_other_field_has_one_blank_after_each_comma() -> None:
+    assert canonical(b"x-any", b"A , b,c") == b"A, b, c"
+    assert canonical(b"x-any", b"A  b") == b"A  b"
+
+
+@pytest.mark.parametrize("name", [b"accept", b"x-any"])
+def test_blanks_inside_quotes_mean_something(name: bytes) -> None:
+    assert canonical(name, b'"a , b",c') == b'"a , b",c'
 
 
 NEGOTIATED = [b"accept", b"accept-encoding", b"accept-language"]
