@@ -83,6 +83,8 @@ def purge(url: str, prefix: str, soft: bool, tags: tuple[str, ...]) -> None:
 @click.option("--stale-while-revalidate", default=0.0, metavar="SECONDS", help="How long stale is served meanwhile.")
 @click.option("--stale-if-error", default=0.0, metavar="SECONDS", help="How long stale stands in for a failing origin.")
 @click.option("--cacheable-errors", is_flag=True, help="Keep 4xx and 5xx responses, too, where they say so themselves.")
+@click.option("--heuristic", is_flag=True, help="Keep what has no time, but a Last-Modified.")
+@click.option("--obey-request-directives", is_flag=True, help="Let clients go past the cache, by Cache-Control.")
 @click.argument("origin", metavar="ORIGIN")
 def gateway(origin: str, host: str, port: int, url: str | None, **options: Unpack[OptionArguments]) -> None:
     """Serve an HTTP origin, such as http://127.0.0.1:9000, with the cache in front."""

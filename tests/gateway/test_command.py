@@ -98,6 +98,8 @@ def test_the_store_is_the_one_that_was_named(
         (["--stale-while-revalidate", "30"], {"stale_while_revalidate": 30}),
         (["--stale-if-error", "3600"], {"stale_if_error": 3600}),
         (["--cacheable-errors"], {"cacheable_errors": True}),
+        (["--heuristic"], {"heuristic": True}),
+        (["--obey-request-directives"], {"obey_request_directives": True}),
     ],
     ids=lambda value: " ".join(value) or "none" if isinstance(value, list) else "",
 )
