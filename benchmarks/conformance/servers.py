@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -17,7 +18,6 @@ from accelerator.gateway import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from accelerator.options import OptionArguments
 
@@ -36,7 +36,7 @@ APP: Final = "benchmarks.conformance.servers:app"
 SERVERS: Final = {
     "uvicorn-httptools": "accelerator gateway {origin} --port {port} {options}",
     "uvicorn-h11": f"uvicorn --factory {APP} --http h11 --port {{port}} --no-date-header --no-server-header",
-    "hypercorn": f"hypercorn {APP}() --bind 127.0.0.1:{{port}}",
+    "hypercorn": f"hypercorn --config {Path(__file__).with_name('hypercorn.toml')} --bind 127.0.0.1:{{port}} {APP}()",
     "granian": f"granian --interface asgi --factory {APP} --host 127.0.0.1 --port {{port}}",
 }
 """The command of each server, after `python -m`; the first is the one that the package has."""
