@@ -14,6 +14,7 @@ PYTHONS = [
     for line in PROJECT["classifiers"]
     if line.startswith("Programming Language :: Python :: 3.")
 ]
+SUITE = "http-cache-tests@0.4.5"
 GROUPS = nox.project.load_toml("pyproject.toml")
 
 nox.needs_version = ">=2025.2.9"
@@ -70,6 +71,19 @@ def benchmark(session: nox.Session) -> None:
     install(session, "tests")
     for script in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("[!_]*.py")):
         session.run("python", f"benchmarks/{script}.py")
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Run the public tests for HTTP caches against the gateway, and write docs/conformance.md; needs node."""
+    if missing := [name for name in ("node", "npm") if shutil.which(name) is None]:
+        session.error(f"The tests are written in JavaScript: install {' and '.join(missing)}.")
+    install(session, "tests")
+    folder = session.cache_dir / SUITE
+    quietly = ["--no-audit", "--no-fund", "--ignore-scripts"]
+    session.run("npm", "install", "--prefix", str(folder), *quietly, SUITE, external=True, silent=True)
+    suite = folder / "node_modules" / SUITE.partition("@")[0]
+    session.run("python", "-m", "benchmarks.conformance", "--suite", str(suite), *(session.posargs or ["--write"]))
 
 
 @nox.session

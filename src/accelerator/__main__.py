@@ -13,7 +13,10 @@ except ImportError:
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from accelerator import Store
+    from accelerator.options import OptionArguments
 
 
 @click.group()
@@ -76,8 +79,14 @@ def purge(url: str, prefix: str, soft: bool, tags: tuple[str, ...]) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--store", "url", metavar="URL", help="The Redis: redis://, rediss:// or unix://. Else it is in memory.")
+@click.option("--default-ttl", type=float, metavar="SECONDS", help="How long what says nothing itself is kept.")
+@click.option("--stale-while-revalidate", default=0.0, metavar="SECONDS", help="How long stale is served meanwhile.")
+@click.option("--stale-if-error", default=0.0, metavar="SECONDS", help="How long stale stands in for a failing origin.")
+@click.option("--cacheable-errors", is_flag=True, help="Keep 4xx and 5xx responses, too, where they say so themselves.")
+@click.option("--heuristic", is_flag=True, help="Keep what has no time, but a Last-Modified.")
+@click.option("--obey-request-directives", is_flag=True, help="Let clients go past the cache, by Cache-Control.")
 @click.argument("origin", metavar="ORIGIN")
-def gateway(origin: str, host: str, port: int, url: str | None) -> None:
+def gateway(origin: str, host: str, port: int, url: str | None, **options: Unpack[OptionArguments]) -> None:
     """Serve an HTTP origin, such as http://127.0.0.1:9000, with the cache in front."""
     missing = [name for name in ("httpx", "uvicorn") if find_spec(name) is None]
     if missing:
@@ -89,7 +98,7 @@ def gateway(origin: str, host: str, port: int, url: str | None) -> None:
     from accelerator.gateway import Gateway
 
     try:
-        app = ASGIAccelerator(Gateway(origin), store=None if url is None else _redis(url))
+        app = ASGIAccelerator(Gateway(origin), store=None if url is None else _redis(url), **options)
     except (ImportError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     uvicorn.run(app, host=host, port=port, access_log=False, date_header=False, server_header=False)

@@ -134,6 +134,7 @@ class Gateway:
         try:
             await _answer(response, send)
         finally:
+            _drop_surplus(response)
             await response.aclose()
 
     async def _exchange(self, request: httpx.Request, *, is_repeatable: bool) -> httpx.Response:
@@ -248,6 +249,14 @@ async def _answer(response: httpx.Response, send: Send) -> None:
     async for chunk in response.stream:  # type: ignore[union-attr]  # what this transport gives can be iterated so
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _drop_surplus(response: httpx.Response) -> None:
+    """Have the connection closed if more came than the answer: it is not the next one (RFC 9112 §6.3)."""
+    stream: Any = response.stream
+    received = stream._httpcore_stream._stream._connection._h11_state  # noqa: SLF001 - httpcore would go on with it
+    if received.trailing_data[0]:
+        received.send_failed()
 
 
 async def _refuse(send: Send, status: int, words: bytes, error: Exception) -> None:

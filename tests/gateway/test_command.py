@@ -17,9 +17,12 @@ from click.testing import CliRunner
 
 from accelerator import ASGIAccelerator, MemoryStore, RedisStore
 from accelerator.__main__ import main
+from accelerator.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from accelerator.options import OptionArguments
 
 ORIGIN = "http://127.0.0.1:9"
 HINT = 'pip install "asgi-accelerator[gateway]"'
@@ -88,12 +91,35 @@ def test_the_store_is_the_one_that_was_named(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {}),
+        (["--default-ttl", "60"], {"default_ttl": 60}),
+        (["--stale-while-revalidate", "30"], {"stale_while_revalidate": 30}),
+        (["--stale-if-error", "3600"], {"stale_if_error": 3600}),
+        (["--cacheable-errors"], {"cacheable_errors": True}),
+        (["--heuristic"], {"heuristic": True}),
+        (["--obey-request-directives"], {"obey_request_directives": True}),
+    ],
+    ids=lambda value: " ".join(value) or "none" if isinstance(value, list) else "",
+)
+def test_the_options_are_those_of_the_cache(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: OptionArguments
+) -> None:
+    served: list[ASGIAccelerator] = []
+    monkeypatch.setattr(uvicorn, "run", lambda app, **_options: served.append(app))
+    answer = CliRunner().invoke(main, ["gateway", ORIGIN, *arguments])
+    assert (answer.exit_code, served[0]._engine._options) == (0, Options(**expected))
+
+
+@pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (["nowhere"], "Error: an origin is such as http://127.0.0.1:9000, without a path, not 'nowhere'\n"),
         ([ORIGIN, "--store", "nowhere"], "Error: "),
+        ([ORIGIN, "--stale-if-error", "-1"], "Error: stale_if_error is 0 or more seconds, not -1.0\n"),
     ],
-    ids=["an origin that is none", "a store that is none"],
+    ids=["an origin that is none", "a store that is none", "a value that makes no sense"],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], text: str) -> None:
     answer = CliRunner().invoke(main, ["gateway", *arguments])

@@ -245,6 +245,17 @@ async def test_the_answer_reaches_the_client_as_it_is(
         assert headers is None or each.headers == headers
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("surplus", [OK, b"HTTP/1.1 200 OK\r\nX-A: "], ids=["a whole answer", "a part of one"])
+async def test_what_comes_after_an_answer_is_not_the_next_one(method: str, surplus: bytes) -> None:
+    """RFC 9112 §6.3: it would be the answer to whoever asks next."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + (b"mine" if method == "GET" else b"")
+    async with serving(saying(answer + surplus)) as origin, gateway_to(origin.url) as gateway:
+        got = [await ask(gateway, method=method) for _ in range(3)]
+    assert [each.headers for each in got] == [[(b"content-length", b"4")]] * 3
+    assert [asked.connection for asked in origin.asked] == [1, 2, 3]
+
+
 async def test_an_answer_may_end_with_its_connection() -> None:
     async with (
         serving(saying(b"HTTP/1.0 200 OK\r\n\r\nall of it", closing=True)) as origin,
