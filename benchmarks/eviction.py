@@ -243,7 +243,7 @@ POLICIES: Final[dict[str, type[Policy]]] = {
     "S3-FIFO": S3Fifo,
     "1 bit": S3FifoOneBit,
 }
-OF_THE_STORE: Final = "SIEVE"
+OF_THE_STORE: Final = "1 bit"
 
 
 # --- the store itself -------------------------------------------------------------------------------------------------
