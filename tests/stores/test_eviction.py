@@ -113,12 +113,6 @@ def test_to_be_used_spares_once_however_often(shelf: Shelf) -> None:
     assert [shelf.give_up() for _ in range(20)] == [19, *range(1, 18), 0, 20]
 
 
-def test_what_leaves_the_main_queue_leaves_no_ghost(shelf: Shelf) -> None:
-    shelf.ask_for(19, 21)
-    shelf.ask_for(0)
-    assert 0 in shelf.small
-
-
 @pytest.mark.parametrize(("name", "in_main"), [(5, True), (19, False)], ids=["main", "small"])
 def test_what_takes_the_place_of_another_stays_in_its_queue_and_was_used(
     name: int, in_main: bool, shelf: Shelf

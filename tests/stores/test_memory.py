@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -141,6 +142,15 @@ def test_what_comes_again_while_its_ghost_is_kept_is_not_on_probation() -> None:
     assert stored(store) == [30, *range(10, 28), 28]
 
 
+def test_what_went_from_the_main_queue_is_on_probation_when_it_comes_again() -> None:
+    store = full_store()
+    put(store, url(28))
+    put(store, url(31))
+    assert stored(store) == [30, 31, *range(11, 28), 28], "10 was the oldest, and not used"
+    put(store, url(10))
+    assert stored(store) == [31, 10, *range(11, 28), 28]
+
+
 def test_what_was_taken_back_in_use_is_in_use_when_it_is_made_again() -> None:
     store = full_store()
     drive(store.invalidate([make_request(url(15)).url_tag], soft=False))
@@ -204,6 +214,24 @@ def test_eviction_comes_round_where_everything_was_used() -> None:
         look_up(store, url(more))
         check_tables(store)
     assert len(store) == number
+
+
+def test_a_store_that_was_cleared_gives_its_memory_back_without_the_garbage_collector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Watched(memory._Record):
+        __slots__ = ("__weakref__",)
+
+    monkeypatch.setattr(memory, "_Record", Watched)
+    store = full_store()
+    watched = weakref.WeakSet(cast("list[Watched]", records(store)))
+    assert len(watched) == 20
+    gc.disable()
+    try:
+        drive(store.clear())
+        assert not watched
+    finally:
+        gc.enable()
 
 
 def test_what_is_larger_than_the_small_queue_is_stored_and_judged_like_the_rest() -> None:

@@ -135,9 +135,9 @@ class S3Fifo(Generic[ItemT]):
         return item.newer if item.newer is not None or item.in_main else self._main.oldest
 
     def _move_on(self, item: ItemT) -> None:
-        """Let an item begin in the main queue. A walk that is overtaken there starts again: it might never get out."""
+        """Let the oldest of a queue begin in the main one."""
         if self._hand is item:
-            self._hand = None if item.in_main else self._after(item)
+            self._hand = None  # a walk that the main queue overtakes begins again: it might never get out of there
         self._queue_of(item).remove(item)
         item.in_main = True
         self._main.append(item)
