@@ -9,26 +9,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accelerator import MemoryStore
+    from accelerator.stores.eviction import ItemT, S3Fifo, _Queue
     from accelerator.stores.memory import _Record
 
 
-def records(store: MemoryStore) -> Iterator[_Record]:
-    """Yield the records from the oldest to the newest."""
-    record = store._oldest
-    while record is not None:
-        yield record
-        record = record.newer
+def items_of(queue: _Queue[ItemT]) -> Iterator[ItemT]:
+    """Yield what stands in a queue, from the oldest to the newest."""
+    item = queue.oldest
+    while item is not None:
+        yield item
+        item = item.newer
+
+
+def records(store: MemoryStore) -> list[_Record]:
+    """Return the records of the small queue, then those of the main one, each from the oldest to the newest."""
+    return [*items_of(store._queues._small), *items_of(store._queues._main)]
 
 
 def check_tables(store: MemoryStore) -> None:
-    """Hold that queue, URLs, cells and sizes tell of the same entries."""
-    queue = list(records(store))
-    for older, newer in zip([None, *queue], [*queue, None], strict=True):
-        assert newer is None or newer.older is older
-        assert older is None or older.newer is newer
-    assert store._newest is (queue[-1] if queue else None)
-    for hand in (store._eviction_hand, store._sweep_hand):
-        assert hand is None or hand in queue
+    """Hold that queues, ghosts, URLs, cells and sizes tell of the same entries."""
+    queue = records(store)
+    check_queues(store._queues)
     stored = [record for resource in store._resources.values() for record in resource.records.values()]
     assert Counter(map(id, stored)) == Counter(map(id, queue))
     assert len(store) == len(queue)
@@ -41,3 +42,20 @@ def check_tables(store: MemoryStore) -> None:
     assert {tag: cell.entries for tag, cell in store._cells.items()} == dict(named)
     for record in queue:
         assert all(store._cells[tag] is cell for tag, cell in zip(record.entry.tags, record.cells, strict=True))
+
+
+def check_queues(queues: S3Fifo[ItemT]) -> None:
+    """Hold that the links of both queues go the same way back and forth, and that no ghost is of what is there."""
+    everything: list[ItemT] = []
+    for queue, in_main in ((queues._small, False), (queues._main, True)):
+        items = list(items_of(queue))
+        for older, newer in zip([None, *items], [*items, None], strict=True):
+            assert newer is None or newer.older is older
+        assert queue.newest is (items[-1] if items else None)
+        assert queue.size == sum(item.size for item in items)
+        assert all(item.in_main is in_main for item in items)
+        everything += items
+    assert len(queues) == len(everything)
+    assert queues._hand is None or queues._hand in everything
+    assert len(queues._ghosts) <= len(queues)
+    assert queues._ghosts.keys().isdisjoint(item.name for item in everything)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import threading
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accelerator import Lookup, MemoryStore, SyncStore
 from accelerator.stores import memory
@@ -37,6 +40,23 @@ def look_up(store: MemoryStore, url: str) -> Lookup:
 
 def url(number: int) -> str:
     return f"https://example.org/{number}"
+
+
+def stored(store: MemoryStore) -> list[int]:
+    """Return the numbers of the URLs in the small queue, then of those in the main one, oldest first."""
+    return [int(record.entry.key[2][1:]) for record in records(store)]
+
+
+def full_store() -> MemoryStore:
+    """Return a store of twenty entries: 10 to 27 in the main queue, 29 and 30 on probation, 28 known by its ghost."""
+    store = MemoryStore(20 * memory._size_of(make_entry(make_request(url(10)), 0)))
+    for number in range(10, 30):
+        put(store, url(number))
+    for number in range(10, 28):
+        look_up(store, url(number))
+    put(store, url(30))
+    assert stored(store) == [29, 30, *range(10, 28)]
+    return store
 
 
 @pytest.mark.parametrize(
@@ -107,25 +127,55 @@ def test_a_lookup_takes_no_lock() -> None:
         assert look_up(store, url(0)).entry == entry
 
 
-def test_sieve_evicts_from_the_old_end_sparing_once_what_was_used() -> None:
-    """As in the paper's figure: the hand goes on from where it evicted, and new entries do not pass it."""
-    size = memory._size_of(make_entry(make_request(url(0)), 0))
-    store = MemoryStore(5 * size)
+def test_a_hit_keeps_its_entry_and_what_was_asked_for_once_goes_first() -> None:
+    store = full_store()
+    look_up(store, url(29))
+    put(store, url(31))
+    assert stored(store) == [30, 31, *range(11, 28), 29], "29 stays, and so the oldest of the main queue goes"
+    put(store, url(32))
+    assert stored(store) == [31, 32, *range(11, 28), 29], "30 goes"
 
-    def stored() -> list[int]:
-        return [int(record.entry.key[2][1:]) for record in records(store)]
 
-    for number in range(5):
+def test_what_comes_again_while_its_ghost_is_kept_is_not_on_probation() -> None:
+    store = full_store()
+    put(store, url(28))
+    assert stored(store) == [30, *range(10, 28), 28]
+
+
+def test_what_went_from_the_main_queue_is_on_probation_when_it_comes_again() -> None:
+    store = full_store()
+    put(store, url(28))
+    put(store, url(31))
+    assert stored(store) == [30, 31, *range(11, 28), 28], "10 was the oldest, and not used"
+    put(store, url(10))
+    assert stored(store) == [31, 10, *range(11, 28), 28]
+
+
+def test_what_was_taken_back_in_use_is_in_use_when_it_is_made_again() -> None:
+    store = full_store()
+    drive(store.invalidate([make_request(url(15)).url_tag], soft=False))
+    put(store, url(15))
+    assert stored(store) == [29, 30, *range(10, 15), *range(16, 28), 15]
+
+
+def test_what_was_swept_in_use_is_in_use_when_it_is_made_again() -> None:
+    store = full_store()
+    drive(store.invalidate([make_request(url(15)).url_tag], soft=False))
+    for number in range(31, 41):
         put(store, url(number))
-    for number in (0, 1, 3):
-        look_up(store, url(number))
-    put(store, url(5))
-    assert stored() == [0, 1, 3, 4, 5], "0 and 1 were used, 2 was not"
-    look_up(store, url(0))
-    put(store, url(6))
-    assert stored() == [0, 1, 3, 5, 6], "the hand spared 3, then came to 4"
-    put(store, url(7))
-    assert stored() == [0, 1, 3, 6, 7], "it goes on to 5, whatever stands behind it"
+    assert 15 not in stored(store)
+    put(store, url(15))
+    assert stored(store)[-1] == 15
+    assert records(store)[-1].in_main
+
+
+def test_a_store_that_was_cleared_begins_anew() -> None:
+    store = full_store()
+    drive(store.clear())
+    assert (stored(store), store.size, len(store)) == ([], 0, 0)
+    put(store, url(28))
+    assert not records(store)[0].in_main, "no ghost is left: what is used by the time it is full again joins the rest"
+    check_tables(store)
 
 
 def test_a_scan_does_not_drive_out_what_is_used() -> None:
@@ -164,6 +214,60 @@ def test_eviction_comes_round_where_everything_was_used() -> None:
         look_up(store, url(more))
         check_tables(store)
     assert len(store) == number
+
+
+def test_a_store_that_was_cleared_gives_its_memory_back_without_the_garbage_collector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Watched(memory._Record):
+        __slots__ = ("__weakref__",)
+
+    monkeypatch.setattr(memory, "_Record", Watched)
+    store = full_store()
+    watched = weakref.WeakSet(cast("list[Watched]", records(store)))
+    assert len(watched) == 20
+    gc.disable()
+    try:
+        drive(store.clear())
+        assert not watched
+    finally:
+        gc.enable()
+
+
+def test_what_is_larger_than_the_small_queue_is_stored_and_judged_like_the_rest() -> None:
+    store = full_store()
+    half = put(store, url(31), body=b"x" * (store.size // 2))
+    assert store.size <= store._max_bytes
+    assert look_up(store, url(31)).entry == half
+    put(store, url(32))
+    assert {27, 31, 32} <= set(stored(store)), "the large one was used"
+    check_tables(store)
+
+
+def test_what_fills_the_store_alone_is_stored() -> None:
+    store = full_store()
+    body = b"x" * (store._max_bytes - memory._size_of(make_entry(make_request(url(31)), 0, body=b"")))
+    put(store, url(31), body=body)
+    assert (stored(store), store.size) == ([31], store._max_bytes)
+    put(store, url(32))
+    assert stored(store) == [32]
+    check_tables(store)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from([0, 0, 100, 3000, 9000, 20_000]), st.booleans())))
+def test_the_bound_holds_whatever_comes_and_is_used(steps: list[tuple[int, int, bool]]) -> None:
+    store = MemoryStore(20_000)
+    for number, length, is_used in steps:
+        request = make_request(url(number))
+        entry = make_entry(request, drive(store.lookup(request)).mark, body=bytes(length))
+        is_stored = drive(store.commit(entry))
+        assert is_stored == (memory._size_of(entry) <= 20_000)
+        if is_stored:
+            assert number in stored(store)
+        if is_used:
+            look_up(store, url(number // 2))
+        assert store.size <= 20_000
+        check_tables(store)
 
 
 def test_what_is_larger_than_the_store_is_not_stored() -> None:
@@ -250,6 +354,7 @@ def test_a_log_that_was_cut_refuses_the_fills_that_it_cannot_judge(monkeypatch: 
     assert not drive(store.commit(entry))
 
 
+@pytest.mark.parametrize("turns", [1, 3], ids=["not full", "full, with ghosts"])
 @pytest.mark.parametrize(
     ("body", "tags", "lines", "name"),
     [
@@ -262,7 +367,9 @@ def test_a_log_that_was_cut_refuses_the_fills_that_it_cannot_judge(monkeypatch: 
     ],
     ids=["small", "usual", "many tags", "many lines", "tags of wide characters", "long tags"],
 )
-def test_what_is_accounted_is_what_is_taken_within_a_factor_of_two(body: int, tags: int, lines: int, name: str) -> None:
+def test_what_is_accounted_is_what_is_taken_within_a_factor_of_two(
+    body: int, tags: int, lines: int, name: str, turns: int
+) -> None:
     def fill(store: MemoryStore, count: int) -> None:
         for number in range(count):
             put(
@@ -273,17 +380,19 @@ def test_what_is_accounted_is_what_is_taken_within_a_factor_of_two(body: int, ta
                 headers=tuple((b"x-%d" % line, b"value %d %d" % (number, line)) for line in range(lines)),
             )
 
-    fill(MemoryStore(), 10)  # what is made once is not counted
+    few = MemoryStore()
+    fill(few, 10)  # what is made once is not counted
     gc.collect()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        store = MemoryStore()
-        fill(store, 300)
+        store = MemoryStore(31 * few.size)
+        fill(store, 300 * turns)
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
+    assert (len(store._queues._ghosts) > 250) == (turns > 1)
     assert 0.5 < taken / store.size < 1.1
 
 

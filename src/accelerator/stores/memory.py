@@ -1,4 +1,4 @@
-"""The store in this process: positions and cells for the invalidation rule, SIEVE for the bound in bytes.
+"""The store in this process: positions and cells for the invalidation rule, S3-FIFO for the bound in bytes.
 
 Lookups take no lock, from whichever thread: they read one dictionary, then compare integers. Everything else holds the
 lock, and publishes the new position last: who reads it sees the cells as they are at that position, or later.
@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from accelerator.stores import Lookup, Store
+from accelerator.stores.eviction import Item, S3Fifo
 from accelerator.tagging import ALL
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from accelerator.entry import Entry, Key, Request, Vary
 
-ENTRY_BYTES: Final = 1050
-"""What an entry takes beyond its texts: objects, tables and links, as measured in the tests."""
+ENTRY_BYTES: Final = 1300
+"""What an entry takes beyond its texts: objects, tables, links and one ghost, as measured in the tests."""
 
 LINE_BYTES: Final = 136
 """What a header line takes beyond its texts."""
@@ -46,19 +47,16 @@ class _Cell:
         self.entries = 0
 
 
-class _Record:
-    """An entry in its place: in the table of its URL and in the queue of all."""
+class _Record(Item):
+    """An entry in its place: in the table of its URL and in a queue."""
 
-    __slots__ = ("cells", "checked", "entry", "newer", "older", "size", "used")
+    __slots__ = ("cells", "checked", "entry")
 
     def __init__(self, entry: Entry, cells: tuple[_Cell, ...], checked: int, size: int) -> None:
+        super().__init__(hash((entry.key, entry.vary, entry.selected_by)), size)
         self.entry = entry
         self.cells = cells
         self.checked = checked  # a position up to which the entry is known to be fresh, -1 if it is not
-        self.size = size
-        self.used = False
-        self.newer: _Record | None = None
-        self.older: _Record | None = None
 
 
 class _Resource:
@@ -101,16 +99,12 @@ class MemoryStore(Store):
     def _reset(self) -> None:
         self._resources: dict[Key, _Resource] = {}
         self._cells: dict[str, _Cell] = {}
+        self._queues: S3Fifo[_Record] = S3Fifo(self._max_bytes)
         self._size = 0
-        self._length = 0
-        self._newest: _Record | None = None
-        self._oldest: _Record | None = None
-        self._eviction_hand: _Record | None = None
-        self._sweep_hand: _Record | None = None
 
     def __len__(self) -> int:
         """Return the number of entries."""
-        return self._length
+        return len(self._queues)
 
     @property
     def size(self) -> int:
@@ -155,8 +149,8 @@ class MemoryStore(Store):
                     return False
                 self._remove(old)
             while self._size + size > self._max_bytes:
-                self._remove(self._next_victim())
-            self._insert(entry, size)
+                self._evict()
+            self._insert(entry, size, old)
             return True
 
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
@@ -172,10 +166,10 @@ class MemoryStore(Store):
                     cell.hard = position
             self._position = position
             if ALL in tags and not soft:
-                oldest = self._oldest
+                queues = self._queues
                 self._reset()
         if ALL in tags and not soft:
-            _unlink_all(oldest)
+            queues.dissolve()
 
     # --- under the lock -----------------------------------------------------------------------------------------------
 
@@ -190,7 +184,7 @@ class MemoryStore(Store):
         """Whether a tag was invalidated hard after the entry's mark. The log knows all that came after its floor."""
         return any(self._log.get(tag, (0, 0))[0] > entry.mark for tag in entry.tags)
 
-    def _insert(self, entry: Entry, size: int) -> None:
+    def _insert(self, entry: Entry, size: int, old: _Record | None) -> None:
         cells = tuple(self._cells.get(tag) or self._new_cell(tag) for tag in entry.tags)
         for cell in cells:
             cell.entries += 1
@@ -203,21 +197,15 @@ class MemoryStore(Store):
         resource.records[entry.vary, entry.selected_by] = record
         resource.varies = (entry.vary, *(vary for vary in resource.varies if vary != entry.vary))
         self._resources[entry.key] = resource
-        record.older = self._newest
-        if self._newest is not None:
-            self._newest.newer = record
-        else:
-            self._oldest = record
-        self._newest = record
+        self._queues.add(record, old)
         self._size += size
-        self._length += 1
 
     def _new_cell(self, tag: str) -> _Cell:
         """Make a cell at the logged positions: what was dropped from the log is not after any mark still accepted."""
         cell = self._cells[tag] = _Cell(*self._log.get(tag, (0, 0)))
         return cell
 
-    def _remove(self, record: _Record) -> None:
+    def _remove(self, record: _Record, *, leave_ghost: bool = False) -> None:
         entry = record.entry
         resource = self._resources[entry.key]
         del resource.records[entry.vary, entry.selected_by]
@@ -229,44 +217,21 @@ class MemoryStore(Store):
             cell.entries -= 1
             if not cell.entries:
                 del self._cells[tag]
-        self._unlink(record)
+        self._queues.remove(record, leave_ghost=leave_ghost)
         self._size -= record.size
-        self._length -= 1
 
-    def _unlink(self, record: _Record) -> None:
-        if self._eviction_hand is record:
-            self._eviction_hand = record.newer
-        if self._sweep_hand is record:
-            self._sweep_hand = record.newer
-        if record.newer is not None:
-            record.newer.older = record.older
-        else:
-            self._newest = record.older
-        if record.older is not None:
-            record.older.newer = record.newer
-        else:
-            self._oldest = record.newer
-        record.newer = record.older = None
-
-    def _next_victim(self) -> _Record:
-        """SIEVE (NSDI 2024): the hand goes from old to new, spares once what was used, and stays where it evicted."""
-        record = self._eviction_hand or self._oldest
-        while record is not None and record.used:
-            record.used = False
-            record = record.newer or self._oldest
-        assert record is not None, "the bound is exceeded, so there is an entry"  # noqa: S101 - an invariant
-        self._eviction_hand = record
-        return record
+    def _evict(self) -> None:
+        record = self._queues.next_victim()
+        self._remove(record, leave_ghost=not record.in_main)
 
     def _sweep(self, now: float) -> None:
         """Drop what is past use, a little with each commit: expired, or taken back."""
         for _ in range(SWEEP):
-            record = self._sweep_hand or self._oldest
+            record = self._queues.walk()
             if record is None:
                 return
-            self._sweep_hand = record.newer
             if now > record.entry.useful_until or not _is_usable(record):
-                self._remove(record)
+                self._remove(record, leave_ghost=True)  # what is made again is not new
 
 
 def _is_usable(record: _Record) -> bool:
@@ -280,10 +245,3 @@ def _size_of(entry: Entry) -> int:
     texts += sum(len(part) for part in entry.key if isinstance(part, str | bytes))
     texts += sum(len(value) for value in entry.selected_by if value)
     return ENTRY_BYTES + texts + sum(TAG_BYTES + len(tag) * (1 if tag.isascii() else 4) for tag in entry.tags)
-
-
-def _unlink_all(record: _Record | None) -> None:
-    """Undo the links of a queue that nobody uses any more, so that its memory goes at once."""
-    while record is not None:
-        newer, record.newer, record.older = record.newer, None, None
-        record = newer

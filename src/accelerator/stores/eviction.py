@@ -1,0 +1,143 @@
+"""S3-FIFO (SOSP 2023) with one bit: what a full store gives up. A hit sets the bit of its item, and moves nothing.
+
+What is new stands in a small queue, on probation. Once it is the oldest there it joins the main queue if it was used,
+and goes otherwise, leaving a ghost: its name. What comes again while its ghost is kept joins the main queue at once.
+The oldest in the main queue begins there anew if it was used, and goes otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from typing import Self
+
+SMALL_QUEUE: Final = 10
+"""The small queue has room for one part in so many."""
+
+
+class Item:
+    """What stands in a queue."""
+
+    __slots__ = ("in_main", "name", "newer", "older", "size", "used")
+
+    def __init__(self, name: int, size: int) -> None:
+        self.name = name  # the same when it comes again
+        self.size = size
+        self.used = False
+        self.in_main = False
+        self.newer: Self | None = None
+        self.older: Self | None = None
+
+
+ItemT = TypeVar("ItemT", bound=Item)
+
+
+class _Queue(Generic[ItemT]):
+    """Items in the order in which they came."""
+
+    __slots__ = ("newest", "oldest", "size")
+
+    def __init__(self) -> None:
+        self.newest: ItemT | None = None
+        self.oldest: ItemT | None = None
+        self.size = 0
+
+    def append(self, item: ItemT) -> None:
+        item.older = self.newest
+        if self.newest is not None:
+            self.newest.newer = item
+        else:
+            self.oldest = item
+        self.newest = item
+        self.size += item.size
+
+    def remove(self, item: ItemT) -> None:
+        if item.newer is not None:
+            item.newer.older = item.older
+        else:
+            self.newest = item.older
+        if item.older is not None:
+            item.older.newer = item.newer
+        else:
+            self.oldest = item.newer
+        item.newer = item.older = None
+        self.size -= item.size
+
+
+class S3Fifo(Generic[ItemT]):
+    """The queues and the ghosts of a store. Whoever calls holds the store's lock; only `used` is set without it."""
+
+    def __init__(self, max_size: int) -> None:
+        self._small_size = max_size // SMALL_QUEUE
+        self._small: _Queue[ItemT] = _Queue()
+        self._main: _Queue[ItemT] = _Queue()
+        self._ghosts: OrderedDict[int, None] = OrderedDict()  # never more than items, which account for them
+        self._length = 0
+        self._hand: ItemT | None = None  # of the walk
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return self._length
+
+    def add(self, item: ItemT, replaced: ItemT | None) -> None:
+        """Put a new item in, on probation unless it comes again. To take the place of another is to be used."""
+        if replaced is not None:
+            item.in_main, item.used = replaced.in_main, True
+        elif item.name in self._ghosts:
+            del self._ghosts[item.name]
+            item.in_main = True
+        self._queue_of(item).append(item)
+        self._length += 1
+
+    def remove(self, item: ItemT, *, leave_ghost: bool = False) -> None:
+        """Take an item out."""
+        if self._hand is item:
+            self._hand = self._after(item)
+        self._queue_of(item).remove(item)
+        self._length -= 1
+        if leave_ghost:
+            self._ghosts[item.name] = None
+        while len(self._ghosts) > self._length:
+            self._ghosts.popitem(last=False)
+
+    def next_victim(self) -> ItemT:
+        """Find the item to give up, and move on what was used."""
+        while True:
+            is_small = self._small.size >= self._small_size or self._main.oldest is None
+            item = self._small.oldest if is_small else self._main.oldest
+            assert item is not None, "the bound is exceeded, so there is an item"  # noqa: S101 - an invariant
+            if not item.used:
+                return item
+            item.used = False
+            self._move_on(item)
+
+    def walk(self) -> ItemT | None:
+        """Return one item after another, round and round: those of the small queue, then those of the main one."""
+        item = self._hand or self._small.oldest or self._main.oldest
+        if item is not None:
+            self._hand = self._after(item)
+        return item
+
+    def dissolve(self) -> None:
+        """Undo the links of what nobody uses any more, so that its memory goes at once."""
+        for queue in (self._small, self._main):
+            item = queue.oldest
+            while item is not None:
+                newer, item.newer, item.older = item.newer, None, None
+                item = newer
+
+    def _queue_of(self, item: ItemT) -> _Queue[ItemT]:
+        return self._main if item.in_main else self._small
+
+    def _after(self, item: ItemT) -> ItemT | None:
+        return item.newer if item.newer is not None or item.in_main else self._main.oldest
+
+    def _move_on(self, item: ItemT) -> None:
+        """Let the oldest of a queue begin in the main one."""
+        if self._hand is item:
+            self._hand = None  # a walk that the main queue overtakes begins again: it might never get out of there
+        self._queue_of(item).remove(item)
+        item.in_main = True
+        self._main.append(item)
