@@ -85,7 +85,7 @@ class _MarksAtStoring(RedisStore):
     async def commit(self, entry: Entry) -> bool:
         values, identity = await self._link().read([self._meta_key])
         meta = redis_store._read_meta(values[self._meta_key], identity)  # noqa: SLF001 - it is there to be broken
-        object.__setattr__(entry, "mark", redis_store._mark(meta.incarnation, meta.position) if meta else entry.mark)  # noqa: SLF001
+        object.__setattr__(entry, "mark", meta.mark if meta else entry.mark)
         return await super().commit(entry)
 
 
