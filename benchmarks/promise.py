@@ -85,7 +85,7 @@ class _MarksAtStoring(RedisStore):
     async def commit(self, entry: Entry) -> bool:
         values, identity = await self._link().read([self._meta_key])
         meta = redis_store._read_meta(values[self._meta_key], identity)  # noqa: SLF001 - it is there to be broken
-        object.__setattr__(entry, "mark", redis_store._mark(meta.incarnation, meta.position) if meta else entry.mark)  # noqa: SLF001
+        object.__setattr__(entry, "mark", meta.mark if meta else entry.mark)
         return await super().commit(entry)
 
 
@@ -249,8 +249,7 @@ class Check:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.is_over.wait(), self.plan.seconds)
             self.is_over.set()
-            with suppress(RedisError), self.redis.client() as admin:
-                self.report.evicted = admin.info("stats")["evicted_keys"]
+            self._count_evicted()
             for worker in self.workers:
                 worker.signal(signal.SIGCONT)
 
@@ -308,6 +307,11 @@ class Check:
         self.redis.socket.replace(self.address)
         self.redis.socket = self.address
 
+    def _count_evicted(self) -> None:
+        """Add what this server evicted, before it ends."""
+        with suppress(RedisError), self.redis.client() as admin:
+            self.report.evicted += admin.info("stats")["evicted_keys"]
+
     async def _break(self, fault: str, seed: float) -> None:
         """Do it at random moments."""
         chance = random.Random(seed)  # noqa: S311 - no secret
@@ -334,6 +338,7 @@ class Check:
 
     async def _kill(self, chance: random.Random) -> None:
         """Kill Redis, and start it empty."""
+        self._count_evicted()
         self.redis.kill()
         await asyncio.sleep(chance.random() * 0.3)
         await asyncio.to_thread(self.redis.start)
@@ -359,6 +364,7 @@ class Check:
                 await asyncio.sleep(0.01)
             admin.replicaof("NO", "ONE")
         await asyncio.sleep(0.1 + chance.random() * 0.2)
+        self._count_evicted()
         self.redis.kill()
         former, self.redis = self.redis, replica
         self._move_in()

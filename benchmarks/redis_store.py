@@ -91,7 +91,7 @@ def request_to(app: Application | Any) -> Callable[[], Awaitable[object]]:
     return lambda: app(scope(), receive, send)
 
 
-def request_to_many(app: Application) -> Callable[[], Awaitable[object]]:
+def request_to_many(app: Application | Any) -> Callable[[], Awaitable[object]]:
     """Return what makes a request of one of many URLs, each after the other."""
     numbers = itertools.cycle(range(64))
     return lambda: app(scope(f"page={next(numbers)}"), receive, send)
@@ -134,6 +134,7 @@ async def compare(server: RedisServer, rounds: int) -> None:
         "hit": request_to(cached),
         "hit, 64 URLs in turn": request_to_many(cached),
         "Litestar, response cache on Redis": request_to(litestar),
+        "the same, 64 URLs in turn": request_to_many(litestar),
         "redis-py, GET": lambda: client.get("key:0"),
         "redis-py, MGET of 8": lambda: client.mget([f"key:{number}" for number in range(8)]),
         "no cache": request_to(hello),

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 import msgpack
 from redis.asyncio import ConnectionPool, Redis
@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 
 from accelerator.stores import InvalidationError, Lookup, Store
 from accelerator.stores.binary import POSITION_OFFSET, Component, pack, unpack
+from accelerator.stores.decoded import Decoded
 from accelerator.stores.pending import Pending, judge
 from accelerator.stores.redis_link import FAILURES, Link
 from accelerator.stores.redis_scripts import COMMIT, INVALIDATE, RENEW
@@ -53,12 +54,15 @@ REPEAT_SECONDS: Final = (0.1, 0.3, 1.0, 3.0)
 _META: Final = re.compile(rb"([0-9a-f]{16}) (\d+) (\d+) (\d+) (\S+)")
 _RECORD: Final = re.compile(rb"([0-9a-f]{16}) (\d+) (\d+)")
 
+_Place: TypeAlias = "tuple[bytes, Vary, tuple[bytes | None, ...]]"
+"""Where an entry may be: its key, the fields by which it is chosen, and their values."""
+
 
 class _Meta(NamedTuple):
-    """What the server keeps of the partition: its order, and the positions of `@all`."""
+    """What the server keeps of the partition: its order, `mark` for who reads it now, and the positions of `@all`."""
 
+    mark: tuple[Component]
     incarnation: bytes
-    position: int
     hard: int
     soft: int
 
@@ -72,18 +76,54 @@ class _Seen(NamedTuple):
     missing: tuple[bytes, ...] = ()
 
 
+class _Stored:
+    """An entry as its bytes say, the keys of its tags' records, and what those said last.
+
+    Attributes:
+        entry: the entry.
+        records: the keys.
+        judged: what was read of meta and records when it was last judged, and the verdict.
+    """
+
+    __slots__ = ("entry", "judged", "records")
+
+    def __init__(self, entry: Entry, records: tuple[bytes, ...]) -> None:
+        self.entry = entry
+        self.records = records
+        self.judged: tuple[object, _Seen | None] = (None, None)
+
+    def judge(self, read: list[bytes | None], meta: _Meta) -> _Seen:
+        """Compare the mark with the records read, unless they are what they were the last time."""
+        basis = (meta.incarnation, meta.hard, meta.soft, read)
+        last, seen = self.judged  # at once: another thread may judge meanwhile
+        if seen is None or last != basis:
+            seen = _Seen(self.entry, *_compare(self.entry, read, meta))
+            self.judged = basis, seen
+        return seen
+
+
 class _Memo(NamedTuple):
     """What was last seen of a URL, so that one trip brings all that a lookup needs: a guess, never trusted.
 
     Attributes:
-        url: its name in keys.
+        key: what is asked for.
+        entries: what the keys of its entries begin with.
+        varies_key: the key of what its responses vary on.
+        variants_key: the key of its variants.
         varies: what its responses vary on, the newest first.
         records: by the key of an entry, the keys of its tags' records.
     """
 
-    url: bytes
+    key: Key
+    entries: bytes
+    varies_key: bytes
+    variants_key: bytes
     varies: tuple[Vary, ...]
     records: dict[bytes, tuple[bytes, ...]]
+
+    def place(self, vary: Vary, selected_by: tuple[bytes | None, ...]) -> _Place:
+        """Return where the entry is that is chosen so."""
+        return self.entries + (_name((vary, selected_by)) if vary else b""), vary, selected_by
 
     def with_records(self, key: bytes, records: tuple[bytes, ...]) -> _Memo:
         """Return a memo that also knows the records of an entry."""
@@ -118,6 +158,7 @@ class RedisStore(Store):
         self._log_key = self._partition + b"log"
         self._links: dict[asyncio.AbstractEventLoop, Link] = {}
         self._memos: dict[Key, _Memo] = {}
+        self._decoded: Decoded[_Stored] = Decoded()
         self._pending = Pending()
         self._running: set[asyncio.Task[None]] = set()
         self._repeater: asyncio.Task[None] | None = None
@@ -165,56 +206,64 @@ class RedisStore(Store):
         self._see_to_pending()
         kept = self._pending.kept  # as it is now: what is settled later may not have been when Redis was read
         memo = self._memo(request.key)
-        mark = None
         for _ in range(MAX_TRIPS):
-            places = [self._entry_key(memo, vary, request.selects(vary)) for vary in memo.varies]
-            records = [record for key in places for record in memo.records.get(key, ())]
-            values, identity = await self._link().read([self._meta_key, self._varies_key(memo), *places, *records])
+            places = [memo.place(vary, request.selects(vary)) for vary in memo.varies]
+            keys = [self._meta_key, memo.varies_key]
+            for key, _, _ in places:
+                keys += (key, *memo.records.get(key, ()))
+            values, identity = await self._link().read(keys)
             meta = values.made.get(self._meta_key) or _read_meta(values[self._meta_key], identity)
             if meta is None:
                 return await self._begin_anew()
             values.made[self._meta_key] = meta
-            mark = mark or _mark(meta.incarnation, meta.position)
-            found = self._judge(request, memo, values, meta, kept)
+            found = self._judge(memo, places, values, meta, kept)
             if isinstance(found, Lookup):
-                return found._replace(mark=mark)
-            memo = self._remember(request.key, found)
+                return found
+            memo = self._remember(found)
+            mark = meta.mark
         return Lookup(None, mark, False, None)
 
-    def _judge(self, request: Request, memo: _Memo, values: Values, meta: _Meta, kept: Kept) -> Lookup | _Memo:
+    def _judge(self, memo: _Memo, places: Iterable[_Place], values: Values, meta: _Meta, kept: Kept) -> Lookup | _Memo:
         """Find the usable entry in what was read, or return a better memo for another trip if too little was."""
-        varies = _read_varies(values[self._varies_key(memo)])
+        varies = _read_varies(values[memo.varies_key])
         if (varies or ((),)) != memo.varies:
             return memo._replace(varies=varies or ((),))
         last_vary = varies[0] if varies else None
-        for vary in memo.varies:
-            selected_by = request.selects(vary)
-            key = self._entry_key(memo, vary, selected_by)
+        for key, vary, selected_by in places:
             seen = values.made.get(key) or self._see(key, values, meta)
             entry = seen.entry
-            if entry is None or (entry.key, entry.vary, entry.selected_by) != (request.key, vary, selected_by):
+            if entry is None or (entry.key, entry.vary, entry.selected_by) != (memo.key, vary, selected_by):
                 continue
             if seen.missing:
                 return memo.with_records(key, seen.missing)
             last_vary = vary if last_vary is None else last_vary
             taken_back, made_stale = judge(kept, entry.tags)
             if seen.is_usable and not taken_back:
-                return Lookup(entry, None, made_stale or not seen.is_fresh, vary)
-        return Lookup(None, None, False, last_vary)
+                return Lookup(entry, meta.mark, made_stale or not seen.is_fresh, vary)
+        return Lookup(None, meta.mark, False, last_vary)
 
     def _see(self, key: bytes, values: Values, meta: _Meta) -> _Seen:
         """Judge an entry by what was read, once for all that share it."""
-        entry = unpack(values[key] or b"")
-        if entry is None:
+        stored = self._decode(key, values[key] or b"")
+        if stored is None:
             seen = _Seen(None)
         else:
-            records = self._record_keys(entry.tags)
-            if values.keys() >= set(records):
-                seen = _Seen(entry, *_compare(entry, [values[record] for record in records], meta))
-            else:
-                seen = _Seen(entry, missing=records)
+            try:
+                seen = stored.judge([values[record] for record in stored.records], meta)
+            except KeyError:
+                seen = _Seen(stored.entry, missing=stored.records)
         values.made[key] = seen
         return seen
+
+    def _decode(self, key: bytes, value: bytes) -> _Stored | None:
+        """Read the bytes of an entry, unless they are what its key had before."""
+        stored = self._decoded.get(key, value)
+        if stored is None:
+            entry = unpack(value)
+            if entry is not None:
+                stored = _Stored(entry, self._record_keys(entry.tags))
+                self._decoded.keep(key, value, stored)
+        return stored
 
     async def _begin_anew(self) -> Lookup:
         """Start the order of this server, unless somebody else just has: all that was stored before is not usable."""
@@ -224,10 +273,15 @@ class RedisStore(Store):
         return Lookup(None, _mark(incarnation, position), False, None)
 
     def _memo(self, key: Key) -> _Memo:
-        return self._memos.get(key) or _Memo(_name(key), ((),), {})
+        return self._memos.get(key) or self._new_memo(key)
 
-    def _remember(self, key: Key, memo: _Memo) -> _Memo:
-        self._memos[key] = memo
+    def _new_memo(self, key: Key) -> _Memo:
+        url = _name(key)
+        entries, varies_key, variants_key = (b"%s%s:{%s}" % (self._prefix, kind, url) for kind in (b"e", b"u", b"v"))
+        return _Memo(key, entries + b":", varies_key, variants_key, ((),), {})
+
+    def _remember(self, memo: _Memo) -> _Memo:
+        self._memos[memo.key] = memo
         if len(self._memos) > MAX_MEMOS:
             self._memos.pop(next(iter(self._memos)), None)
         return memo
@@ -245,11 +299,11 @@ class RedisStore(Store):
             return False
         memo = self._memo(entry.key)
         (mark,) = cast("tuple[Component, ...]", entry.mark)
-        key = self._entry_key(memo, entry.vary, entry.selected_by)
+        key, _, _ = memo.place(entry.vary, entry.selected_by)
         records = self._record_keys(entry.tags)
         stored = await self._link().run(
             COMMIT,
-            [self._meta_key, self._log_key, key, self._varies_key(memo), self._variants_key(memo), *records],
+            [self._meta_key, self._log_key, key, memo.varies_key, memo.variants_key, *records],
             _random_incarnation(),
             [
                 max(KEEP_META, lifetime),
@@ -263,7 +317,7 @@ class RedisStore(Store):
                 *_named(entry.tags),
             ],
         )
-        self._remember(entry.key, memo.with_records(key, records))
+        self._remember(memo.with_records(key, records))
         return bool(stored)
 
     # --- invalidation -------------------------------------------------------------------------------------------------
@@ -327,15 +381,6 @@ class RedisStore(Store):
 
     # --- keys ---------------------------------------------------------------------------------------------------------
 
-    def _entry_key(self, memo: _Memo, vary: Vary, selected_by: tuple[bytes | None, ...]) -> bytes:
-        return b"%se:{%s}:%s" % (self._prefix, memo.url, _name((vary, selected_by)) if vary else b"")
-
-    def _varies_key(self, memo: _Memo) -> bytes:
-        return b"%su:{%s}" % (self._prefix, memo.url)
-
-    def _variants_key(self, memo: _Memo) -> bytes:
-        return b"%sv:{%s}" % (self._prefix, memo.url)
-
     def _record_keys(self, tags: Iterable[str]) -> tuple[bytes, ...]:
         return tuple(b"%st:%s" % (self._partition, tag) for tag in _named(tags))
 
@@ -368,7 +413,7 @@ def _read_meta(value: bytes | None, identity: bytes) -> _Meta | None:
     found = _META.fullmatch(value or b"")
     if found is None or found[5] != identity:
         return None
-    return _Meta(found[1], int(found[2]), int(found[3]), int(found[4]))
+    return _Meta(_mark(found[1], int(found[2])), found[1], int(found[3]), int(found[4]))
 
 
 def _read_varies(value: bytes | None) -> tuple[Vary, ...] | None:
@@ -380,9 +425,8 @@ def _read_varies(value: bytes | None) -> tuple[Vary, ...] | None:
 
 def _compare(entry: Entry, records: list[bytes | None], meta: _Meta) -> tuple[bool, bool]:
     """Tell whether an entry is usable, and whether no soft invalidation took it back."""
-    component = cast("tuple[Component, ...]", entry.mark)[0]
-    mark = component.position
-    if component.incarnation.hex().encode() != meta.incarnation or meta.hard > mark:
+    _, incarnation, mark = cast("tuple[Component, ...]", entry.mark)[0]
+    if incarnation != meta.mark[0].incarnation or meta.hard > mark:
         return False, False
     is_fresh = meta.soft <= mark
     for record in records:

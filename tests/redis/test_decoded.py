@@ -1,0 +1,164 @@
+"""What was read before is not decoded again; whether it may be used is asked of the server each time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from accelerator.stores import decoded
+from accelerator.stores import redis as redis_store
+from accelerator.stores.binary import unpack
+from accelerator.stores.decoded import Decoded
+from tests.redis.support import OpenStore, entry_key, fill, record_key, request_of, state
+
+if TYPE_CHECKING:
+    from accelerator import RedisStore
+    from accelerator.demo.redis_server import RedisServer
+    from accelerator.entry import Entry
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table() -> Decoded[str]:
+    return Decoded()
+
+
+def test_a_key_has_what_was_made_of_these_very_bytes(table: Decoded[str]) -> None:
+    table.keep(b"key", b"value", "made")
+    assert table.get(b"key", bytes(bytearray(b"value"))) == "made"
+    assert table.get(b"key", b"other") is None
+    assert table.get(b"other", b"value") is None
+
+
+def test_a_key_keeps_its_last_value_only(table: Decoded[str]) -> None:
+    table.keep(b"key", b"old", "of the old")
+    table.keep(b"key", b"new", "of the new")
+    assert table.get(b"key", b"old") is None
+    assert table.get(b"key", b"new") == "of the new"
+
+
+def kept(table: Decoded[str], value: bytes = b"v") -> str:
+    return "".join(letter for letter in "abcdefgh" if table.get(letter.encode(), value))
+
+
+def test_of_too_many_values_those_used_longest_ago_go(table: Decoded[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoded, "MAX_VALUES", 3)
+    for letter in "abc":
+        table.keep(letter.encode(), b"v", letter)
+    assert table.get(b"a", b"v") == "a"
+    table.keep(b"d", b"v", "d")
+    assert kept(table) == "acd"
+
+
+def test_the_bytes_of_all_values_are_bounded(table: Decoded[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is replaced or went does not count any more."""
+    monkeypatch.setattr(decoded, "MAX_BYTES", 80)
+    for _ in range(3):
+        for letter in "abcdefgh":
+            table.keep(letter.encode(), b"0123456789", letter)
+            assert table.get(letter.encode(), b"0123456789") == letter
+    assert kept(table, b"0123456789") == "abcdefgh"
+    table.keep(b"more", b"0", "more")
+    assert kept(table, b"0123456789") == "bcdefgh"
+
+
+def test_a_value_that_would_push_out_many_is_not_kept(table: Decoded[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoded, "MAX_BYTES", 80)
+    table.keep(b"a", b"v", "a")
+    table.keep(b"large", b"0123456789A", "large")
+    assert table.get(b"large", b"0123456789A") is None
+    assert kept(table) == "a"
+
+
+# --- the store --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(server: RedisServer, prefix: str, open_store: OpenStore) -> RedisStore:
+    return open_store(server.url, prefix)
+
+
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies of the entries that were decoded."""
+    bodies: list[bytes] = []
+
+    def note(value: bytes) -> Entry | None:
+        entry = unpack(value)
+        bodies.append(entry.body if entry is not None else b"")
+        return entry
+
+    monkeypatch.setattr(redis_store, "unpack", note)
+    return bodies
+
+
+@pytest.mark.anyio
+async def test_what_did_not_change_is_decoded_once(store: RedisStore, unpacked: list[bytes]) -> None:
+    await fill(store, "x", body=b"one")
+    assert [await state(store) for _ in range(3)] == ["fresh"] * 3
+    assert unpacked == [b"one"]
+
+
+@pytest.mark.anyio
+async def test_what_another_process_changed_is_decoded_anew(
+    store: RedisStore, server: RedisServer, prefix: str, open_store: OpenStore, unpacked: list[bytes]
+) -> None:
+    await fill(store, "x", body=b"one")
+    assert await state(store) == "fresh"
+    await fill(open_store(server.url, prefix), "x", body=b"two")
+    found = await store.lookup(request_of())
+    assert found.entry is not None
+    assert found.entry.body == b"two"
+    assert unpacked[0] == b"one"
+    assert unpacked[-1] == b"two"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("loss", ["record", "meta", "entry", "hard", "all"])
+async def test_what_is_decoded_is_missing_all_the_same_when_it_may_not_be_used(
+    store: RedisStore, server: RedisServer, prefix: str, open_store: OpenStore, loss: str
+) -> None:
+    """It was seen as fresh just now; what is lost or taken back is so by somebody else."""
+    other = open_store(server.url, prefix)
+    await fill(store, "x")
+    assert [await state(store) for _ in range(2)] == ["fresh"] * 2
+    if loss == "hard":
+        await other.invalidate_tag("x")
+    elif loss == "all":
+        await other.clear()
+    else:
+        keys = {"record": record_key(store, "x"), "meta": store._meta_key, "entry": entry_key(store, request_of())}
+        with server.client() as admin:
+            assert admin.delete(keys[loss]) == 1
+    assert [await state(store) for _ in range(2)] == ["missing"] * 2
+
+
+@pytest.mark.anyio
+async def test_a_record_of_another_order_is_not_taken_for_the_one_before(
+    store: RedisStore, server: RedisServer, unpacked: list[bytes]
+) -> None:
+    """The same positions, the same entry, another incarnation of the order."""
+    await fill(store, "x")
+    assert await state(store) == "fresh"
+    with server.client() as admin:
+        value = admin.get(store._meta_key)
+        for key in admin.keys(f"{store._prefix.decode()}*"):
+            if admin.type(key) == b"string" and admin.get(key).startswith(value[:16]):
+                admin.set(key, b"0123456789abcdef" + admin.get(key)[16:])
+    assert await state(store) == "missing"
+    assert len(unpacked) == 1
+
+
+@pytest.mark.anyio
+async def test_what_is_decoded_turns_stale_by_a_soft_invalidation_and_missing_by_a_hard_one(
+    store: RedisStore, unpacked: list[bytes]
+) -> None:
+    await fill(store, "x")
+    states = [await state(store)]
+    for tag, soft in (("other", False), ("x", True), ("x", False)):
+        await store.invalidate_tag(tag, soft=soft)
+        states += [await state(store), await state(store)]
+    assert states == ["fresh", "fresh", "fresh", "stale", "stale", "missing", "missing"]
+    assert len(unpacked) == 1
