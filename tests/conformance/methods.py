@@ -88,9 +88,9 @@ FRESHENED = [
     ),
     Case(
         "head-by-length-alone",
-        "A HEAD that has the same Content-Length, and no validator that differs, makes the stored GET fresh.",
-        "RFC 9111 §4.3.5",
-        (asks(MINUTE, LENGTH), head(HOUR, LENGTH, after=60), reuses(after=60)),
+        "A HEAD without a validator proves too little, and makes nothing fresh.",
+        "a safety choice",
+        (asks(MINUTE, LENGTH), head(HOUR, LENGTH, after=60), asks(MINUTE, LENGTH)),
     ),
     Case(
         "head-without-length",

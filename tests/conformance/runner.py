@@ -115,7 +115,7 @@ def _expected(value: str | tuple[str, ...] | None) -> list[str]:
 
 def _said(answer: Answer) -> dict[str, str | int | bool]:
     """The parameters of the last member of Cache-Status: the one nearest to the client (RFC 9211 §2)."""
-    value = ", ".join(_values(answer.headers, "cache-status")).encode("latin-1")
-    members: Any = http_sf.parse(value, tltype="list") if value else []
+    lines = _values(answer.headers, "cache-status")
+    members: Any = http_sf.parse(lines[-1].encode("latin-1"), tltype="list") if lines else []
     _, parameters = members[-1] if members else (None, {})
     return {name: str(said) if isinstance(said, http_sf.Token) else said for name, said in parameters.items()}

@@ -62,6 +62,35 @@ ASKED = [
         "RFC 9111 §4.3.1",
         (asks(MINUTE), asks(MINUTE, after=60, sees={"if-none-match": None, "if-modified-since": None}), reuses(of=2)),
     ),
+    *[
+        Case(
+            f"no-condition-by-{name}",
+            f"An ETag {what} is malformed, and no validator.",
+            "RFC 9110 §2.2",
+            (asks(MINUTE, ("etag", value)), asks(after=60, sees={"if-none-match": None})),
+        )
+        for name, what, value in [
+            ("unquoted-etag", "without quotes", "v1"),
+            ("unclosed-etag", "with one quote", '"v1'),
+            ("blank-etag", "of nothing", ""),
+            ("lowercase-weak-etag", "with a small letter for its weakness", 'w/"v1"'),
+            ("quote-in-etag", "with a quote inside", '"v"1"'),
+            ("two-etags", "of two", '"v1", "v2"'),
+        ]
+    ],
+    *[
+        Case(
+            f"no-condition-by-{name}",
+            "A Last-Modified that is no date is no validator.",
+            "RFC 9110 §2.2",
+            (asks(MINUTE, ("last-modified", value)), asks(after=60, sees={"if-modified-since": None})),
+        )
+        for name, value in [
+            ("last-modified-0", "0"),
+            ("last-modified-of-a-word", "yesterday"),
+            ("blank-last-modified", ""),
+        ]
+    ],
     Case(
         "fresh-is-not-asked-about",
         "A fresh response needs no validation.",
