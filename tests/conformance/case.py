@@ -45,8 +45,10 @@ class Exchange:
         takes: seconds from being asked to the start of its answer.
         status, answer, content: the answer; None as content makes it `answer N` in the case's exchange N.
         fails: it raises, `at once` or `half way` through its content.
+        once_more: what it answers if it is asked a second time.
     What must come of it:
         asked: whether the application is asked, and whether `before` or only `after` the client has its answer.
+            `twice` is twice before.
         gets: the client's status; None if all it gets is the failure.
         of: the number of the exchange whose answer's content it gets.
         text: the content, if it is another one.
@@ -65,7 +67,8 @@ class Exchange:
     answer: Lines = ()
     content: bytes | None = None
     fails: Literal["never", "at once", "half way"] = "never"
-    asked: Literal["before", "after", "never", "maybe"]
+    once_more: Exchange | None = None
+    asked: Literal["before", "twice", "after", "never", "maybe"]
     gets: int | None
     of: int | None = None
     text: bytes | None = None

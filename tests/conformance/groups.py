@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.case import Case, Exchange, asks, cc, reuses
+from tests.conformance.case import Case, Exchange, asks, cc, reuses, validates
 
 HOUR = cc("max-age=3600")
 
@@ -125,6 +125,38 @@ TAKEN = [
             asks(
                 ("cache-group-invalidation", '"a"'), method="POST", url="/do", has={"cache-group-invalidation": '"a"'}
             ),
+        ),
+    ),
+    Case(
+        "by-a-304",
+        "A 304 may tell of the groups of what is stored.",
+        "RFC 9111 §3.2",
+        (
+            asks(cc("max-age=60"), ("etag", '"v1"'), url="/a"),
+            validates(cc("max-age=60"), ("etag", '"v1"'), ("cache-groups", '"g"'), url="/a", after=60),
+            post('"g"'),
+            asks(HOUR, url="/a"),
+        ),
+    ),
+    Case(
+        "stays-after-a-304",
+        "A 304 that says nothing of groups takes none away.",
+        "RFC 9111 §3.2",
+        (
+            asks(cc("max-age=60"), ("etag", '"v1"'), ("cache-groups", '"g"'), url="/a"),
+            validates(("etag", '"v1"'), url="/a", after=60),
+            post('"g"'),
+            asks(HOUR, url="/a"),
+        ),
+    ),
+    Case(
+        "not-served-stale",
+        "What was taken back with its group does not stand in for an error.",
+        INVALIDATION,
+        (
+            asks(cc("max-age=60, stale-if-error=600"), ("cache-groups", '"g"'), url="/a"),
+            post('"g"'),
+            asks(url="/a", status=503),
         ),
     ),
     Case(

@@ -160,6 +160,7 @@ ELSEWHERE = (
             ("host-without-scheme", "other.example", "//other.example/there"),
             ("port", "example.org:8443", "https://example.org:8443/there"),
             ("subdomain", "www.example.org", "https://www.example.org/there"),
+            ("scheme", "example.org", "http://example.org/there"),
         ]
     ]
     + [

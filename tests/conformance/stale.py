@@ -240,6 +240,21 @@ FAILING = (
         ),
         *[
             Case(
+                f"if-error-malformed-{name}",
+                f"A stale-if-error with {what} is none.",
+                "RFC 9111 §4.2.1",
+                (asks(cc(f"max-age=60, {value}")), shown(after=60, status=503)),
+                {"stale_if_error": 600},
+            )
+            for name, what, value in [
+                ("word", "a word", "stale-if-error=x"),
+                ("negative", "a negative number", "stale-if-error=-1"),
+                ("decimal", "a fraction", "stale-if-error=30.5"),
+                ("no-argument", "no argument", "stale-if-error"),
+            ]
+        ],
+        *[
+            Case(
                 f"if-error-status-{status}",
                 "An answer that is no failure of the server is not hidden.",
                 "RFC 5861 §4",

@@ -262,6 +262,33 @@ ANSWERED = [
     ),
 ]
 
+OF_SOMETHING_ELSE = [
+    Case(
+        f"304-of-{name}",
+        "A 304 whose ETag is not that of what is stored is of something else: the application is asked again.",
+        "RFC 9111 §4.3.4",
+        (
+            asks(MINUTE, ("etag", stored), ("x-kept", "1")),
+            asks(
+                ("etag", sent),
+                ("x-kept", "2"),
+                after=60,
+                status=304,
+                asked="twice",
+                gets=200,
+                once_more=asks(MINUTE, ("etag", sent)),
+                has={"etag": sent, "x-kept": None},
+            ),
+            reuses(of=2, has={"etag": sent, "x-kept": None}),
+        ),
+    )
+    for name, stored, sent in [
+        ("another-etag", '"v1"', '"v2"'),
+        ("another-weak-etag", 'W/"v1"', 'W/"v2"'),
+        ("another-case", '"v1"', '"V1"'),
+    ]
+]
+
 UPDATED = (
     [
         Case(
@@ -351,4 +378,4 @@ UPDATED = (
     ]
 )
 
-CASES = ASKED + ANSWERED + UPDATED
+CASES = ASKED + ANSWERED + OF_SOMETHING_ELSE + UPDATED
