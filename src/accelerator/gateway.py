@@ -299,7 +299,10 @@ def _ends_with_connection(response: httpx.Response) -> bool:
 
 
 async def _refuse(send: Send, status: int, words: bytes, error: Exception) -> None:
-    logger.warning("%s: %r", words.decode(), error)
+    cause: BaseException | None = error
+    while cause is not None and not str(cause):  # some wrap what happened in an error without words
+        cause = cause.__cause__ or cause.__context__
+    logger.warning("%s: %r", words.decode(), cause or error)
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(words))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": words})
