@@ -29,7 +29,17 @@ _HOP_BY_HOP: Final = frozenset(
     b" transfer-encoding upgrade".split()
 )
 _SCHEMES: Final = frozenset({"http", "https"})
+_WITHOUT_CONTENT: Final = frozenset({204, 304})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# what proxies say of a client or a target: anybody else makes it up, and the cache does not have it in its key
+_OF_PROXIES: Final = frozenset(b"forwarded x-host x-original-url x-real-ip x-rewrite-url".split())
+_OF_CONNECTION: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for"})
+# what says whether, how long and for whom a response may be stored
+_DECISIVE: Final = frozenset(
+    b"age cache-control cache-groups cache-tag cdn-cache-control content-encoding content-range date expires set-cookie"
+    b" surrogate-control surrogate-key vary xkey".split()
+)
+_METHOD_OVERRIDES: Final = frozenset(b"x-http-method x-http-method-override x-method-override".split())
 _BLANKS: Final = b" \t"
 _PATH: Final = "/:@!$&'()*+,;="  # RFC 3986 §3.3
 
@@ -38,8 +48,10 @@ class Gateway:
     """Forwards each request to an origin and its answer back, chunk by chunk, both as they are.
 
     No redirect is followed, nothing is decoded, and repeated lines stay apart. The fields of a single connection are
-    left out (RFC 9110 §7.6.1), `Via` and `Forwarded` are added (§7.6.3, RFC 7239). An origin that cannot be reached is
-    a 502, one that takes too long a 504. An answer that breaks off raises, so that the server breaks off, too.
+    left out (RFC 9110 §7.6.1), `Via` is added (§7.6.3). What a client says in the name of proxies is replaced by
+    `Forwarded` (RFC 7239), `X-Forwarded-For` and `X-Forwarded-Proto` of what the server knows. An origin that cannot
+    be reached is a 502, one that takes too long a 504. An answer that breaks off raises, so that the server breaks off,
+    too.
 
     Args:
         origin: where to forward to: scheme, host and port, `http://127.0.0.1:9000`.
@@ -53,7 +65,7 @@ class Gateway:
     def __init__(self, origin: str, *, connect_timeout: float = 5.0, timeout: float = 60.0) -> None:
         self._origin = _checked(origin)
         self._timeouts = {"connect": connect_timeout, "read": timeout, "write": timeout}
-        tls = httpx.create_ssl_context(trust_env=False)
+        tls = httpx.create_ssl_context()  # it trusts SSL_CERT_FILE or SSL_CERT_DIR where one is set
         limits = httpx.Limits(max_connections=None)
         self._transport = httpx.AsyncHTTPTransport(verify=tls, limits=limits)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -103,13 +115,13 @@ class Gateway:
         target = scope.get("raw_path") or quote(scope["path"], safe=_PATH).encode()
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
-        if not _named(scope["headers"]).isdisjoint(name for name, _ in scope["headers"]):
-            no_store()  # the origin does not see what the cache in front has in its key
+        if _loses_own(scope["headers"]) or any(_dashed(name) in _METHOD_OVERRIDES for name, _ in scope["headers"]):
+            no_store()  # the origin does not see what the cache in front has in its key, or sees more
         is_chunked = bool(h.lines(scope["headers"], b"transfer-encoding"))
         lines = [
-            *_framed(_end_to_end(scope["headers"]), content, is_chunked=is_chunked),
+            *_framed(_of_client(_end_to_end(scope["headers"])), content, is_chunked=is_chunked),
             (b"via", b"%s accelerator" % scope["http_version"].encode()),
-            (b"forwarded", _forwarded(scope)),
+            *_forwarded(scope),
         ]
         if not h.lines(lines, b"host"):  # HTTP/1.0 does not ask for it
             lines.insert(0, (b"host", self._origin.netloc))
@@ -131,6 +143,10 @@ class Gateway:
             await _refuse(send, 502, b"the origin cannot be reached", error)
             return
         content.drop_rest()
+        if not _named(response.headers.raw).isdisjoint(_DECISIVE) or _varies_on_connection(response):
+            no_store()  # the cache in front does not see all that the origin has said, or seen
+        if request.url.scheme == "https" and _ends_with_connection(response):
+            no_store()  # whether TLS was closed or cut off is not told (RFC 9112 §8)
         try:
             await _answer(response, send)
         finally:
@@ -226,6 +242,25 @@ def _end_to_end(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
     return [(name, value.strip(_BLANKS)) for name, value in lines if name.lower() not in left_out]
 
 
+def _loses_own(lines: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether leaving out what Connection names leaves out a field that is there."""
+    return not _named(lines).isdisjoint(name.lower() for name, _ in lines)
+
+
+def _of_client(lines: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Leave out what only proxies can know."""
+    return [line for line in lines if not _is_of_proxies(_dashed(line[0]))]
+
+
+def _is_of_proxies(name: bytes) -> bool:
+    return name in _OF_PROXIES or name.startswith(b"x-forwarded-")
+
+
+def _dashed(name: bytes) -> bytes:
+    """Return a field's name as CGI, and all that is like it, would read it: `_` and `-` are the same there."""
+    return name.lower().replace(b"_", b"-")
+
+
 def _framed(lines: list[tuple[bytes, bytes]], content: _Content, *, is_chunked: bool) -> list[tuple[bytes, bytes]]:
     """Say how the content ends: chunks decide before Content-Length (RFC 9112 §6.3), HTTP/2 may have neither."""
     if not is_chunked and (content.is_empty or h.lines(lines, b"content-length")):
@@ -233,17 +268,19 @@ def _framed(lines: list[tuple[bytes, bytes]], content: _Content, *, is_chunked: 
     return [line for line in lines if line[0] != b"content-length"] + [(b"transfer-encoding", b"chunked")]
 
 
-def _forwarded(scope: Scope) -> bytes:
-    """Say for whom the request is forwarded (RFC 7239 §4)."""
+def _forwarded(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Say for whom the request is forwarded (RFC 7239 §4), also in the older words that most applications read."""
     host = b"".join(h.lines(scope["headers"], b"host")[:1]).replace(b"\\", b"").replace(b'"', b"")
-    client = (scope.get("client") or [""])[0] or "unknown"
-    node = f'"[{client}]"' if ":" in client else client
-    return b'for=%s;host="%s";proto=%s' % (node.encode(), host, scope["scheme"].encode())
+    client, scheme = (scope.get("client") or [""])[0].encode(), scope["scheme"].encode()
+    node = b'"[%s]"' % client if b":" in client else client or b"unknown"
+    lines = [(b"forwarded", b'for=%s;host="%s";proto=%s' % (node, host, scheme)), (b"x-forwarded-proto", scheme)]
+    return [*lines, (b"x-forwarded-for", client)] if client else lines
 
 
 async def _answer(response: httpx.Response, send: Send) -> None:
     lines = [(name.lower(), value) for name, value in _end_to_end(response.headers.raw)]
-    if response.status_code in (204, 304):  # servers wait for content that is announced
+    if _is_chunked(response) or response.status_code in _WITHOUT_CONTENT:
+        # chunks decide (RFC 9112 §6.3), and servers wait for content that is announced
         lines = [line for line in lines if line[0] != b"content-length"]
     await send({"type": "http.response.start", "status": response.status_code, "headers": lines})
     async for chunk in response.stream:  # type: ignore[union-attr]  # what this transport gives can be iterated so
@@ -259,8 +296,27 @@ def _drop_surplus(response: httpx.Response) -> None:
         received.send_failed()
 
 
+def _is_chunked(response: httpx.Response) -> bool:
+    return "transfer-encoding" in response.headers
+
+
+def _varies_on_connection(response: httpx.Response) -> bool:
+    """Tell whether a response varies on what is said here of the client's connection (RFC 9111 §4.1)."""
+    vary = h.combined(response.headers.raw, b"vary") or b""
+    return not _OF_CONNECTION.isdisjoint(h.field_names(vary))
+
+
+def _ends_with_connection(response: httpx.Response) -> bool:
+    """Tell whether content ends where the connection does (RFC 9112 §6.3)."""
+    has_length = "content-length" in response.headers or response.status_code in _WITHOUT_CONTENT
+    return not (has_length or _is_chunked(response))
+
+
 async def _refuse(send: Send, status: int, words: bytes, error: Exception) -> None:
-    logger.warning("%s: %r", words.decode(), error)
+    cause: BaseException | None = error
+    while cause is not None and not str(cause):  # some wrap what happened in an error without words
+        cause = cause.__cause__ or cause.__context__
+    logger.warning("%s: %r", words.decode(), cause or error)
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(words))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": words})

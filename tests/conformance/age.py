@@ -189,9 +189,9 @@ PARSED = (
     + [
         Case(
             f"malformed-{name}",
-            f"A response whose Age {what} is stale.",
-            "a safety choice",
-            (asks(HOUR, ("age", value)), asks()),
+            f"An Age that {what} is ignored.",
+            "RFC 9111 §5.1",
+            (asks(HOUR, ("age", value)), reuses(has={"age": "0"})),
         )
         for name, what, value in [
             ("word", "is a word", "abc"),

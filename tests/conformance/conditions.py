@@ -128,10 +128,10 @@ DATES = (
         ]
     ]
     + [
-        unchanged(
+        changed(
             "date-of-the-response",
-            "Without Last-Modified, Date tells since when a response was not modified.",
-            "RFC 9111 §4.3.2",
+            "Without Last-Modified nothing is sure: two responses may have the same Date.",
+            "a safety choice",
             (NOW,),
             since(date(0)),
         ),
@@ -142,10 +142,10 @@ DATES = (
             (NOW,),
             since(date(-1)),
         ),
-        unchanged(
+        changed(
             "date-of-receipt",
-            "Without Last-Modified and Date, the time of receipt tells since when a response was not modified.",
-            "RFC 9111 §4.3.2",
+            "Without Last-Modified and Date nothing is sure: two responses may come in the same second.",
+            "a safety choice",
             (),
             since(date(1)),
         ),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 MODEL, THREADS = "test_memory_model.py", "test_interleavings.py"
 PROMISE, SCHEDULES, RULES = "test_promise.py", "test_schedules.py", "test_rules.py"
 MEMORY, FILL, ENGINE, FLIGHT, POLICY = "stores/memory.py", "fill.py", "engine.py", "flight.py", "policy.py"
+BYPASS = "bypass.py"
 
 
 class Change(NamedTuple):
@@ -286,7 +287,7 @@ VALIDATION = [
     Mutation(
         "tags of the 304 only",
         PROMISE,
-        Change(FILL, "stale.body, mark, policy.application_tags(stale))", "stale.body, mark)"),
+        Change(FILL, "stale.body, mark, stale.tags)", "stale.body, mark)"),
     ),
     Mutation(
         "weak validator moves the mark",
@@ -378,34 +379,29 @@ REQUESTS = [
     Mutation(
         "an unsafe method's invalidation after its first byte",
         PROMISE,
+        Change(BYPASS, "                await self._invalidate(response)\n", ""),
         Change(
-            ENGINE,
+            BYPASS,
             """
-                    await self._guard.invalidate(policy.""",
-            """
-                    await exchange.send(message)
-                    await self._guard.invalidate(policy.""",
-        ),
-        Change(
-            ENGINE,
-            """
-            await exchange.send(message)
-
-        scope["accelerator"] = self._owner
+        await self._exchange.send(message)
 """,
             """
-                    return
-            await exchange.send(message)
-
-        scope["accelerator"] = self._owner
+        await self._exchange.send(message)
+        if kind == "http.response.start" and response is not None:
+            await self._invalidate(response)
 """,
         ),
     ),
     Mutation(
         "an unsafe method's invalidation not awaited",
         SCHEDULES,
+        Change(ENGINE, "self.ignored.url)", "self.ignored.url, self._runtime)"),
+        Change(BYPASS, "narrowed: Callable[[str], str],\n", "narrowed: Callable[[str], str], runtime=None,\n"),
         Change(
-            ENGINE,
+            BYPASS, "        self._narrowed = narrowed\n", "        self._narrowed, self._runtime = narrowed, runtime\n"
+        ),
+        Change(
+            BYPASS,
             "await self._guard.invalidate(policy.",
             "self._runtime.spawn('late', 60, self._guard.invalidate, policy.",
         ),

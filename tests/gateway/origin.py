@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.streams.tls import TLSListener
 
 from accelerator.gateway import Gateway
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from anyio.abc import SocketStream
+    from anyio.abc import ByteStream
 
     from accelerator.asgi_types import Message
 
@@ -28,7 +30,7 @@ class Asked:
         connection: the number of its connection, from 1.
     """
 
-    def __init__(self, head: bytes, connection: int, reader: BufferedByteReceiveStream, stream: SocketStream) -> None:
+    def __init__(self, head: bytes, connection: int, reader: BufferedByteReceiveStream, stream: ByteStream) -> None:
         self.head = head
         self.connection = connection
         self.reader = reader
@@ -50,13 +52,13 @@ class Asked:
 class Origin:
     """Answers each request as `handle` does; an exchange that `handle` ends with False closes the connection."""
 
-    def __init__(self, handle: Callable[[Asked], Awaitable[object]], port: int) -> None:
+    def __init__(self, handle: Callable[[Asked], Awaitable[object]], url: str) -> None:
         self.handle = handle
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = url
         self.asked: list[Asked] = []
         self._connections = 0
 
-    async def serve(self, stream: SocketStream) -> None:
+    async def serve(self, stream: ByteStream) -> None:
         self._connections += 1
         connection = self._connections
         reader = BufferedByteReceiveStream(stream)
@@ -82,12 +84,18 @@ def saying(answer: bytes, *, closing: bool = False) -> Callable[[Asked], Awaitab
 
 
 @asynccontextmanager
-async def serving(handle: Callable[[Asked], Awaitable[object]]) -> AsyncIterator[Origin]:
+async def serving(
+    handle: Callable[[Asked], Awaitable[object]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Origin]:
     """An origin that lives in this loop."""
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
         port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - it is anyio's, not Django's
-        origin = Origin(handle, port)
-        tasks.start_soon(listener.serve, origin.serve)
+        if tls is None:
+            origin = Origin(handle, f"http://127.0.0.1:{port}")
+            tasks.start_soon(listener.serve, origin.serve)
+        else:
+            origin = Origin(handle, f"https://127.0.0.1:{port}")
+            tasks.start_soon(TLSListener(listener, tls, standard_compatible=False).serve, origin.serve)
         yield origin
         tasks.cancel_scope.cancel()
 

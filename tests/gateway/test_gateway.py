@@ -26,7 +26,11 @@ pytestmark = pytest.mark.anyio
 EVERY_BYTE = bytes(range(256))
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CACHED = b"HTTP/1.1 200 OK\r\nCache-Control: s-maxage=60\r\nContent-Length: 2\r\n\r\nok"
-FORWARDED = b'forwarded: for=192.0.2.1;host="example.org";proto=https'
+FORWARDED = [
+    b'forwarded: for=192.0.2.1;host="example.org";proto=https',
+    b"x-forwarded-proto: https",
+    b"x-forwarded-for: 192.0.2.1",
+]
 PATIENCE = 10.0
 
 
@@ -52,7 +56,19 @@ PATIENCE = 10.0
             id="what Connection names goes (RFC 9110 7.6.1)",
         ),
         pytest.param([("via", "1.0 fred")], [b"via: 1.0 fred"], id="an earlier Via stays (RFC 9110 7.6.3)"),
-        pytest.param([("forwarded", "for=_x")], [b"forwarded: for=_x"], id="an earlier Forwarded stays (RFC 7239 4)"),
+        pytest.param(
+            [
+                (name, "evil.example")
+                for name in (
+                    *("Forwarded", "X-Real-IP", "X-Host", "X-Original-URL", "X-Rewrite-URL"),
+                    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Scheme"),
+                    *("X-Forwarded-Port", "X-Forwarded-Prefix", "X_Forwarded_Host", "x-forwarded_host"),
+                )
+            ],
+            [],
+            id="what a client says in the name of proxies is replaced",
+        ),
+        pytest.param([("x-forwarded", "1")], [b"x-forwarded: 1"], id="what only sounds like it stays"),
     ],
 )
 async def test_header_lines_reach_the_origin_as_they_are(
@@ -60,7 +76,7 @@ async def test_header_lines_reach_the_origin_as_they_are(
 ) -> None:
     async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
         await ask(gateway, headers=sent)
-    assert origin.asked[0].lines == [b"host: example.org", *forwarded, b"via: 1.1 accelerator", FORWARDED]
+    assert origin.asked[0].lines == [b"host: example.org", *forwarded, b"via: 1.1 accelerator", *FORWARDED]
 
 
 @pytest.mark.parametrize(
@@ -80,19 +96,20 @@ async def test_the_target_reaches_the_origin_as_it_is(more: dict[str, object], l
 
 
 @pytest.mark.parametrize(
-    ("client", "node"),
+    ("client", "node", "address"),
     [
-        (("192.0.2.1", 1), b"192.0.2.1"),
-        (("2001:db8::1", 1), b'"[2001:db8::1]"'),
-        (None, b"unknown"),
-        (("", 0), b"unknown"),
+        (("192.0.2.1", 1), b"192.0.2.1", [b"x-forwarded-for: 192.0.2.1"]),
+        (("2001:db8::1", 1), b'"[2001:db8::1]"', [b"x-forwarded-for: 2001:db8::1"]),
+        (None, b"unknown", []),
+        (("", 0), b"unknown", []),
     ],
     ids=["IPv4", "IPv6", "a Unix socket", "an empty name"],
 )
-async def test_forwarded_names_the_client(client: tuple[str, int] | None, node: bytes) -> None:
+async def test_forwarded_names_the_client(client: tuple[str, int] | None, node: bytes, address: list[bytes]) -> None:
     async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
         await ask(gateway, client=client, scheme="http", headers=[("host", 'a"\\b:80')])
-    assert origin.asked[0].lines[-1] == b'forwarded: for=%s;host="ab:80";proto=http' % node
+    forwarded = b'forwarded: for=%s;host="ab:80";proto=http' % node
+    assert origin.asked[0].lines[2:] == [forwarded, b"x-forwarded-proto: http", *address]
 
 
 async def test_a_request_without_a_host_gets_that_of_the_origin() -> None:
@@ -197,6 +214,14 @@ async def test_what_cannot_be_forwarded_is_a_bad_request(headers: list[tuple[str
             [(b"x-a", b"1")],
             b"abc",
             id="fields of one connection go",
+        ),
+        pytest.param(
+            "GET",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+            200,
+            [],
+            b"ab",
+            id="chunks decide before a length (RFC 9112 6.3)",
         ),
         pytest.param(
             "HEAD",
@@ -547,6 +572,43 @@ async def test_a_stale_response_is_made_anew_behind_the_client() -> None:
         assert (await ask(app)).body == b"ok"
         with anyio.fail_after(PATIENCE):
             await is_refreshed.wait()
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "x_http_method", "X-Method-Override"])
+async def test_what_was_made_by_another_method_is_not_stored(name: str) -> None:
+    async with serving(saying(CACHED)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway)
+        await ask(app, headers=[(name, "HEAD")])
+        await ask(app)
+        await ask(app)
+    assert [name.lower().encode() + b": HEAD" in asked.lines for asked in origin.asked] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("vary", "calls"),
+    [
+        pytest.param("Accept, X-Forwarded-For", 2, id="the address"),
+        pytest.param("Forwarded", 2, id="the address, by RFC 7239"),
+        pytest.param("Via", 2, id="the version"),
+        pytest.param("X-Forwarded-Proto, X-Forwarded-Host", 1, id="what is in the key anyway"),
+    ],
+)
+async def test_what_varies_on_the_connection_of_a_client_is_not_stored(vary: str, calls: int) -> None:
+    varying = CACHED.replace(b"\r\n\r\n", b"\r\nVary: %s\r\n\r\n" % vary.encode())
+    async with serving(saying(varying)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway)
+        for address in ("192.0.2.1", "192.0.2.2"):
+            await ask(app, client=(address, 1))
+    assert len(origin.asked) == calls
+
+
+async def test_what_the_origin_says_to_the_gateway_alone_makes_nothing_storable() -> None:
+    private = CACHED.replace(b"s-maxage=60", b"private\r\nConnection: cache-control")
+    async with serving(saying(private)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway, default_ttl=60)
+        for _ in range(2):
+            await ask(app)
+    assert len(origin.asked) == 2
 
 
 async def test_what_was_made_without_a_field_that_connection_names_is_not_stored() -> None:
