@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from accelerator.demo.redis_server import RedisServer
-from benchmarks.conformance.page import faults, page
+from benchmarks.conformance.page import faults, page, reasons
 from benchmarks.conformance.servers import SERVERS, flags, gateway, origin
 from benchmarks.conformance.suite import Results, Suite
 
@@ -56,18 +56,18 @@ def main() -> int:
     suite = Suite(told.suite)
     runs = [run(suite, told.server, told.store, told.tests) for _ in range(told.runs)]
     results = runs[-1]
-    passed = suite.passed(results)
+    passed, given = suite.passed(results), reasons(told.store)
     succeeded = {test for test, result in results.items() if result is True}
     for test in sorted(set(results) - succeeded):
         print(f"{suite.tests[test].kind:8}  {test}: {': '.join(results[test])}")
     for kind in ("required", "optimal"):
         ran = {test for test in results if suite.tests[test].kind == kind}
         print(f"{kind}: {len(ran & passed)} of {len(ran)}")
-    wrong = [*flaky(runs), *faults(suite, passed, succeeded, results)]
+    wrong = [*flaky(runs), *faults(suite, given, passed, succeeded, results)]
     print(*wrong, sep="\n")
     if told.write and not wrong:
         release = json.loads((suite.folder / "package.json").read_text())["version"]
-        PAGE.write_text(page(suite, passed, release, " ".join(flags())))
+        PAGE.write_text(page(suite, given, passed, release, " ".join(flags())))
     return bool(wrong)
 
 

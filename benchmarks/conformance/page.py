@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Set
+    from collections.abc import Iterable, Mapping, Set
 
     from benchmarks.conformance.suite import Suite, Test
 
@@ -74,14 +74,16 @@ class Reason(NamedTuple):
     words: str
 
 
-def reasons() -> dict[str, Reason]:
-    """Return the reason of each test that has one.
+def reasons(store: str) -> dict[str, Reason]:
+    """Return the reason of each test that has one with this store.
 
     Raises:
         ValueError: a test has two reasons, or one of an unknown sort.
     """
     found: dict[str, Reason] = {}
     for given in tomllib.loads(REASONS.read_text())["reason"]:
+        if given.get("store", store) != store:
+            continue
         reason = Reason(given["sort"], " ".join(given["words"].split()))
         if reason.sort not in SORTS:
             raise ValueError(f"there is no sort {reason.sort}")
@@ -92,23 +94,25 @@ def reasons() -> dict[str, Reason]:
     return found
 
 
-def faults(suite: Suite, passed: Set[str], succeeded: Set[str], ran: Iterable[str]) -> list[str]:
+def faults(
+    suite: Suite, given: Mapping[str, Reason], passed: Set[str], succeeded: Set[str], ran: Iterable[str]
+) -> list[str]:
     """Say which tests lack a reason, and which have one without need.
 
     Args:
         suite: has the tests.
+        given: the reasons.
         passed: those that count as passed.
         succeeded: those that passed themselves, whatever those they depend on did.
         ran: those that were to be run.
     """
-    given = reasons()
     missing = [f"{test} does not pass, and has no reason" for test in ran if test not in succeeded | given.keys()]
     needless = [f"{test} passes, and has a reason" for test in ran if test in passed & given.keys()]
     unknown = [f"{test} has a reason, and does not exist" for test in given if test not in suite.tests]
     return [*missing, *needless, *unknown]
 
 
-def page(suite: Suite, passed: Set[str], release: str, options: str) -> str:
+def page(suite: Suite, given: Mapping[str, Reason], passed: Set[str], release: str, options: str) -> str:
     """Return the page."""
     required, optimal = (_of(suite.tests.values(), passed, kind) for kind in ("required", "optimal"))
     parts = [HEAD.format(release=release, options=options, required=required, optimal=optimal)]
@@ -117,7 +121,7 @@ def page(suite: Suite, passed: Set[str], release: str, options: str) -> str:
         "\n## By group\n\n| group | required | optimal | questions: yes |\n|---|--:|--:|--:|\n",
         *_groups(suite, passed),
     ]
-    return "".join([*parts, *_failed(suite, passed)])
+    return "".join([*parts, *_failed(suite, given, passed)])
 
 
 def _of(tests: Iterable[Test], passed: Set[str], kind: str) -> str:
@@ -138,8 +142,7 @@ def _groups(suite: Suite, passed: Set[str]) -> Iterable[str]:
         yield f"| {group} | {' | '.join(_of(tests, passed, kind) for kind in KINDS)} |\n"
 
 
-def _failed(suite: Suite, passed: Set[str]) -> Iterable[str]:
-    given = reasons()
+def _failed(suite: Suite, given: Mapping[str, Reason], passed: Set[str]) -> Iterable[str]:
     failed = [test for test in suite.tests.values() if test.id not in passed]
     for sort, heading in SORTS.items():
         if tests := [test for test in failed if given.get(test.id, Reason("", "")).sort == sort]:

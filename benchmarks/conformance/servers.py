@@ -33,19 +33,20 @@ OPTIONS: Final[OptionArguments] = {
 """What RFC 9111 permits a cache, but does not ask of it."""
 
 APP: Final = "benchmarks.conformance.servers:app"
+UVICORN: Final = f"uvicorn --factory {APP} --port {{port}} --no-date-header --no-server-header --http"
 SERVERS: Final = {
-    "uvicorn-httptools": "accelerator gateway {origin} --port {port} {options}",
-    "uvicorn-h11": f"uvicorn --factory {APP} --http h11 --port {{port}} --no-date-header --no-server-header",
+    "uvicorn-httptools": f"{UVICORN} httptools",
+    "uvicorn-h11": f"{UVICORN} h11",
     "hypercorn": f"hypercorn --config {Path(__file__).with_name('hypercorn.toml')} --bind 127.0.0.1:{{port}} {APP}()",
     "granian": f"granian --interface asgi --factory {APP} --host 127.0.0.1 --port {{port}}",
 }
-"""The command of each server, after `python -m`; the first is the one that the package has."""
+"""The command of each server, after `python -m`; the first is what `python -m accelerator gateway` runs."""
 
 
 def app() -> ASGIAccelerator:
-    """Return the gateway as the command makes it, for servers that are started otherwise."""
+    """Return the gateway as the command makes it, but patient with its store: a hundred requests come at once."""
     url = os.environ["CONFORMANCE_STORE"]
-    store = RedisStore(url) if url else None
+    store = RedisStore(url, deadline=PATIENCE) if url else None
     return ASGIAccelerator(Gateway(os.environ["CONFORMANCE_ORIGIN"]), store=store, **OPTIONS)
 
 
@@ -68,8 +69,7 @@ def origin(folder: Path, log: Path) -> Iterator[str]:
 def gateway(server: str, origin: str, store: str, log: Path) -> Iterator[str]:
     """Serve the origin through the gateway, with the store that has this URL, and give its own URL."""
     port = free_port()
-    options = " ".join([*flags(), *([f"--store={store}"] if store else [])])
-    words = SERVERS[server].format(origin=origin, port=port, options=options).split()
+    words = SERVERS[server].format(port=port).split()
     told = {"CONFORMANCE_ORIGIN": origin, "CONFORMANCE_STORE": store}
     with _running([sys.executable, "-m", *words], port, log, None, told):
         yield f"http://127.0.0.1:{port}"
