@@ -64,7 +64,8 @@ def main() -> int:
         ran = {test for test in results if suite.tests[test].kind == kind}
         print(f"{kind}: {len(ran & passed)} of {len(ran)}")
     wrong = [*flaky(runs), *faults(suite, given, passed, succeeded, results)]
-    print(*wrong, sep="\n")
+    for words in wrong:
+        print(words)
     if told.write and not wrong:
         release = json.loads((suite.folder / "package.json").read_text())["version"]
         PAGE.write_text(page(suite, given, passed, release, " ".join(flags())))

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 REASONS: Final = Path(__file__).with_name("reasons.toml")
 KINDS: Final = ("required", "optimal", "check")
 SORTS: Final = {
-    "safety": "Deliberate: safety comes first",
-    "choice": "Deliberate: not worth its cost",
+    "safety": "Safety comes first",
+    "choice": "Not worth its cost",
     "protocol": "Impossible over HTTP/1.1 or ASGI",
-    "suite": "An error of the test",
+    "suite": "Errors of the tests",
     "answer": "Questions answered with no",
 }
 """The sorts of reasons, and their headings."""
@@ -51,11 +51,14 @@ HEAD: Final = """\
 writes this page.
 
 **Passed: {required} required and {optimal} optimal tests.** Each test that does not pass has its reason below; the
-session fails where a reason is missing, or is given for a test that passes.
+session fails where a reason is missing, or is given for a test that passes:
 
-The gateway runs as `python -m accelerator gateway ORIGIN {options}`: with what RFC 9111 permits a cache but does not
-ask of it. A test counts as passed only where all the tests it depends on do, as on the suite's own site. Tests for
-browsers are left out.
+{why}
+
+The gateway runs with what RFC 9111 permits a cache but does not ask of it: `python -m accelerator gateway ORIGIN` with
+`{options}`.
+A test counts as passed only where all the tests it depends on do, as on the suite's own site. Tests for browsers are
+left out.
 
 ## Others
 
@@ -115,7 +118,8 @@ def faults(
 def page(suite: Suite, given: Mapping[str, Reason], passed: Set[str], release: str, options: str) -> str:
     """Return the page."""
     required, optimal = (_of(suite.tests.values(), passed, kind) for kind in ("required", "optimal"))
-    parts = [HEAD.format(release=release, options=options, required=required, optimal=optimal)]
+    why = "\n".join(_why(suite, given, passed))
+    parts = [HEAD.format(release=release, options=options, required=required, optimal=optimal, why=why)]
     parts += [f"| accelerator | {required} | {optimal} | |\n", *_others(suite)]
     parts += [
         "\n## By group\n\n| group | required | optimal | questions: yes |\n|---|--:|--:|--:|\n",
@@ -127,6 +131,13 @@ def page(suite: Suite, given: Mapping[str, Reason], passed: Set[str], release: s
 def _of(tests: Iterable[Test], passed: Set[str], kind: str) -> str:
     ids = {test.id for test in tests if test.kind == kind}
     return f"{len(passed & ids)} of {len(ids)}" if ids else ""
+
+
+def _why(suite: Suite, given: Mapping[str, Reason], passed: Set[str]) -> Iterable[str]:
+    for sort, heading in SORTS.items():
+        tests = [suite.tests[test].kind for test in given.keys() - passed if given[test].sort == sort]
+        if found := [f"{tests.count(kind)} {kind}" for kind in KINDS[:2] if kind in tests]:
+            yield f"* {heading}: {' and '.join(found)}."
 
 
 def _others(suite: Suite) -> Iterable[str]:
