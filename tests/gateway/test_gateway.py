@@ -86,6 +86,8 @@ async def test_header_lines_reach_the_origin_as_they_are(
         pytest.param({"raw_path": None, "path": "/a b/é%"}, b"GET /a%20b/%C3%A9%25 HTTP/1.1", id="decoded"),
         pytest.param({"query_string": b"a=%20&a[]=2"}, b"GET /?a=%20&a[]=2 HTTP/1.1", id="with a query"),
         pytest.param({"raw_path": b"*", "method": "OPTIONS"}, b"OPTIONS * HTTP/1.1", id="asterisk-form"),
+        pytest.param({"raw_path": b"http://b/c"}, b"GET http://b/c HTTP/1.1", id="absolute-form, apart in the key"),
+        pytest.param({"raw_path": b"/" + b"a" * 60_000}, b"GET /" + b"a" * 60_000 + b" HTTP/1.1", id="very long"),
     ],
 )
 async def test_the_target_reaches_the_origin_as_it_is(more: dict[str, object], line: bytes) -> None:
@@ -373,7 +375,16 @@ async def test_an_origin_that_is_not_there_is_a_502(caplog: pytest.LogCaptureFix
     assert "the origin cannot be reached" in caplog.text
 
 
-@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 101 S\r\n\r\n"], ids=["not HTTP", "an upgrade"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"SSH-2.0-x\r\n\r\n", id="not HTTP"),
+        pytest.param(b"HTTP/1.1 101 S\r\n\r\n", id="an upgrade"),
+        pytest.param(OK.replace(b"\r\n\r\n", b"\r\nX-A: a\rX-B: b\r\n\r\n"), id="a bare CR in a value"),
+        pytest.param(OK.replace(b"\r\n\r\n", b"\r\nX-A: a\0b\r\n\r\n"), id="a NUL in a value"),
+        pytest.param(OK.replace(b"2\r\n", b"2\r\nContent-Length: 3\r\n"), id="two lengths"),
+    ],
+)
 async def test_an_answer_that_is_none_is_a_502(answer: bytes) -> None:
     async with serving(saying(answer, closing=True)) as origin, gateway_to(origin.url) as gateway:
         assert (await ask(gateway)).status == 502

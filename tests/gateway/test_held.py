@@ -153,8 +153,8 @@ def test_a_large_upload_is_streamed(tmp_path: Path) -> None:
 
     def handle(connection: socket.socket, _: bytes) -> None:
         nonlocal got
-        while got < LARGE:
-            got += len(connection.recv(MIB))
+        while got < LARGE and (part := connection.recv(MIB)):
+            got += len(part)
         connection.sendall(head(b"Content-Length: 0"))
 
     with origin(handle) as url, gateway(url, tmp_path / "log") as server:
@@ -203,8 +203,8 @@ def test_an_origin_that_does_not_read_holds_the_client(tmp_path: Path) -> None:
     def handle(connection: socket.socket, _: bytes) -> None:
         nonlocal got
         assert may_read.wait(PATIENCE)
-        while got < HELD:
-            got += len(connection.recv(MIB))
+        while got < HELD and (part := connection.recv(MIB)):
+            got += len(part)
         connection.sendall(head(b"Content-Length: 0"))
 
     with (
