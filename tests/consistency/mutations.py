@@ -286,7 +286,7 @@ LOG = [
 VALIDATION = [
     Mutation(
         "tags of the 304 only",
-        PROMISE,
+        SCHEDULES,
         Change(FILL, "stale.body, mark, stale.tags)", "stale.body, mark)"),
     ),
     Mutation(

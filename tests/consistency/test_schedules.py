@@ -67,3 +67,13 @@ def test_nothing_that_happens_during_a_request_breaks_the_promise(stored: str | 
     for intrusion, tags in product([*INTRUSIONS, None], ["x", "y"]):
         now = Reply(tags=frozenset(tags), validator="strong")
         schedule(STORED[stored] if stored else None, age, gate, now, intrusion)
+
+
+def test_a_304_takes_no_tag_off_what_is_stored() -> None:
+    world = World(1_000_000)
+    ask_and_finish(world, Reply(tags=frozenset("x"), validator="strong"))
+    world.clock.advance(11)
+    ask_and_finish(world, Reply(tags=frozenset("y"), validator="strong"))
+    world.invalidate(["x"], soft=False, changed=True)
+    ask_and_finish(world, Reply(tags=frozenset("x"), validator="strong"))
+    world.close()
