@@ -143,6 +143,10 @@ class Gateway:
             await _refuse(send, 502, b"the origin cannot be reached", error)
             return
         content.drop_rest()
+        if not 200 <= response.status_code <= 599:  # RFC 9110 §15
+            await response.aclose()
+            await _refuse(send, 502, b"the origin answers with no status", ValueError(response.status_code))
+            return
         if not _named(response.headers.raw).isdisjoint(_DECISIVE) or _varies_on_connection(response):
             no_store()  # the cache in front does not see all that the origin has said, or seen
         if request.url.scheme == "https" and _ends_with_connection(response):

@@ -380,6 +380,7 @@ async def test_an_origin_that_is_not_there_is_a_502(caplog: pytest.LogCaptureFix
     [
         pytest.param(b"SSH-2.0-x\r\n\r\n", id="not HTTP"),
         pytest.param(b"HTTP/1.1 101 S\r\n\r\n", id="an upgrade"),
+        pytest.param(OK.replace(b"200", b"999"), id="no status (RFC 9110 15)"),
         pytest.param(OK.replace(b"\r\n\r\n", b"\r\nX-A: a\rX-B: b\r\n\r\n"), id="a bare CR in a value"),
         pytest.param(OK.replace(b"\r\n\r\n", b"\r\nX-A: a\0b\r\n\r\n"), id="a NUL in a value"),
         pytest.param(OK.replace(b"2\r\n", b"2\r\nContent-Length: 3\r\n"), id="two lengths"),
