@@ -1,0 +1,142 @@
+"""The same rules over sockets: uvicorn with either of its parsers between the client and the cache."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import h11
+import pytest
+import uvicorn
+
+from tests.conformance.cases import CASES
+from tests.conformance.runner import Broken, Outcome, play
+from tests.conformance.test_cases import accelerated
+from tests.support import Answer, Receive, Scope, Send, chunk, start
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.conformance.case import Case, Exchange
+    from tests.conformance.runner import Origin
+
+SECONDS = 20.0  # in which a server has to answer
+
+
+def of_its_own_server(case: Case) -> bool:
+    """Whether each message of the case may be sent by a server and its client."""
+    return all(
+        exchange.method not in {"FOO", "get"}  # httptools knows a list of methods
+        and not any(name == "upgrade" for name, _ in exchange.fields)  # the server upgrades by itself
+        and not any(name in {"connection", "te"} for name, _ in exchange.answer)  # the server's own
+        and all(value == value.strip(" \t") for _, value in exchange.answer)  # h11 sends no blanks around a value
+        and all(value == str(length(exchange)) for name, value in exchange.answer if name == "content-length")
+        for exchange in case.exchanges
+    )
+
+
+def length(exchange: Exchange) -> int:
+    return len(exchange.content or b"answer N")
+
+
+class Site:
+    """What the server serves: the cache of the case that is being played."""
+
+    def __init__(self) -> None:
+        self.cached: Any = None
+        self.failed = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.cached({**scope, "scheme": "https"}, receive, send)
+        except Broken:
+            self.failed = True
+            raise
+
+
+class Wire:
+    """A client that opens a connection for each request."""
+
+    def __init__(self, site: Site, port: int) -> None:
+        self.site, self.port = site, port
+
+    async def __call__(self, cached: Any, exchange: Exchange, origin: Origin) -> Outcome:
+        self.site.cached, self.site.failed = cached, False
+        before = asyncio.all_tasks()
+        with anyio.fail_after(SECONDS):
+            async with await anyio.connect_tcp("127.0.0.1", self.port) as stream:
+                await stream.send(written(exchange))
+                answer = await read(stream, exchange.method)
+            while begun := asyncio.all_tasks() - before:
+                await asyncio.wait(begun)
+        return Outcome(answer, self.site.failed, None)
+
+
+def written(exchange: Exchange) -> bytes:
+    """The request, its lines as they are given."""
+    fields = dict(exchange.fields)
+    lines = [f"{exchange.method} {exchange.url} HTTP/1.1", *(f"{name}: {value}" for name, value in exchange.fields)]
+    if "host" not in fields:
+        lines.insert(1, "host: example.org")
+    if exchange.body and "content-length" not in fields:
+        lines.append(f"content-length: {len(exchange.body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + exchange.body
+
+
+async def read(stream: anyio.abc.SocketStream, method: str) -> Answer:
+    """The answer; without an end if the server breaks off."""
+    parser, answer = h11.Connection(h11.CLIENT), Answer()
+    parser.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
+    parser.send(h11.EndOfMessage())
+    try:
+        while not isinstance(event := parser.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                parser.receive_data(await received(stream))
+            elif isinstance(event, h11.Response):
+                answer.messages.append(start(*event.headers, status=event.status_code))
+            elif isinstance(event, h11.Data):
+                answer.messages.append(chunk(bytes(event.data), more=True))
+    except h11.RemoteProtocolError:
+        return answer
+    answer.messages.append(chunk())
+    return answer
+
+
+async def received(stream: anyio.abc.SocketStream) -> bytes:
+    try:
+        return await stream.receive()
+    except anyio.EndOfStream:
+        return b""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """uvicorn runs on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module", params=["h11", "httptools"])
+async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
+    site = Site()
+    config = uvicorn.Config(
+        site,
+        http=request.param,
+        lifespan="off",
+        log_config=None,
+        date_header=False,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield Wire(site, listener.getsockname()[1])
+        server.should_exit = True
+        await serving
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES if of_its_own_server(case)])
+async def test_the_rule_holds_behind_a_server(case: Case, wire: Wire) -> None:
+    await play(case, accelerated, wire)
