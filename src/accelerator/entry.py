@@ -117,13 +117,13 @@ class Request:
 def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the fields by name, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
     # ASGI says that names are in lower case, some servers and middlewares do not care
-    fields = {name.lower(): value.strip() for name, value in lines}
+    fields = {name.lower(): value.strip(h.BLANKS) for name, value in lines}
     if len(fields) < len(lines):
         repeated: dict[bytes, list[bytes]] = {}
         for name, value in lines:
-            repeated.setdefault(name.lower(), []).append(value.strip())
+            repeated.setdefault(name.lower(), []).append(value.strip(h.BLANKS))
         for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
-            fields[name] = (b"; " if name == b"cookie" else b", ").join(values).strip()
+            fields[name] = (b"; " if name == b"cookie" else b", ").join(values).strip(h.BLANKS)
     return fields
 
 

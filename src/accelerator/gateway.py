@@ -235,7 +235,7 @@ def _checked(origin: str) -> httpx.URL:
 
 def _named(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     """Return the names of fields that Connection names, beyond those that never go on (RFC 9110 §7.6.1)."""
-    names = {name.strip().lower() for value in h.lines(lines, b"connection") for name in value.split(b",")}
+    names = {name.strip(_BLANKS).lower() for value in h.lines(lines, b"connection") for name in value.split(b",")}
     return names - _HOP_BY_HOP
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 HeaderLines: TypeAlias = "tuple[tuple[bytes, bytes], ...]"
 
+BLANKS: Final = b" \t"
+"""What may stand around a value, and is no part of it (RFC 9110 §5.5)."""
+
 MAX_SECONDS: Final = 2**31
 """What a larger number of seconds counts as (RFC 9111 §1.2.2)."""
 
@@ -48,7 +51,7 @@ _DATE_FORMATS: Final = tuple(
 
 def lines(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
     """Return the values of every line called `name` (lower case), without the blanks around them."""
-    return [value.strip() for line, value in headers if line.lower() == name]
+    return [value.strip(BLANKS) for line, value in headers if line.lower() == name]
 
 
 def combined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -60,7 +63,7 @@ def combined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | Non
 def members(value: bytes) -> Iterator[str]:
     """Yield the members of a comma-separated list (RFC 9110 §5.6.1); a comma inside quotes parts nothing."""
     for member in _LIST_MEMBER.findall(value.decode("latin-1")):
-        if stripped := member.strip():
+        if stripped := member.strip(" \t"):
             yield stripped
 
 
@@ -103,7 +106,7 @@ class CacheControl:
             text, equals, argument = member.partition("=")
             token = _TOKEN.match(text.lower())
             name = token[0] if token else ""
-            if name != text.strip().lower():
+            if name != text.strip(" \t").lower():
                 name = _FORBIDDING.get(name, "")
             if name:  # a blank beside the equals sign makes the argument malformed
                 arguments.setdefault(name, []).append(
@@ -210,4 +213,4 @@ def weakly_equal(one: bytes, other: bytes) -> bool:
 
 def field_names(value: bytes) -> tuple[bytes, ...]:
     """Return the names a Vary field lists, in lower case, sorted, each once (RFC 9110 §12.5.5)."""
-    return tuple(sorted({name.strip().lower() for name in value.split(b",")} - {b""}))
+    return tuple(sorted({name.strip(BLANKS).lower() for name in value.split(b",")} - {b""}))

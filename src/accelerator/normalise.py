@@ -184,7 +184,9 @@ def _accept(value: bytes) -> bytes:
 
 def _listed(value: bytes, comma: bytes = b", ") -> bytes:
     """Return a list with the same blanks at each comma (RFC 9110 §5.6.1); inside quotes they mean something."""
-    return value if b"," not in value or b'"' in value else comma.join([part.strip() for part in value.split(b",")])
+    return (
+        value if b"," not in value or b'"' in value else comma.join([part.strip(_BLANKS) for part in value.split(b",")])
+    )
 
 
 _TEXTS: Final = frozenset(b"authorization cookie date from host if-modified-since if-range referer user-agent".split())

@@ -242,7 +242,7 @@ NOT_FOR_THE_APPLICATION = {
 def shown(own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Lines that are passed on, without the blanks that are no part of a value (RFC 9110 §5.5, §5.6.1)."""
     return [
-        (name, b",".join(map(bytes.strip, value.split(b","))))
+        (name, b",".join(part.strip(b" \t") for part in value.split(b",")))
         for name, value in own
         if name not in NOT_FOR_THE_APPLICATION
     ]
