@@ -46,23 +46,24 @@ def part_of(request: Request, entry: Entry, headers: h.HeaderLines) -> Part | No
     if asked is None or not _is_wanted(request, entry, headers):
         return None
     size = len(entry.body)
-    match asked[1], asked[2]:
-        case b"", suffix:
-            first, last = max(0, size - _position(suffix or b"0")), size - 1
-            if not suffix or not size:
-                return None
-        case start, b"":
-            first, last = _position(start), size - 1
-        case start, end:
-            first, last = _position(start), min(_position(end), size - 1)
-            if _position(end) < first:
-                return None
+    start, end = asked[1], asked[2]
+    if start:
+        first, last = _position(start), _position(end) if end else _BEYOND
+        is_range = first <= last
+    else:
+        first, last = max(0, size - _position(end)), _BEYOND
+        is_range = end != b"" and size > 0
+    if not is_range:
+        return None
     if first >= size:
         described = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")
         return Part(416, without_content_fields(headers) + described, b"")
     body = entry.body[first : last + 1]
     kept = tuple([line for line in headers if line[0].lower() not in _OF_THE_WHOLE])
-    described = (b"content-range", b"bytes %d-%d/%d" % (first, last, size)), (b"content-length", b"%d" % len(body))
+    described = (
+        (b"content-range", b"bytes %d-%d/%d" % (first, first + len(body) - 1, size)),
+        (b"content-length", b"%d" % len(body)),
+    )
     return Part(206, kept + described, body)
 
 

@@ -11,7 +11,7 @@ from accelerator import headers as h
 from accelerator import policy
 from accelerator.options import Options
 from accelerator.policy import Decision, Plan, Refusal
-from accelerator.tagging import Said
+from accelerator.tagging import InvalidTagError, Said
 from tests.unit.samples import NOW, Line, entry, imf, request, response, said
 
 if TYPE_CHECKING:
@@ -1275,3 +1275,35 @@ def test_a_success_is_what_may_have_changed_something() -> None:
         303,
         399,
     ]
+
+
+# --- groups -----------------------------------------------------------------------------------------------------------
+
+
+def tags_of(*lines: Line) -> frozenset[str]:
+    return policy.response_tags(request(), response(*lines), NOTHING_SAID, Options())
+
+
+def test_a_group_is_a_tag_by_its_name_and_bound_to_its_host() -> None:
+    assert tags_of(("cache-groups", '"a", "@b"')) == {"a", "@group:example.org/a", "@group:example.org/@b"}
+
+
+@pytest.mark.parametrize("value", ['"a', "a", '"a", 1', ",".join(['"a"'] * 129)])
+def test_groups_that_cannot_be_read_or_are_too_many_keep_a_response_out_of_the_store(value: str) -> None:
+    with pytest.raises(InvalidTagError, match="Cache-Groups is a list of at most 128 strings"):
+        tags_of(("cache-groups", value))
+
+
+def test_older_tags_are_kept() -> None:
+    older = frozenset({"x", "@all", "@group:example.org/a"})
+    assert policy.response_tags(request(), response(), NOTHING_SAID, Options(), older) == older
+
+
+# --- HEAD -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lines", [[("cache-tag", "new")], [("cache-tag", "a\x01")], [("cache-groups", "a")]])
+def test_a_head_that_names_other_tags_freshens_nothing(lines: list[Line]) -> None:
+    stored = entry(etag=b'"a"', validator=b'"a"')
+    answer = response(("etag", '"a"'), *lines)
+    assert policy.entry_after_head(request(), stored, answer, NOTHING_SAID, Options()) is None

@@ -18,6 +18,8 @@ from accelerator.tagging import (
     cached,
     entry_tags,
     flattened,
+    group_tag,
+    is_valid_tag,
     no_store,
     seconds,
     start_listening,
@@ -650,3 +652,19 @@ async def test_fastapi_sees_the_signature_behind_cached() -> None:
         answer = await ask(api, path)
         assert (answer.status, answer.body) == (200, b'{"user":42,"name":"ada","page":3}')
     assert (await ask(api, "/sync/nobody")).status == 422
+
+
+def test_a_group_is_one_only_within_its_host() -> None:
+    assert group_tag("Example.org:443", "a b") == "@group:example.org/a b"
+    assert group_tag("other.example", "a b") != group_tag("example.org", "a b")
+
+
+def test_a_group_with_a_long_name_is_named_by_its_digest() -> None:
+    tags = {group_tag("example.org", "a" * 2000 + end) for end in "bc"}
+    assert len(tags) == 2
+    assert all(tag.startswith("@group:sha256:") and len(tag) < 100 for tag in tags)
+
+
+@pytest.mark.parametrize(("name", "is_valid"), [("a", True), ("", False), ("@a", False), ("a\n", False)])
+def test_a_name_that_no_tag_can_have_can_be_asked_for(name: str, is_valid: bool) -> None:
+    assert is_valid_tag(name) is is_valid
