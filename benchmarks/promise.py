@@ -190,6 +190,7 @@ class Plan:
     faults: Sequence[str] = ()
     mutation: str = ""
     stop_at_first: bool = False
+    pace: float = 1.0
 
 
 @dataclass
@@ -315,7 +316,7 @@ class Check:
     async def _break(self, fault: str, seed: float) -> None:
         """Do it at random moments."""
         chance = random.Random(seed)  # noqa: S311 - no secret
-        pause = PAUSES[fault]
+        pause = PAUSES[fault] * self.plan.pace
         while not self.is_over.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.is_over.wait(), pause * (0.5 + chance.random()))
@@ -390,6 +391,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of all that is random here (0)")
     parser.add_argument("--workers", type=int, default=4, help="uvicorn processes (4)")
     parser.add_argument("--faults", nargs="*", choices=FAULTS, default=[], help="what to break meanwhile")
+    parser.add_argument(
+        "--pace", type=float, default=1.0, help="times between faults, longer so many times: more hits (1)"
+    )
     parser.add_argument("--mutation", choices=MUTATIONS, default="", help="break the rule itself")
     parser.add_argument("--stop-at-first", action="store_true", help="end with the first violation")
     plan = Plan(**vars(parser.parse_args(arguments)))
