@@ -14,7 +14,6 @@ import mmap
 import os
 import random
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -68,16 +67,16 @@ class Data:
 
     def __init__(self, path: str) -> None:
         with Path(path).open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), 8 * ITEMS)
+            # read and written eight bytes at once; struct fills with zeros first, which another process may read
+            self._versions = memoryview(mmap.mmap(file.fileno(), 8 * ITEMS)).cast("Q")
 
     def __getitem__(self, item: int) -> int:
-        version: int = struct.unpack_from("=Q", self._memory, 8 * item)[0]
-        return version
+        return self._versions[item]
 
     def change(self, item: int) -> int:
         """Make the next version, and return it."""
         version = self[item] + 1
-        struct.pack_into("=Q", self._memory, 8 * item, version)
+        self._versions[item] = version
         return version
 
 
@@ -293,11 +292,12 @@ class Check:
             report.unanswered += 1
             report.first = report.first or f"page {page}: {head[:80]!r}"
             return
-        report.hits += b"; hit" in head
+        is_hit = b"; hit" in head
+        report.hits += is_hit
         first, second = map(int, body.split(b" ", 2)[:2])
         if first < floor[0] or second < floor[1]:
             report.violations += 1
-            report.first = report.first or f"page {page} has {first, second}, promised were {floor}"
+            report.first = report.first or f"page {page} has {first, second}, promised were {floor}, {is_hit=}"
             if self.plan.stop_at_first:
                 self.is_over.set()
 
