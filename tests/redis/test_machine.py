@@ -186,6 +186,16 @@ def _incarnation_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(redis_store, "_random_incarnation", lambda: "0123456789abcdef")
 
 
+@breaks("what was usable once stays so while its bytes do not change")
+def _verdicts_kept(patch: pytest.MonkeyPatch) -> None:
+    judge = redis_store._Stored.judge
+
+    def keep(stored: Any, read: list[bytes | None], meta: Any) -> Any:
+        return stored.judged[1] or judge(stored, read, meta)
+
+    patch.setattr(redis_store._Stored, "judge", keep)
+
+
 @breaks("mark at storing")
 def _mark_at_storing(patch: pytest.MonkeyPatch) -> None:
     commit = RedisStore.commit

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator.stores import redis as redis_store
+from accelerator.stores.binary import VERSION
 from accelerator.testing import make_entry, make_request
 from tests.redis.support import OpenStore, StartServer, X, entry_key, fill, mark_of, record_key, request_of, state
 
@@ -168,7 +169,7 @@ async def test_two_releases_share_a_server(store: RedisStore, admin: Any) -> Non
     await fill(store, "x")
     key = entry_key(store, request_of())
     value: bytes = admin.get(key)
-    admin.set(key, value[:2] + b"\2" + value[3:])
+    admin.set(key, value[:2] + bytes([VERSION + 1]) + value[3:])
     assert await state(store) == "missing"
     assert await store.commit(make_entry(request_of(), early, ["x"])) is True
     assert await state(store) == "fresh"

