@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAY_DIFFER = {
     b"date": "it is the time of the answer; a hit has that of its making",
+    b"expires": "sites count it from the time of the answer",
     b"connection": "it is of one connection (RFC 9110 7.6.1)",
     b"keep-alive": "it is of one connection (RFC 9110 7.6.1)",
     b"transfer-encoding": "it is of one connection (RFC 9112 6.1)",
