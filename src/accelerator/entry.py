@@ -157,7 +157,9 @@ class Response:
             headers = tuple((bytes(memoryview(name)), bytes(memoryview(value))) for name, value in lines)
         except (TypeError, ValueError):
             return None
-        return cls(status, headers, requested, received) if type(status) is int else None
+        if not isinstance(status, int) or isinstance(status, bool):
+            return None
+        return cls(int(status), headers, requested, received)  # `http.HTTPStatus` is an int, too
 
     def get(self, name: bytes) -> bytes | None:
         """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -136,3 +137,18 @@ def test_an_exception_in_a_304_is_the_servers_to_answer(begin: Message) -> None:
 def test_an_exception_in_a_304_is_hidden_once_where_that_is_allowed(begin: Message) -> None:
     messages, raised = validated_by(begin, RuntimeError("broken"), stale_if_error=60)
     assert ([message.get("status", message.get("body")) for message in messages], raised) == ([200, b"last"], "")
+
+
+# --- what only looks wrong --------------------------------------------------------------------------------------------
+
+
+def test_a_status_of_the_standard_library_is_a_status() -> None:
+    """Starlette passes on `status_code=HTTPStatus.OK` as it is, and servers send it."""
+    app = Script(start(SHARED, ETAG, status=HTTPStatus.OK), LAST)
+    store = MemoryStore()
+    cached = ASGIAccelerator(app, store=store)
+    outcome(cached)
+    assert len(store) == 1
+    outcome(cached, method="POST")
+    messages, _ = outcome(cached)
+    assert b"hit" not in dict(messages[0]["headers"])[b"cache-status"], "an unsafe method takes back its URL"

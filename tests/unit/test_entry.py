@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -235,6 +236,11 @@ def test_the_fields_of_a_response_are_found_whatever_their_case() -> None:
 def test_the_start_of_a_response_is_read_as_it_was_sent() -> None:
     start = {"type": "http.response.start", "status": 404, "headers": [(b"X-A", b" 1 "), [bytearray(b"x-a"), b"2"]]}
     assert Response.read(start, NOW, NOW + 1) == Response(404, ((b"X-A", b" 1 "), (b"x-a", b"2")), NOW, NOW + 1)
+
+
+def test_a_status_may_be_one_of_the_standard_library() -> None:
+    made = Response.read({"type": "http.response.start", "status": HTTPStatus.CREATED}, NOW, NOW)
+    assert made == Response(201, (), NOW, NOW)
 
 
 def test_a_start_may_leave_out_its_headers() -> None:
