@@ -85,7 +85,10 @@ class Bypass:
 
     async def _freshen(self) -> None:
         """Let the answer to a HEAD freshen what is stored, or end its use (RFC 9111 §4.3.5). It moves no mark."""
-        if self._head is None or self._stale is None or self.said.vetoed:
+        if self._head is None or self._stale is None:
+            return
+        self.said.hear(self._exchange.scope)
+        if self.said.vetoed:
             return
         entry = policy.entry_after_head(self._exchange.request, self._stale, self._head, self.said, self._options)
         if entry is None:

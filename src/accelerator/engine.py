@@ -103,7 +103,7 @@ class Engine:
                     else:
                         return await self._fill(exchange, found, decision, flight)
                 case Decision.PASS:
-                    stale = found.entry if found.entry is not None and found.entry.open_to(request) else None
+                    stale = policy.spoken_of(request, found.entry, asked)
                     fwd = _reason_to_forward(request, found, now)
                     break
                 case Decision.UNAVAILABLE:

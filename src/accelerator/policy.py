@@ -557,6 +557,13 @@ def proves_unchanged(entry: Entry, response: Response) -> bool:
     return h.is_strong(entry.validator) and response.get(b"etag") == entry.validator
 
 
+def spoken_of(request: Request, entry: Entry | None, asked: h.CacheControl | None) -> Entry | None:
+    """Return what is stored if a HEAD's answer may speak of it; with no-store none is kept (RFC 9111 §5.2.1.5)."""
+    if entry is None or not entry.open_to(request) or (asked is not None and "no-store" in asked):
+        return None
+    return entry
+
+
 def entry_after_head(request: Request, entry: Entry, response: Response, said: Said, options: Options) -> Entry | None:
     """Return the stored response as a HEAD's answer leaves it, None where that says nothing of it (RFC 9111 §4.3.5).
 

@@ -307,6 +307,26 @@ async def test_a_head_that_nothing_answers_passes_through_and_fills_nothing() ->
     assert (await ask(cached)).body == b"answer 2"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("accelerator.tags", ["y"]), ("accelerator.cache_for", 0), ("accelerator.cache_for", "nonsense")],
+)
+async def test_a_head_updates_nothing_if_keys_of_the_scope_say_more_than_was_known(key: str, value: object) -> None:
+    """What it says by a tag that the entry has not could not be taken back."""
+
+    async def handle(scope: Scope) -> tuple[int, Lines, bytes]:
+        if scope["method"] == "HEAD":
+            scope[key] = value
+        return 200, [SHARED, ("etag", '"v1"'), ("x-call", str(app.calls))], b"hello"
+
+    app, clock = App(handle), ManualClock()
+    cached = ASGIAccelerator(app, clock=clock)
+    await ask(cached)
+    clock.advance(60)
+    await ask(cached, method="HEAD")
+    assert (await ask(cached)).get("x-call") == "3"
+
+
 async def test_a_range_that_nothing_answers_passes_through_and_fills_nothing() -> None:
     async def handle(scope: Scope) -> tuple[int, Lines, bytes]:
         if b"range" in dict(scope["headers"]):

@@ -204,6 +204,17 @@ FORWARD = [
         OBEYING,
     ),
     Case(
+        "forward-no-store-head",
+        "What answers a HEAD with no-store makes nothing fresh, and updates nothing.",
+        "RFC 9111 §5.2.1.5",
+        (
+            asks(cc("max-age=60"), STRONG),
+            asks(HOUR, STRONG, method="HEAD", after=60, **said("no-store")),
+            validates(HOUR, STRONG),
+        ),
+        OBEYING,
+    ),
+    Case(
         "forward-no-cache-not-while-revalidating",
         "No-cache brings nothing stale.",
         "RFC 9111 §5.2.1.4",
