@@ -94,5 +94,8 @@ class Bypass:
         if entry is None:
             return
         found = await self._guard.look_up(self._exchange.request)
-        if found is not None and found.entry == self._stale:  # else it has been made anew meanwhile
-            await self._guard.commit(entry)
+        if found is None or found.entry != self._stale:  # it has been made anew meanwhile
+            return
+        stored = await self._guard.commit(entry)
+        if not (stored or entry.lifetime):  # a store does not take what is of no use, and would go on with what it has
+            await self._guard.invalidate([self._exchange.request.url_tag])

@@ -116,6 +116,24 @@ FRESHENED = [
             ("content-length", (STRONG, MODIFIED, ("content-length", "9"))),
         ]
     ],
+    *[
+        Case(
+            f"head-ends-{name}",
+            f"A HEAD whose length differs ends the use of {what}.",
+            "RFC 9111 §4.3.5",
+            (
+                asks(cc("max-age=9000"), LENGTH, *lines),
+                head(HOUR, ("content-length", "9"), fields=(cc("no-cache"),)),
+                asks(HOUR, LENGTH, ("etag", '"v2"')),
+            ),
+            {"obey_request_directives": True},
+        )
+        for name, what, lines in [
+            ("the-fresh", "what is fresh", (STRONG,)),
+            ("without-validator", "what cannot be validated", ()),
+            ("the-old", "what came from a cache, hours old", (STRONG, ("age", "5000"))),
+        ]
+    ],
     Case(
         "head-with-no-store",
         "A HEAD with no-store makes nothing fresh.",
