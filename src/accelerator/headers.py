@@ -34,7 +34,10 @@ _FORBIDDING: Final = {
 _TIMES: Final = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error")
 """Directives whose argument is a number of seconds."""
 
-_LIST_MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"|")+', re.DOTALL)
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*+"'
+_LIST_MEMBER = re.compile(rf'(?:[^,"]|{_QUOTED})++', re.DOTALL)
+_CLOSED = re.compile(rf'(?:[^"]|{_QUOTED})*+', re.DOTALL)
+_UNCLOSED: Final = "\u201c"  # stands in for a quote, and is in no field
 _ENTITY_TAG = re.compile(rb'[\s,]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|$)')
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME: Final = r"(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60)"
@@ -62,9 +65,11 @@ def combined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | Non
 
 def members(value: bytes) -> Iterator[str]:
     """Yield the members of a comma-separated list (RFC 9110 §5.6.1); a comma inside quotes parts nothing."""
-    for member in _LIST_MEMBER.findall(value.decode("latin-1")):
+    text = value.decode("latin-1")
+    closed = cast("re.Match[str]", _CLOSED.match(text)).end()  # no quote after it is closed: none is tried to its end
+    for member in _LIST_MEMBER.findall(text[:closed] + text[closed:].replace('"', _UNCLOSED)):
         if stripped := member.strip(" \t"):
-            yield stripped
+            yield stripped.replace(_UNCLOSED, '"')
 
 
 def strings(value: bytes | None) -> list[str] | None:

@@ -44,11 +44,19 @@ def test_a_line_that_is_absent_is_not_an_empty_one() -> None:
         (rb'a="x\", y", b', [r'a="x\", y"', "b"]),
         (b'a="x, b', ['a="x', "b"]),
         (b'a=""x", b', ['a=""x"', "b"]),
+        (rb'a="x\", b="y, c', [r'a="x\", b="y', "c"]),
+        (b'a="x\\", b, c\\', ['a="x\\"', "b", "c\\"]),
         (b"\xe9", ["é"]),
     ],
 )
 def test_a_comma_parts_members_unless_it_is_quoted(value: bytes, members: list[str]) -> None:
     assert list(h.members(value)) == members
+
+
+@pytest.mark.parametrize("value", [b'"' + b'\\"' * 500_000, b'"\\' * 333_333, b'"' * 999_999], ids=["in", "of", "no"])
+def test_quotes_that_nothing_closes_are_not_each_read_to_the_end(value: bytes) -> None:
+    """A million of them would take hours."""
+    assert list(h.members(value + b",a")) == [value.decode(), "a"]
 
 
 # --- seconds ----------------------------------------------------------------------------------------------------------
