@@ -15,6 +15,9 @@ _ONE_RANGE: Final = re.compile(rb"bytes=[ \t]*(\d*)-(\d*)", re.IGNORECASE)
 _BEYOND: Final = 10**20
 """What a position with more digits than any body has counts as: such a number is never read."""
 
+_LIFETIMES: Final = (b"cache-control", b"surrogate-control", b"expires")
+"""What ends so says how long the whole may be kept: another cache must not keep a 416 for as long."""
+
 _OF_THE_WHOLE: Final = frozenset({b"content-length", b"content-range", b"content-md5", b"content-digest"})
 
 
@@ -56,8 +59,9 @@ def part_of(request: Request, entry: Entry, headers: h.HeaderLines) -> Part | No
     if not is_range:
         return None
     if first >= size:
-        described = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")
-        return Part(416, without_content_fields(headers) + described, b"")
+        kept = tuple([line for line in without_content_fields(headers) if not line[0].lower().endswith(_LIFETIMES)])
+        said = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0"), (b"cache-control", b"no-store")
+        return Part(416, kept + said, b"")
     body = entry.body[first : last + 1]
     kept = tuple([line for line in headers if line[0].lower() not in _OF_THE_WHOLE])
     described = (

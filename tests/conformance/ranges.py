@@ -122,7 +122,22 @@ UNSATISFIABLE = [
         "What cannot be satisfied leaves the whole stored.",
         "RFC 9110 §15.5.17",
         (stored(), reuses(**part("bytes=10-"), gets=416, of=None, text=b""), reuses()),
-    )
+    ),
+    Case(
+        "unsatisfiable-is-not-for-other-caches",
+        "A 416 says nothing of how long it may be kept: another cache could answer a GET of the whole with it.",
+        "a safety choice",
+        (
+            stored(("expires", date(3600)), ("cdn-cache-control", "max-age=3600")),
+            reuses(
+                **part("bytes=10-"),
+                gets=416,
+                of=None,
+                text=b"",
+                has={"cache-control": "no-store", "expires": None, "cdn-cache-control": None},
+            ),
+        ),
+    ),
 ]
 
 IGNORED = [

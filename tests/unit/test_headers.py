@@ -53,7 +53,9 @@ def test_a_comma_parts_members_unless_it_is_quoted(value: bytes, members: list[s
     assert list(h.members(value)) == members
 
 
-@pytest.mark.parametrize("value", [b'"' + b'\\"' * 500_000, b'"\\' * 333_333, b'"' * 999_999], ids=["in", "of", "no"])
+@pytest.mark.parametrize(
+    "value", [b'"' + b'\\"' * 500_000, b'"\\' * 333_333, b'"' * 999_999], ids=["one", "half", "odd"]
+)
 def test_quotes_that_nothing_closes_are_not_each_read_to_the_end(value: bytes) -> None:
     """A million of them would take hours."""
     assert list(h.members(value + b",a")) == [value.decode(), "a"]
