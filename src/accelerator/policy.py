@@ -116,7 +116,7 @@ def _decide_as_asked(
         current = age(entry, now)
         if _is_acceptable(asked, entry, current, invalidated):
             return Decision.HIT
-        is_open_to_stale = "max-age" not in asked and _is_young(asked, entry, current)
+        is_open_to_stale = not asked.has_any("no-cache", "max-age", "min-fresh")
         if is_open_to_stale and _staleness(entry, current) < entry.stale_while_revalidate:
             return Decision.STALE
     if "only-if-cached" in asked:

@@ -120,6 +120,12 @@ def test_a_head_or_a_range_never_validates(made: Request) -> None:
     assert decide(made, 60, **STRONG) is Decision.PASS
 
 
+@pytest.mark.parametrize("directive", ["min-fresh=1", "max-age=60", "no-cache"])
+def test_a_client_that_wants_it_fresh_is_not_served_what_was_invalidated_softly(directive: str) -> None:
+    asked = h.CacheControl.parse(directive.encode())
+    assert policy.decide(GET, entry(stale_while_revalidate=30.0), True, NOW, asked) is Decision.FILL
+
+
 def test_only_a_strong_etag_is_validated_after_a_soft_invalidation() -> None:
     assert decide(GET, 0, invalidated=True, **STRONG) is Decision.VALIDATE
     assert decide(GET, 0, invalidated=True, **WEAK) is Decision.FILL
