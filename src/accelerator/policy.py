@@ -539,6 +539,8 @@ def plan_after_304(
     targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
     if said.ttl is not None or any(map(response.has, (b"cache-control", b"expires", *targeted))):
         return plan(request, merged, said, options)
+    if request.audience:  # the new fields may be for this user alone, and nothing says that they are not
+        return Refusal("a request with credentials needs a word for shared caches")
     control, _ = _control(merged, options)
     is_dated = merged.has(b"expires") and not control.has_any("max-age", "s-maxage")  # which does not move with a 304
     return _forbidden(merged, control, said, options) or Plan(

@@ -134,6 +134,32 @@ FRESHENED = [
             ("the-old", "what came from a cache, hours old", (STRONG, ("age", "5000"))),
         ]
     ],
+    *[
+        Case(
+            f"{method.lower()}-by-{name}-updates-nothing-unsaid",
+            f"What {what} for somebody with {name} is stored only if that answer itself is for shared caches.",
+            "a safety choice",
+            (
+                asks(cc("s-maxage=60, must-revalidate"), STRONG),
+                Exchange(
+                    method=method,
+                    fields=((name, "alice"),),
+                    after=60,
+                    status=status,
+                    answer=(STRONG, ("x-user", "alice")),
+                    asked="before",
+                    gets=200,
+                    of=of,
+                    has={"x-user": "alice"},
+                ),
+                validates(STRONG, has={"x-user": None}),
+                validates(STRONG, cc("public, max-age=60"), ("x-all", "1"), fields=((name, "alice"),), after=60),
+                reuses(has={"x-all": "1", "x-user": None}),
+            ),
+        )
+        for name in ("cookie", "authorization")
+        for method, status, what, of in [("HEAD", 200, "a HEAD brings", None), ("GET", 304, "a 304 brings", 1)]
+    ],
     Case(
         "head-with-no-store",
         "A HEAD with no-store makes nothing fresh.",
