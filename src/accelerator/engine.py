@@ -78,7 +78,7 @@ class Engine:
         """Serve, fill, or wait for another fill and look up again (RFC 9111 §4)."""
         request = exchange.request
         asked = policy.asked_of(request) if self._options.obey_request_directives else None
-        patience = Patience(ROUNDS if self._options.coalesce and asked is None else 0)
+        patience = Patience(ROUNDS if self._options.coalesce and policy.takes_what_is_new(asked) else 0)
         may_look_again = True
         while True:
             landings = self._flights.landings

@@ -108,6 +108,11 @@ def asked_of(request: Request) -> h.CacheControl | None:
     return None if value is None else h.CacheControl.parse(value)
 
 
+def takes_what_is_new(asked: h.CacheControl | None) -> bool:
+    """Tell whether a client takes what has just been made for another one: then it is of use to wait for that."""
+    return asked is None or not (asked.has_any("no-cache", "min-fresh") or asked.seconds("max-age") == 0)
+
+
 def _decide_as_asked(
     request: Request, entry: Entry | None, invalidated: bool, now: float, asked: h.CacheControl
 ) -> Decision:

@@ -499,6 +499,29 @@ async def test_a_leader_with_a_slow_client_keeps_nobody_beyond_the_limit() -> No
         tasks.cancel_scope.cancel()
 
 
+# --- directives of requests -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "calls"),
+    [
+        ("max-age=60", 1),
+        ("max-stale", 1),
+        ("no-transform", 1),
+        ("no-cache", 10),
+        ("max-age=0", 10),
+        ("min-fresh=5", 10),
+    ],
+)
+async def test_a_client_waits_for_what_was_made_for_another_one_if_it_takes_that(value: str, calls: int) -> None:
+    app = Gated(SHARED)
+    cached = ASGIAccelerator(app, obey_request_directives=True)
+    async with crowd(cached, 10, headers=[("cache-control", value)]):
+        assert app.calls == calls
+        app.gate.set()
+    assert app.calls == calls
+
+
 # --- credentials ------------------------------------------------------------------------------------------------------
 
 
