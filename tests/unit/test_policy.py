@@ -157,6 +157,111 @@ def test_only_what_is_younger_than_its_lifetime_and_not_invalidated_is_a_hit(
     assert (decision is Decision.HIT) is is_fresh
 
 
+# --- what a request says itself: RFC 9111 §5.2.1 ----------------------------------------------------------------------
+
+
+def decide_as_asked(directives: str, age: float, *more: Line, method: str = "GET", **fields: Any) -> Decision:
+    made = request(cache_control(directives), *more, method=method)
+    invalidated = fields.pop("invalidated", False)
+    return policy.decide(made, entry(**fields), invalidated, NOW + age, policy.asked_of(made))
+
+
+def decide_as_asked_of_nothing(directives: str, method: str = "GET") -> Decision:
+    made = request(cache_control(directives), method=method)
+    return policy.decide(made, None, False, NOW, policy.asked_of(made))
+
+
+WINDOW: dict[str, Any] = {"stale_while_revalidate": 30.0}
+NEVER_STALE: dict[str, Any] = {"never_stale": True}
+INVALIDATED: dict[str, Any] = {"invalidated": True}
+
+
+def test_the_directives_of_a_request_are_those_of_its_cache_control() -> None:
+    asked = policy.asked_of(request(cache_control("max-age=5"), cache_control("no-cache")))
+    assert asked is not None
+    assert (asked.seconds("max-age"), "no-cache" in asked, "no-store" in asked) == (5, True, False)
+
+
+def test_pragma_is_no_directive_of_a_request() -> None:
+    assert policy.asked_of(request(("pragma", "no-cache"))) is None
+
+
+@pytest.mark.parametrize(
+    ("directives", "age", "fields", "decision"),
+    [
+        pytest.param("x", 59.9, {}, Decision.HIT, id="an unknown directive asks for nothing"),
+        pytest.param("x", 60, {}, Decision.FILL, id="what is stale is not served"),
+        pytest.param("x", 60, STRONG, Decision.VALIDATE, id="what is stale is validated"),
+        pytest.param("x", 89.9, WINDOW, Decision.STALE, id="what may be served stale is"),
+        pytest.param("x", 90, WINDOW, Decision.FILL, id="what may no longer be served stale is not"),
+        pytest.param("x", 0, INVALIDATED, Decision.FILL, id="what was invalidated is stale"),
+        pytest.param("x", 0, INVALIDATED | WINDOW, Decision.STALE, id="what was invalidated may be served stale"),
+        pytest.param("x", 0, INVALIDATED | STRONG, Decision.VALIDATE, id="what was invalidated: a strong ETag"),
+        pytest.param("x", 0, INVALIDATED | WEAK, Decision.FILL, id="what was invalidated: a weak ETag"),
+        pytest.param("no-cache", 0, {}, Decision.FILL, id="no-cache: nothing unasked"),
+        pytest.param("no-cache", 0, STRONG, Decision.VALIDATE, id="no-cache: a validation"),
+        pytest.param("no-cache", 60, WINDOW, Decision.FILL, id="no-cache: nothing stale unasked"),
+        pytest.param("no-store", 0, STRONG, Decision.PASS, id="no-store: nothing from the store"),
+        pytest.param("no-store", 60, WINDOW, Decision.PASS, id="no-store: nothing stale from the store"),
+        pytest.param("max-age=10", 10, {}, Decision.HIT, id="max-age: an age up to it"),
+        pytest.param("max-age=10", 10.5, {}, Decision.FILL, id="max-age: no age beyond it"),
+        pytest.param("max-age=10", 10.5, STRONG, Decision.VALIDATE, id="max-age: a validation"),
+        pytest.param("max-age=0", 0, {}, Decision.HIT, id="max-age=0: what was made in this moment"),
+        pytest.param("max-age=99", 60, WINDOW, Decision.FILL, id="max-age: nothing stale"),
+        pytest.param("max-age=10, max-stale=99", 70, {}, Decision.FILL, id="max-age binds beside max-stale"),
+        pytest.param("max-age=99, max-stale=10", 70, {}, Decision.HIT, id="max-age and max-stale together"),
+        pytest.param("min-fresh=10", 50, {}, Decision.HIT, id="min-fresh: fresh for as long as that"),
+        pytest.param("min-fresh=10", 50.5, {}, Decision.FILL, id="min-fresh: fresh, but not for as long"),
+        pytest.param("min-fresh=10", 50.5, WINDOW, Decision.FILL, id="min-fresh: nothing that gets stale"),
+        pytest.param("max-stale=0", 60, {}, Decision.HIT, id="max-stale=0: stale since this moment"),
+        pytest.param("max-stale=0", 60.5, {}, Decision.FILL, id="max-stale=0: no longer"),
+        pytest.param("max-stale=10", 70, {}, Decision.HIT, id="max-stale: stale up to that"),
+        pytest.param("max-stale=10", 70.5, {}, Decision.FILL, id="max-stale: not staler"),
+        pytest.param("max-stale=10", 70.5, WINDOW, Decision.STALE, id="max-stale: staler within a window"),
+        pytest.param("max-stale", 60.0 + h.MAX_SECONDS, {}, Decision.HIT, id="max-stale without a time: however stale"),
+        pytest.param("max-stale=10", 59.9, NEVER_STALE, Decision.HIT, id="max-stale: fresh"),
+        pytest.param("max-stale=10", 60, NEVER_STALE, Decision.FILL, id="max-stale: nothing that is never stale"),
+        pytest.param("max-stale=10", 0, INVALIDATED, Decision.FILL, id="max-stale: nothing that was invalidated"),
+        pytest.param("only-if-cached", 0, {}, Decision.HIT, id="only-if-cached: what is fresh"),
+        pytest.param("only-if-cached", 60, WINDOW, Decision.STALE, id="only-if-cached: what may be served stale"),
+        pytest.param("only-if-cached", 60, STRONG, Decision.UNAVAILABLE, id="only-if-cached: no validation"),
+        pytest.param("only-if-cached, no-cache", 0, {}, Decision.UNAVAILABLE, id="only-if-cached beside no-cache"),
+        pytest.param("only-if-cached, no-store", 0, {}, Decision.UNAVAILABLE, id="only-if-cached beside no-store"),
+        pytest.param("only-if-cached, max-stale=10", 70, {}, Decision.HIT, id="only-if-cached: what the client takes"),
+    ],
+)
+def test_a_client_that_is_obeyed_gets_what_it_asks_for(
+    directives: str, age: float, fields: dict[str, Any], decision: Decision
+) -> None:
+    assert decide_as_asked(directives, age, **fields) is decision
+
+
+@pytest.mark.parametrize(
+    ("directives", "method", "decision"),
+    [
+        ("no-cache", "GET", Decision.FILL),
+        ("no-cache", "HEAD", Decision.PASS),
+        ("no-store", "GET", Decision.PASS),
+        ("only-if-cached", "GET", Decision.UNAVAILABLE),
+        ("only-if-cached", "HEAD", Decision.UNAVAILABLE),
+    ],
+)
+def test_a_client_that_is_obeyed_is_answered_where_nothing_is_stored(
+    directives: str, method: str, decision: Decision
+) -> None:
+    assert decide_as_asked_of_nothing(directives, method) is decision
+
+
+@pytest.mark.parametrize(
+    ("line", "closed"), [(COOKIE, {"for_cookies": False}), (CREDENTIALS, {"for_credentials": False})]
+)
+def test_no_directive_opens_an_entry_that_is_not_for_these_credentials(line: Line, closed: dict[str, bool]) -> None:
+    of: dict[str, Any] = {**WINDOW, **STRONG, **closed}
+    assert decide_as_asked("max-stale", 0, line, **of) is Decision.FILL
+    assert decide_as_asked("max-stale", 60, line, method="HEAD", **of) is Decision.PASS
+    assert decide_as_asked("only-if-cached", 0, line, **of) is Decision.UNAVAILABLE
+
+
 # --- age: RFC 9111 §4.2.3 ---------------------------------------------------------------------------------------------
 
 
@@ -248,6 +353,26 @@ def test_it_is_never_stored_whatever_anyone_says(lines: list[Line], status: int,
 def test_no_store_is_a_veto_nothing_can_lift() -> None:
     loud = said(60, public=True, vetoed=True)
     assert refused(cache_control("public"), targeted("public, max-age=60"), heard=loud, default_ttl=60) == "no_store()"
+
+
+UNDERSTOOD = {
+    *(200, 201, 202, 203, 204, 205, 300, 301, 302, 303, 305, 307, 308),
+    *(400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 426),
+    *(500, 501, 502, 503, 504, 505),
+}
+
+
+def test_must_understand_stores_only_what_has_a_status_of_rfc_9110() -> None:
+    line = cache_control("max-age=60, must-understand")
+    made = {status: plan(line, status=status, cacheable_errors=True) for status in range(200, 600)}
+    assert {status for status, planned in made.items() if isinstance(planned, Plan)} == UNDERSTOOD
+    assert {planned for status, planned in made.items() if status not in UNDERSTOOD} == {"must-understand"}
+
+
+def test_must_understand_lifts_a_no_store_that_is_for_caches_that_do_not_know_it() -> None:
+    assert stored(cache_control("no-store, must-understand, max-age=60")).lifetime == 60
+    assert refused(cache_control("no-store, must-understand, max-age=60"), status=299) == "must-understand"
+    assert refused(cache_control("no-store, must-understand, private, max-age=60")) == "private"
 
 
 @pytest.mark.parametrize("directive", ["no-store", "private"])
@@ -428,6 +553,59 @@ def test_no_cache_in_cache_control_speaks_to_browsers_where_a_time_was_said_here
     assert stored(cache_control("no-cache"), targeted("max-age=60")).lifetime == 60
 
 
+# --- heuristic freshness: RFC 9111 §4.2.2 -----------------------------------------------------------------------------
+
+CODES = [status for status in range(200, 600) if status not in {206, 304}]
+
+
+def changed(seconds: float) -> Line:
+    return ("last-modified", imf(NOW - seconds))
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [
+        pytest.param([changed(1000)], 100, id="until receipt"),
+        pytest.param([changed(1000), ("date", imf(NOW - 500))], 50, id="until Date"),
+        pytest.param([changed(5)], 0.5, id="less than a second"),
+        pytest.param([changed(863990)], 86399, id="almost a day"),
+        pytest.param([changed(864010)], 86400, id="a day at most"),
+        pytest.param([("last-modified", "Friday, 15-Jan-27 07:00:00 GMT")], 360, id="the obsolete format"),
+    ],
+)
+def test_a_guess_is_a_tenth_of_the_time_since_the_last_change(lines: list[Line], seconds: float) -> None:
+    assert stored(*lines, heuristic=True).lifetime == pytest.approx(seconds)
+    assert refused(*lines) == "no explicit time"
+
+
+@pytest.mark.parametrize(
+    "line", [("x-a", "1"), ("last-modified", "then"), changed(0), changed(-10)], ids=["none", "bad", "now", "later"]
+)
+def test_there_is_no_guess_without_a_change_in_the_past(line: Line) -> None:
+    assert refused(line, ("etag", '"a"'), heuristic=True) == "no explicit time"
+
+
+def test_a_guess_is_for_statuses_that_are_heuristically_cacheable() -> None:
+    made = {status: plan(changed(1000), status=status, heuristic=True, cacheable_errors=True) for status in CODES}
+    guessed = {200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}
+    assert {status for status, planned in made.items() if isinstance(planned, Plan)} == guessed
+    assert {made[status] for status in CODES if status not in guessed} == {"no explicit time"}
+
+
+def test_public_allows_a_guess_for_any_status() -> None:
+    public = {"heuristic": True, "cacheable_errors": True}
+    assert {plan(cache_control("public"), changed(1000), status=status, **public).lifetime for status in CODES} == {100}
+
+
+@pytest.mark.parametrize(
+    ("lines", "seconds"),
+    [([cache_control("max-age=4")], 4), ([EXPIRES], 30), ([targeted("public")], 2), ([], 2)],
+    ids=["max-age", "Expires", "default_ttl beside a mute targeted field", "default_ttl"],
+)
+def test_any_other_time_comes_before_a_guess(lines: list[Line], seconds: float) -> None:
+    assert stored(*lines, changed(1000), heuristic=True, default_ttl=2).lifetime == seconds
+
+
 # --- whose requests ---------------------------------------------------------------------------------------------------
 
 
@@ -563,6 +741,26 @@ def test_s_maxage_forbids_stale_answers_that_the_response_does_not_ask_for() -> 
     assert windows(cache_control("s-maxage=60"), **DEFAULT) == (0, 0)
     assert windows(cache_control(f"s-maxage=60, {ASKED}"), **DEFAULT) == (30, 600)
     assert windows(cache_control("s-maxage=60"), heard=said(60), **DEFAULT) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("lines", "heard", "never_stale"),
+    [
+        pytest.param([cache_control("max-age=60")], NOTHING_SAID, False, id="max-age"),
+        pytest.param([cache_control("max-age=60, must-revalidate")], NOTHING_SAID, True, id="must-revalidate"),
+        pytest.param([cache_control("max-age=60, proxy-revalidate")], NOTHING_SAID, True, id="proxy-revalidate"),
+        pytest.param([cache_control("must-revalidate")], said(60), True, id="must-revalidate beside cache_for"),
+        pytest.param([cache_control("no-cache")], NOTHING_SAID, True, id="no-cache"),
+        pytest.param([cache_control("no-cache")], said(60), False, id="no-cache beside cache_for"),
+        pytest.param([cache_control("s-maxage=60")], NOTHING_SAID, True, id="s-maxage"),
+        pytest.param([cache_control("s-maxage=60")], said(60), False, id="s-maxage beside cache_for"),
+        pytest.param([targeted("max-age=60, must-revalidate")], NOTHING_SAID, True, id="targeted"),
+    ],
+)
+def test_what_may_never_be_served_stale_is_closed_to_max_stale(
+    lines: list[Line], heard: Said, never_stale: bool
+) -> None:
+    assert stored(*lines, ("etag", '"a"'), heard=heard).never_stale is never_stale
 
 
 def test_an_error_is_hidden_for_as_long_as_stale_if_error_says() -> None:
@@ -742,6 +940,24 @@ def test_no_etag_is_added_to_what_is_no_200() -> None:
 def test_the_last_modified_of_the_application_is_kept() -> None:
     assert new_entry(("last-modified", imf(NOW - 999))).last_modified == imf(NOW - 999).encode()
     assert new_entry().last_modified is None
+
+
+@pytest.mark.parametrize("value", ["a", '"a', '"a", "b"', '"a" ,', 'w/"a"', ""])
+def test_a_malformed_etag_is_no_validator(value: str) -> None:
+    made = new_entry(("etag", value))
+    assert (made.etag, made.validator) == (value.encode(), None)
+    assert refused(cache_control("no-cache"), ("etag", value)) == "no time to be fresh"
+
+
+@pytest.mark.parametrize("value", ["yesterday", "", "Fri, 15 Jan 2027 08:00:00 CET"])
+def test_a_malformed_last_modified_is_no_validator(value: str) -> None:
+    assert new_entry(("last-modified", value)).last_modified is None
+    assert refused(cache_control("no-cache"), ("last-modified", value)) == "no time to be fresh"
+
+
+def test_a_last_modified_in_the_obsolete_format_is_kept_as_it_was_sent() -> None:
+    value = b"Friday, 15-Jan-27 07:00:00 GMT"
+    assert new_entry(("last-modified", value)).last_modified == value
 
 
 def test_a_weak_etag_is_a_well_formed_one_of_the_body_alone() -> None:
@@ -1261,6 +1477,22 @@ def test_an_unsafe_request_takes_nothing_of_another_origin_back(value: str) -> N
     assert taken == {"@url:example.org/a/b?x=1"}
 
 
+def test_what_does_not_count_of_a_url_does_not_count_in_what_is_taken_back() -> None:
+    lines: list[Line] = [("location", "/c?utm=1"), ("content-location", "/d?utm=1")]
+    taken = policy.invalidated_by(TARGET, response(*lines), lambda url: url.removesuffix("?utm=1"))
+    assert taken == {"@url:example.org/a/b?x=1", "@url:example.org/c", "@url:example.org/d"}
+
+
+def test_an_unsafe_request_takes_back_the_groups_that_its_response_names() -> None:
+    taken = policy.invalidated_by(TARGET, response(("Cache-Group-Invalidation", '"a", "b c"')))
+    assert taken == {"@url:example.org/a/b?x=1", "@group:example.org/a", "@group:example.org/b c"}
+
+
+def test_groups_that_cannot_be_read_take_nothing_back() -> None:
+    taken = policy.invalidated_by(TARGET, response(("cache-group-invalidation", "a"), ("cache-groups", '"b"')))
+    assert taken == {"@url:example.org/a/b?x=1"}
+
+
 # --- what may change something: RFC 9110 §9.2.1 -----------------------------------------------------------------------
 
 
@@ -1294,6 +1526,12 @@ def test_a_group_is_a_tag_by_its_name_and_bound_to_its_host() -> None:
     assert tags_of(("cache-groups", '"a", "@b"')) == {"a", "@group:example.org/a", "@group:example.org/@b"}
 
 
+def test_a_response_may_be_in_128_groups() -> None:
+    names = [f"g{number}" for number in range(128)]
+    tags = tags_of(("cache-groups", ", ".join(f'"{name}"' for name in names)))
+    assert tags == {*names, *(f"@group:example.org/{name}" for name in names)}
+
+
 @pytest.mark.parametrize("value", ['"a', "a", '"a", 1', ",".join(['"a"'] * 129)])
 def test_groups_that_cannot_be_read_or_are_too_many_keep_a_response_out_of_the_store(value: str) -> None:
     with pytest.raises(InvalidTagError, match="Cache-Groups is a list of at most 128 strings"):
@@ -1305,11 +1543,91 @@ def test_older_tags_are_kept() -> None:
     assert policy.response_tags(request(), response(), NOTHING_SAID, Options(), older) == older
 
 
-# --- HEAD -------------------------------------------------------------------------------------------------------------
+# --- HEAD: RFC 9111 §4.3.5 --------------------------------------------------------------------------------------------
+
+SIX_BYTES = entry(
+    headers=(
+        (b"cache-groups", b'"g"'),
+        (b"x-a", b"old"),
+        (b"x-b", b"kept"),
+        (b"etag", b'"a"'),
+        (b"last-modified", DATED["last_modified"]),
+    ),
+    tags=frozenset({"said", "g", "@group:example.org/g", "@all", "@url:example.org/"}),
+    mark=7,
+    stale_while_revalidate=30.0,
+    stale_if_error=600.0,
+    etag=b'"a"',
+    **STRONG,
+    **DATED,
+)
+ETAG: Line = ("etag", '"a"')
+
+
+def after_head(*lines: Line, of: Entry = SIX_BYTES, status: int = 200, heard: Said = NOTHING_SAID) -> Entry | None:
+    answer = response(*lines, status=status, requested=NOW + 99, received=NOW + 100)
+    return policy.entry_after_head(request(), of, answer, heard, Options())
+
+
+def test_a_head_updates_the_fields_and_the_time_of_what_is_stored_and_leaves_body_tags_and_mark() -> None:
+    assert after_head(ETAG, ("x-a", "new"), ("content-length", "6"), cache_control("max-age=9")) == replace(
+        SIX_BYTES,
+        headers=(
+            (b"cache-groups", b'"g"'),
+            (b"x-b", b"kept"),
+            (b"etag", b'"a"'),
+            (b"last-modified", DATED["last_modified"]),
+            (b"x-a", b"new"),
+            (b"cache-control", b"max-age=9"),
+        ),
+        received=NOW + 100,
+        lifetime=9,
+        stale_while_revalidate=0,
+        stale_if_error=0,
+        for_cookies=False,
+        for_credentials=False,
+    )
+
+
+@pytest.mark.parametrize("lines", [[ETAG], [MODIFIED], [ETAG, MODIFIED]], ids=["ETag", "Last-Modified", "both"])
+def test_a_head_that_names_a_validator_of_what_is_stored_freshens_it(lines: list[Line]) -> None:
+    made = after_head(*lines)
+    assert made is not None
+    assert (made.received, made.lifetime, made.stale_while_revalidate) == (NOW + 100, 60, 30)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([("etag", '"b"')], id="ETag"),
+        pytest.param([("etag", '"b"'), MODIFIED], id="ETag beside the same Last-Modified"),
+        pytest.param([("etag", 'W/"a"')], id="a weak ETag"),
+        pytest.param([OTHER_MODIFIED], id="Last-Modified"),
+        pytest.param([ETAG, OTHER_MODIFIED], id="Last-Modified beside the same ETag"),
+        pytest.param([("content-length", "7")], id="Content-Length"),
+        pytest.param([ETAG, MODIFIED, ("content-length", "7")], id="Content-Length beside the same validators"),
+    ],
+)
+def test_a_head_that_names_another_validator_or_length_makes_what_is_stored_stale(lines: list[Line]) -> None:
+    assert after_head(*lines) == replace(SIX_BYTES, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
+
+
+def test_a_head_that_names_no_validator_says_nothing_of_what_is_stored() -> None:
+    assert after_head(cache_control("max-age=9"), ("content-length", "6")) is None
+
+
+@pytest.mark.parametrize(("status", "of"), [(404, 200), (200, 404), (404, 404), (203, 203)])
+def test_a_head_of_another_status_says_nothing_of_what_is_stored(status: int, of: int) -> None:
+    assert after_head(ETAG, status=status, of=replace(SIX_BYTES, status=of)) is None
+    assert after_head(("etag", '"b"'), status=status, of=replace(SIX_BYTES, status=of)) is None
+
+
+@pytest.mark.parametrize("directive", ["private", "no-store"])
+def test_a_head_that_may_not_be_stored_freshens_nothing(directive: str) -> None:
+    assert after_head(ETAG, cache_control(directive)) is None
+    assert after_head(ETAG, heard=said(60, vetoed=True)) is None
 
 
 @pytest.mark.parametrize("lines", [[("cache-tag", "new")], [("cache-tag", "a\x01")], [("cache-groups", "a")]])
 def test_a_head_that_names_other_tags_freshens_nothing(lines: list[Line]) -> None:
-    stored = entry(etag=b'"a"', validator=b'"a"')
-    answer = response(("etag", '"a"'), *lines)
-    assert policy.entry_after_head(request(), stored, answer, NOTHING_SAID, Options()) is None
+    assert after_head(ETAG, *lines) is None
