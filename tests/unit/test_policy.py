@@ -593,7 +593,7 @@ def test_a_guess_is_for_statuses_that_are_heuristically_cacheable() -> None:
 
 
 def test_public_allows_a_guess_for_any_status() -> None:
-    public = {"heuristic": True, "cacheable_errors": True}
+    public: dict[str, Any] = {"heuristic": True, "cacheable_errors": True}
     assert {plan(cache_control("public"), changed(1000), status=status, **public).lifetime for status in CODES} == {100}
 
 
