@@ -61,10 +61,12 @@ class Bypass:
         kind = message.get("type")
         if kind == "http.response.start":
             response = Response.read(message, self._requested, self._options.clock())
-            if response is not None:  # else the server is to judge it
+            if response is not None:
                 await self._invalidate(response)
                 self._head = response if self._exchange.scope["method"] == "HEAD" else None
                 message = {**message, "headers": self._lines(response)}
+            elif policy.is_unsafe(self._exchange.scope["method"]):  # what the server makes of it may be a success
+                await self._guard.invalidate([self._exchange.request.url_tag])
         elif kind == "http.response.body" and not message.get("more_body", False):
             await self._freshen()
         await self._exchange.send(message)

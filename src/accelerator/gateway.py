@@ -276,7 +276,9 @@ def _forwarded(scope: Scope) -> list[tuple[bytes, bytes]]:
     """Say for whom the request is forwarded (RFC 7239 §4), also in the older words that most applications read."""
     host = b"".join(h.lines(scope["headers"], b"host")[:1]).replace(b"\\", b"").replace(b'"', b"")
     client, scheme = (scope.get("client") or [""])[0].encode(), scope["scheme"].encode()
-    node = b'"[%s]"' % client if b":" in client else client or b"unknown"
+    node = b"[%s]" % client if b":" in client else client or b"unknown"
+    if not h.is_token(node.decode("latin-1")):
+        node = b'"%s"' % node.replace(b"\\", b"").replace(b'"', b"")
     lines = [(b"forwarded", b'for=%s;host="%s";proto=%s' % (node, host, scheme)), (b"x-forwarded-proto", scheme)]
     return [*lines, (b"x-forwarded-for", client)] if client else lines
 

@@ -581,14 +581,14 @@ def entry_after_head(request: Request, entry: Entry, response: Response, said: S
         return None
     etag, modified = response.get(b"etag"), response.get(b"last-modified")
     if (
-        etag not in {None, entry.validator}
-        or modified not in {None, entry.last_modified}
+        etag not in {None, h.combined(entry.headers, b"etag")}
+        or modified not in {None, h.combined(entry.headers, b"last-modified")}
         or not complete(response, len(entry.body))
     ):
         return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
     merged = freshened(entry, response)
     made = plan_after_304(request, entry, response, merged, said, options)
-    if isinstance(made, Refusal) or (etag is None and modified is None):
+    if isinstance(made, Refusal) or not any(_validators(response)):
         return None
     try:
         is_same = response_tags(request, merged, said, options, entry.tags) == entry.tags

@@ -9,7 +9,7 @@ import pytest
 
 from accelerator import ASGIAccelerator, MemoryStore
 from accelerator.testing import ManualClock
-from tests.support import Client, Message, Script, chunk, drive, start
+from tests.support import Client, Message, Receive, Scope, Script, Send, chunk, drive, start
 
 SHARED = ("cache-control", "s-maxage=60")
 ETAG = ("etag", '"v1"')  # so that the cache adds none
@@ -152,3 +152,19 @@ def test_a_status_of_the_standard_library_is_a_status() -> None:
     outcome(cached, method="POST")
     messages, _ = outcome(cached)
     assert b"hit" not in dict(messages[0]["headers"])[b"cache-status"], "an unsafe method takes back its URL"
+
+
+def test_an_unsafe_request_takes_back_its_url_even_if_its_answer_cannot_be_read() -> None:
+    calls = 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal calls
+        calls += 1
+        headers = None if scope["method"] == "POST" else [(b"cache-control", b"s-maxage=60")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send(chunk(b"answer %d" % calls))
+
+    cached = ASGIAccelerator(app)
+    drive(Client().ask(cached))
+    drive(Client().ask(cached, method="POST"))
+    assert drive(Client().ask(cached)).body == b"answer 3"

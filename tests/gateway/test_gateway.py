@@ -104,8 +104,9 @@ async def test_the_target_reaches_the_origin_as_it_is(more: dict[str, object], l
         (("2001:db8::1", 1), b'"[2001:db8::1]"', [b"x-forwarded-for: 2001:db8::1"]),
         (None, b"unknown", []),
         (("", 0), b"unknown", []),
+        (('a;proto="b"\\', 0), b'"a;proto=b"', [b'x-forwarded-for: a;proto="b"\\']),
     ],
-    ids=["IPv4", "IPv6", "a Unix socket", "an empty name"],
+    ids=["IPv4", "IPv6", "a Unix socket", "an empty name", "what a proxy lets a client make up"],
 )
 async def test_forwarded_names_the_client(client: tuple[str, int] | None, node: bytes, address: list[bytes]) -> None:
     async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:

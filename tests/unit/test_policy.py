@@ -1631,3 +1631,9 @@ def test_a_head_that_may_not_be_stored_freshens_nothing(directive: str) -> None:
 @pytest.mark.parametrize("lines", [[("cache-tag", "new")], [("cache-tag", "a\x01")], [("cache-groups", "a")]])
 def test_a_head_that_names_other_tags_freshens_nothing(lines: list[Line]) -> None:
     assert after_head(ETAG, *lines) is None
+
+
+def test_a_malformed_etag_that_a_head_repeats_says_nothing() -> None:
+    malformed: Line = ("etag", "v1")
+    of = replace(SIX_BYTES, headers=((b"etag", b"v1"),), validator=None, last_modified=None)
+    assert after_head(malformed, of=of) is None
