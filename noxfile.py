@@ -67,7 +67,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Mutate the policy and list the mutants that no test kills."""
+    """Mutate the pure rules and list the mutants that no test kills."""
     install(session, "mutation")
     shutil.rmtree("mutants", ignore_errors=True)
     session.run("mutmut", "run", *session.posargs)
