@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 try:
     import click
 except ImportError:
-    sys.stderr.write('The command line needs click: pip install "asgi-accelerator[demo]"\n')
+    sys.stderr.write('The command line needs click: pip install "asgi-accelerator[cli]", or [demo], [gateway]\n')
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import re
 import string
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
@@ -230,7 +231,15 @@ class Said:
 _current: ContextVar[Said | None] = ContextVar("accelerator_said", default=None)
 listener = _current.get
 start_listening = _current.set
-stop_listening = _current.reset
+
+
+def stop_listening(token: Token[Said | None]) -> None:
+    """Undo `start_listening`.
+
+    A response that nobody closed may end as garbage, in whatever context is current then: that one is left alone.
+    """
+    with suppress(ValueError):  # the token is of another context, which is not this one's to change
+        _current.reset(token)
 
 
 def seconds(name: str, value: object) -> float:

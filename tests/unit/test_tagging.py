@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -668,3 +669,15 @@ def test_a_group_with_a_long_name_is_named_by_its_digest() -> None:
 @pytest.mark.parametrize(("name", "is_valid"), [("a", True), ("", False), ("@a", False), ("a\n", False)])
 def test_a_name_that_no_tag_can_have_can_be_asked_for(name: str, is_valid: bool) -> None:
     assert is_valid_tag(name) is is_valid
+
+
+def test_what_ends_in_another_context_leaves_the_listener_there_alone() -> None:
+    dropped, here = Said(), Said()
+    token = copy_context().run(start_listening, dropped)
+    own = start_listening(here)
+    try:
+        stop_listening(token)
+        tag("a")
+    finally:
+        stop_listening(own)
+    assert (dropped.tags, here.tags) == ([], ["a"])
