@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 from accelerator.engine import Engine
 from accelerator.options import CacheEvent, OptionArguments, checked
 from accelerator.runtime import AnyioRuntime
+from accelerator.stores import checked_store
 from accelerator.stores.memory import MemoryStore
 from accelerator.tagging import flattened
 
@@ -35,7 +36,7 @@ class ASGIAccelerator:
 
     def __init__(self, app: Application, *, store: Store | None = None, **options: Unpack[OptionArguments]) -> None:
         self.app = app
-        self.store: Store = MemoryStore() if store is None else store
+        self.store: Store = MemoryStore() if store is None else checked_store(store)
         self._engine = Engine(app, self.store, checked(options), self, AnyioRuntime())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -72,7 +72,7 @@ def flattened(names: Iterable[str | Iterable[str]]) -> list[str]:
     """
     flat: list[str] = []
     for name in names:
-        if isinstance(name, Iterable) and not isinstance(name, str):
+        if isinstance(name, Iterable) and not isinstance(name, str | bytes):
             flat.extend(name)
         else:
             flat.append(name)

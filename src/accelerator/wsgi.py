@@ -16,6 +16,7 @@ from urllib.parse import quote_from_bytes
 
 from accelerator.engine import Engine
 from accelerator.options import CacheEvent, OptionArguments, checked
+from accelerator.stores import checked_store
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
 from accelerator.tagging import flattened, listener, start_listening, stop_listening
@@ -74,7 +75,7 @@ class WSGIAccelerator:
 
     def __init__(self, app: WSGIApplication, store: Store | None = None, **options: Unpack[OptionArguments]) -> None:
         self.app = app
-        self.store: Store = MemoryStore() if store is None else store
+        self.store: Store = MemoryStore() if store is None else checked_store(store)
         self._store = BlockingStore(self.store) if self.store.suspends else self.store
         self._engine = Engine(self._call, self._store, checked(options), self, ThreadRuntime())
 

@@ -383,6 +383,8 @@ async def test_a_store_with_a_client_says_that_it_works_on_one_loop(server: Redi
         ("http://localhost", {}, ValueError),
         ("redis://localhost", {"deadline": 0}, ValueError),
         ("redis://localhost", {"deadline": -1.0}, ValueError),
+        ("redis://localhost", {"deadline": "1"}, TypeError),
+        ("redis://localhost", {"prefix": b"a:"}, TypeError),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_once(source: Any, options: Any, error: type[Exception]) -> None:

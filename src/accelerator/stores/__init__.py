@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from accelerator.tagging import ALL, flattened, tag_of_url, valid_tag
 
@@ -33,6 +33,7 @@ class Lookup(NamedTuple):
     vary: Vary | None
 
 
+@runtime_checkable
 class Store(Protocol):
     """Where entries live. A store of your own derives from this and writes the three abstract methods.
 
@@ -105,3 +106,14 @@ class Store(Protocol):
     async def clear(self) -> None:
         """Take back everything."""
         await self.invalidate([ALL], soft=False)
+
+
+def checked_store(store: Store) -> Store:
+    """Return a store as it is.
+
+    Raises:
+        TypeError: it is something else, such as a URL, or the class of a store.
+    """
+    if isinstance(store, type) or not isinstance(store, Store):
+        raise TypeError(f"store is a MemoryStore(), a RedisStore(url) or another Store, not {store!r:.80}")
+    return store

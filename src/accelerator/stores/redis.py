@@ -25,7 +25,7 @@ from accelerator.stores.decoded import Decoded
 from accelerator.stores.pending import Pending, judge
 from accelerator.stores.redis_link import FAILURES, Link
 from accelerator.stores.redis_scripts import COMMIT, INVALIDATE, RENEW
-from accelerator.tagging import ALL
+from accelerator.tagging import ALL, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -141,14 +141,16 @@ class RedisStore(Store):
         deadline: seconds that a call may take; then it counts as failed.
 
     Raises:
-        TypeError: `source` is neither a URL nor a client.
+        TypeError: `source` is neither a URL nor a client, `prefix` is no `str`, or `deadline` no number.
         ValueError: the URL is none that Redis clients know, or `deadline` is not positive.
     """
 
     def __init__(self, source: str | Redis, prefix: str = "accelerator:", *, deadline: float = 0.1) -> None:
         if not isinstance(source, str | Redis):
             raise TypeError(f"a URL or a client of redis.asyncio, not {type(source).__name__}")
-        if deadline <= 0:
+        if not isinstance(prefix, str):
+            raise TypeError(f"prefix is a str, not {type(prefix).__name__}")
+        if seconds("deadline", deadline) <= 0:
             raise ValueError(f"deadline is a positive number of seconds, not {deadline!r}")
         self._source = source
         self._prefix = prefix.encode()
