@@ -262,6 +262,28 @@ def test_no_directive_opens_an_entry_that_is_not_for_these_credentials(line: Lin
     assert decide_as_asked("only-if-cached", 0, line, **of) is Decision.UNAVAILABLE
 
 
+@pytest.mark.parametrize(
+    ("directives", "takes"),
+    [
+        ("x", True),
+        ("max-age=1", True),
+        ("max-age=0", False),
+        ("no-cache", False),
+        ("min-fresh=1", False),
+        ("only-if-cached", True),
+        ("max-stale", True),
+    ],
+)
+def test_a_client_takes_what_has_just_been_made_unless_it_wants_what_is_newer_or_lasts(
+    directives: str, takes: bool
+) -> None:
+    assert policy.takes_what_is_new(policy.asked_of(request(cache_control(directives)))) is takes
+
+
+def test_a_client_that_says_nothing_takes_what_has_just_been_made() -> None:
+    assert policy.takes_what_is_new(None)
+
+
 # --- age: RFC 9111 §4.2.3 ---------------------------------------------------------------------------------------------
 
 
@@ -1293,6 +1315,18 @@ def test_a_private_of_the_stored_cache_control_does_not_bind_where_a_targeted_fi
     assert news.lifetime == 60
 
 
+@pytest.mark.parametrize("line", [COOKIE, CREDENTIALS], ids=["Cookie", "Authorization"])
+def test_the_fields_of_a_304_for_one_user_are_shared_only_where_it_says_so(line: Line) -> None:
+    made = request(line)
+    mute, shared = response(status=304), response(cache_control("public, max-age=5"), status=304)
+    assert policy.plan_after_304(
+        made, RETAINED, mute, policy.freshened(RETAINED, mute), NOTHING_SAID, Options()
+    ) == Refusal("a request with credentials needs a word for shared caches")
+    planned = policy.plan_after_304(made, RETAINED, shared, policy.freshened(RETAINED, shared), NOTHING_SAID, Options())
+    assert isinstance(planned, Plan)
+    assert planned.lifetime == 5
+
+
 # --- what a 304 proves: CONSISTENCY §1.4 ------------------------------------------------------------------------------
 
 
@@ -1620,6 +1654,35 @@ def test_a_head_that_names_no_validator_says_nothing_of_what_is_stored() -> None
 def test_a_head_of_another_status_says_nothing_of_what_is_stored(status: int, of: int) -> None:
     assert after_head(ETAG, status=status, of=replace(SIX_BYTES, status=of)) is None
     assert after_head(("etag", '"b"'), status=status, of=replace(SIX_BYTES, status=of)) is None
+
+
+@pytest.mark.parametrize("name", ["etag", "last-modified"])
+def test_a_head_that_names_a_malformed_validator_says_nothing_of_what_is_stored(name: str) -> None:
+    of = entry(headers=((name.encode(), b"a"),))
+    assert after_head((name, "a"), of=of) is None
+    assert after_head((name, "b"), of=of) == replace(of, lifetime=0)
+
+
+def test_an_etag_that_the_cache_added_is_not_what_a_head_names() -> None:
+    of = entry(added=((b"etag", b'W/"a"'),), etag=b'W/"a"')
+    assert after_head(("etag", 'W/"a"'), of=of) == replace(of, lifetime=0)
+
+
+@pytest.mark.parametrize(
+    ("line", "closed"), [(COOKIE, {"for_cookies": False}), (CREDENTIALS, {"for_credentials": False})]
+)
+def test_a_head_speaks_only_of_an_entry_that_is_for_its_credentials(line: Line, closed: dict[str, Any]) -> None:
+    of, made = entry(**closed), request(line, method="HEAD")
+    assert policy.spoken_of(made, of, None) is None
+    assert policy.spoken_of(made, entry(), None) == entry()
+    assert policy.spoken_of(HEAD, of, None) is of
+    assert policy.spoken_of(HEAD, None, None) is None
+
+
+@pytest.mark.parametrize(("directive", "is_kept"), [("no-store", False), ("no-cache", True)])
+def test_nothing_of_a_head_with_no_store_is_kept(directive: str, is_kept: bool) -> None:
+    made = request(cache_control(directive), method="HEAD")
+    assert policy.spoken_of(made, SIX_BYTES, policy.asked_of(made)) == (SIX_BYTES if is_kept else None)
 
 
 @pytest.mark.parametrize("directive", ["private", "no-store"])

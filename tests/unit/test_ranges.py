@@ -80,7 +80,18 @@ def test_a_part_is_a_206_that_says_which_one_it_is(value: str, span: bytes, body
 def test_a_part_that_there_is_not_is_a_416_that_says_how_long_the_whole_is(value: str, body: bytes) -> None:
     lines = (TYPE, (b"content-length", b"10"), (b"x-a", b"1"))
     described = ((b"content-range", b"bytes */%d" % len(body)), (b"content-length", b"0"))
-    assert part(value, body=body, lines=lines) == (416, ((b"x-a", b"1"), *described), b"")
+    made = part(value, body=body, lines=lines)
+    assert made == (416, ((b"x-a", b"1"), *described, (b"cache-control", b"no-store")), b"")
+
+
+@pytest.mark.parametrize(
+    "name", [b"Cache-Control", b"CDN-Cache-Control", b"Surrogate-Control", b"X-Surrogate-Control", b"expires"]
+)
+def test_no_other_cache_may_keep_a_416_as_long_as_the_whole(name: bytes) -> None:
+    assert part("bytes=10-", lines=(TYPE, (name, b"x"))) == part("bytes=10-")
+    kept = part("bytes=0-1", lines=((name, b"x"),))
+    assert kept is not None
+    assert kept.headers[0] == (name, b"x")
 
 
 @pytest.mark.parametrize(
