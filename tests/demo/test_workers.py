@@ -37,8 +37,9 @@ PATIENCE = 30.0
 
 
 @pytest.fixture
-def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty folder for temporary files, with a path that is short enough for sockets."""
+    tmp_path_factory.getbasetemp()  # pytest makes its own when it is first asked for: not in here, which goes
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("TMPDIR", folder)
         monkeypatch.setattr(tempfile, "tempdir", folder)
