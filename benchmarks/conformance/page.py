@@ -77,16 +77,14 @@ class Reason(NamedTuple):
     words: str
 
 
-def reasons(store: str) -> dict[str, Reason]:
-    """Return the reason of each test that has one with this store.
+def reasons() -> dict[str, Reason]:
+    """Return the reason of each test that has one.
 
     Raises:
         ValueError: a test has two reasons, or one of an unknown sort.
     """
     found: dict[str, Reason] = {}
     for given in tomllib.loads(REASONS.read_text())["reason"]:
-        if given.get("store", store) != store:
-            continue
         reason = Reason(given["sort"], " ".join(given["words"].split()))
         if reason.sort not in SORTS:
             raise ValueError(f"there is no sort {reason.sort}")

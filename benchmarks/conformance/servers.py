@@ -28,7 +28,7 @@ OPTIONS: Final[OptionArguments] = {
     "cacheable_errors": True,
     "heuristic": True,
     "obey_request_directives": True,
-    "stale_if_error": 60,
+    "stale_if_error": 3600,
 }
 """What RFC 9111 permits a cache, but does not ask of it."""
 
