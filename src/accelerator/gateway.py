@@ -40,7 +40,6 @@ _DECISIVE: Final = frozenset(
     b" surrogate-control surrogate-key vary xkey".split()
 )
 _METHOD_OVERRIDES: Final = frozenset(b"x-http-method x-http-method-override x-method-override".split())
-_BLANKS: Final = b" \t"
 _PATH: Final = "/:@!$&'()*+,;="  # RFC 3986 §3.3
 
 
@@ -235,15 +234,14 @@ def _checked(origin: str) -> httpx.URL:
 
 def _named(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     """Return the names of fields that Connection names, beyond those that never go on (RFC 9110 §7.6.1)."""
-    names = {name.strip(_BLANKS).lower() for value in h.lines(lines, b"connection") for name in value.split(b",")}
-    return names - _HOP_BY_HOP
+    return set(h.field_names(h.combined(lines, b"connection") or b"")) - _HOP_BY_HOP
 
 
 def _end_to_end(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Leave out what concerns one connection only, and the blanks around values, which not every parser leaves out."""
     lines = list(lines)
     left_out = _HOP_BY_HOP | _named(lines)
-    return [(name, value.strip(_BLANKS)) for name, value in lines if name.lower() not in left_out]
+    return [(name, value.strip(h.BLANKS)) for name, value in lines if name.lower() not in left_out]
 
 
 def _loses_own(lines: Iterable[tuple[bytes, bytes]]) -> bool:

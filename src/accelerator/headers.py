@@ -80,7 +80,8 @@ def strings(value: bytes | None) -> list[str] | None:
         items = [item for item, _ in cast("list[tuple[object, object]]", http_sf.parse(value, tltype="list"))]
     except ValueError:
         return None
-    return [item for item in items if isinstance(item, str)] if all(isinstance(item, str) for item in items) else None
+    found = [item for item in items if isinstance(item, str)]
+    return found if len(found) == len(items) else None
 
 
 def delta_seconds(text: str | None) -> int | None:
@@ -206,9 +207,14 @@ def is_token(name: str) -> bool:
     return _TOKEN.fullmatch(name.lower()) is not None
 
 
+def is_entity_tag(value: bytes | None) -> bool:
+    """Tell whether this is one well-formed entity tag (RFC 9110 §8.8.3)."""
+    return value is not None and entity_tags(value) == [value]
+
+
 def is_strong(entity_tag: bytes | None) -> bool:
     """Tell whether an entity tag is a well-formed strong one (RFC 9110 §8.8.1)."""
-    return entity_tag is not None and entity_tag.startswith(b'"') and entity_tags(entity_tag) == [entity_tag]
+    return entity_tag is not None and entity_tag.startswith(b'"') and is_entity_tag(entity_tag)
 
 
 def weakly_equal(one: bytes, other: bytes) -> bool:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
+from accelerator.headers import BLANKS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
@@ -21,7 +23,6 @@ MAX_FORM_BYTES: Final = 256
 """A longer value stays as it is."""
 
 _MAX_FORMS: Final = 1024
-_BLANKS: Final = b" \t"
 _QUERY = re.compile(r"\?([^#]*)")
 
 
@@ -70,11 +71,11 @@ class Ignored:
             return value
         pairs = value.split(b";")
         kept = [pair for pair in pairs if not self._is_ignored_cookie(pair)]
-        return value if len(kept) == len(pairs) else b";".join(kept).strip(_BLANKS) or None
+        return value if len(kept) == len(pairs) else b";".join(kept).strip(BLANKS) or None
 
     def _is_ignored_cookie(self, pair: bytes) -> bool:
         name, equals, _ = pair.partition(b"=")
-        return bool(equals) and self._cookies(_text(name.strip(_BLANKS)))
+        return bool(equals) and self._cookies(_text(name.strip(BLANKS)))
 
 
 def _pattern(globs: Iterable[str]) -> Callable[[str], bool]:
@@ -150,7 +151,7 @@ def _weights(value: bytes, syntax: re.Pattern[bytes]) -> dict[bytes, int] | None
     """Return thousandths by name in lower case, None if a member is malformed or names what another one does."""
     weights: dict[bytes, int] = {}
     for member in value.split(b","):
-        if not (text := member.strip(_BLANKS)):  # RFC 9110 §5.6.1.2: it does not count
+        if not (text := member.strip(BLANKS)):  # RFC 9110 §5.6.1.2: it does not count
             continue
         match = syntax.fullmatch(text)
         if match is None or match[1].lower() in weights:
@@ -185,7 +186,7 @@ def _accept(value: bytes) -> bytes:
 def _listed(value: bytes, comma: bytes = b", ") -> bytes:
     """Return a list with the same blanks at each comma (RFC 9110 §5.6.1); inside quotes they mean something."""
     return (
-        value if b"," not in value or b'"' in value else comma.join([part.strip(_BLANKS) for part in value.split(b",")])
+        value if b"," not in value or b'"' in value else comma.join([part.strip(BLANKS) for part in value.split(b",")])
     )
 
 

@@ -348,7 +348,7 @@ def _validators(response: Response) -> tuple[bytes | None, bytes | None]:
     """Return ETag and Last-Modified as far as they are well-formed: no other may be sent on (RFC 9110 §2.2)."""
     etag, modified = response.get(b"etag"), response.get(b"last-modified")
     return (
-        etag if etag is not None and h.entity_tags(etag) == [etag] else None,
+        etag if h.is_entity_tag(etag) else None,
         modified if h.http_date(modified, response.received) is not None else None,
     )
 
@@ -612,17 +612,16 @@ def not_modified(request: Request, headers: h.HeaderLines, received: float) -> b
     if (asked := request.get(b"if-modified-since")) is None:
         return False
     since = h.http_date(asked, received)
-    modified = h.http_date(h.combined(headers, b"last-modified"), received)
-    if since is None or modified is None:
-        return False
-    return modified <= since and date_is_sure(headers, received)
+    modified = sure_last_modified(headers, received)
+    return since is not None and modified is not None and modified <= since
 
 
-def date_is_sure(headers: h.HeaderLines, received: float) -> bool:
-    """Tell whether Last-Modified is a validator: nothing could change twice in its second (RFC 9110 §8.8.2.2)."""
+def sure_last_modified(headers: h.HeaderLines, received: float) -> float | None:
+    """Return Last-Modified if nothing could change twice in its second, so that it validates (RFC 9110 §8.8.2.2)."""
     modified = h.http_date(h.combined(headers, b"last-modified"), received)
     date = h.http_date(h.combined(headers, b"date"), received)
-    return modified is not None and modified <= (received if date is None else date) - DATE_IS_SURE_AFTER
+    is_sure = modified is not None and modified <= (received if date is None else date) - DATE_IS_SURE_AFTER
+    return modified if is_sure else None
 
 
 def without_content_fields(headers: h.HeaderLines) -> h.HeaderLines:

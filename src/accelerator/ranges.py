@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from accelerator import headers as h
-from accelerator.policy import date_is_sure, without_content_fields
+from accelerator.policy import sure_last_modified, without_content_fields
 
 if TYPE_CHECKING:
     from accelerator.entry import Entry, Request
@@ -84,8 +84,4 @@ def _is_wanted(request: Request, entry: Entry, headers: h.HeaderLines) -> bool:
     if h.is_strong(named):
         return named == entry.etag
     date = h.http_date(named, entry.received)
-    return (
-        date is not None
-        and date == h.http_date(entry.last_modified, entry.received)
-        and date_is_sure(headers, entry.received)
-    )
+    return date is not None and date == sure_last_modified(headers, entry.received)

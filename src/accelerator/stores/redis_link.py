@@ -197,7 +197,7 @@ class Link:
             return await self._exchange(command_for)
 
     async def _exchange(self, command_for: Callable[[bytes], Sequence[Any]]) -> Reply:
-        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py does not say
+        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py does not annotate it
         try:
             identity = await self._identify(connection)
             # the pool has just checked it; a check that connects anew would lead to a server of another identity
@@ -217,7 +217,7 @@ class Link:
         known = self._known.get(_socket(connection))
         if known is not None and known.since <= self._failed_at:
             await connection.disconnect(nowait=True)
-            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py does not say
+            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py does not annotate it
             known = None
         if known is None or known.since + IDENTITY_SECONDS < self._time():
             since = self._time()
