@@ -81,6 +81,11 @@ class S3Fifo(Generic[ItemT]):
         """Return the number of items."""
         return self._length
 
+    @property
+    def size(self) -> int:
+        """What the items take."""
+        return self._small.size + self._main.size
+
     def add(self, item: ItemT, replaced: ItemT | None) -> None:
         """Put a new item in, on probation unless it comes again. To take the place of another is to be used."""
         if replaced is not None:

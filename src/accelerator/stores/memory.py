@@ -100,7 +100,6 @@ class MemoryStore(Store):
         self._resources: dict[Key, _Resource] = {}
         self._cells: dict[str, _Cell] = {}
         self._queues: S3Fifo[_Record] = S3Fifo(self._max_bytes)
-        self._size = 0
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -109,7 +108,7 @@ class MemoryStore(Store):
     @property
     def size(self) -> int:
         """What the entries take, in bytes."""
-        return self._size
+        return self._queues.size
 
     async def lookup(self, request: Request) -> Lookup:
         """Find the entry for a request, without the lock."""
@@ -148,7 +147,7 @@ class MemoryStore(Store):
                 if old.entry.mark > entry.mark and _is_usable(old):
                     return False
                 self._remove(old)
-            while self._size + size > self._max_bytes:
+            while self.size + size > self._max_bytes:
                 self._evict()
             self._insert(entry, size, old)
             return True
@@ -198,7 +197,6 @@ class MemoryStore(Store):
         resource.varies = (entry.vary, *(vary for vary in resource.varies if vary != entry.vary))
         self._resources[entry.key] = resource
         self._queues.add(record, old)
-        self._size += size
 
     def _new_cell(self, tag: str) -> _Cell:
         """Make a cell at the logged positions: what was dropped from the log is not after any mark still accepted."""
@@ -218,7 +216,6 @@ class MemoryStore(Store):
             if not cell.entries:
                 del self._cells[tag]
         self._queues.remove(record, leave_ghost=leave_ghost)
-        self._size -= record.size
 
     def _evict(self) -> None:
         record = self._queues.next_victim()
