@@ -3,17 +3,20 @@
 from typing import TYPE_CHECKING
 
 from accelerator.asgi import ASGIAccelerator
-from accelerator.options import CacheEvent
+from accelerator.options import UNSTORED_FIELDS, CacheEvent
+from accelerator.request_fields import CREDENTIALS
 from accelerator.stores import InvalidationError, Lookup, Store
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.sync import SyncStore
-from accelerator.tagging import cache_for, cached, no_store, tag
+from accelerator.tagging import cache_for, cached, no_store, tag, vary
 from accelerator.wsgi import WSGIAccelerator
 
 if TYPE_CHECKING:
     from accelerator.stores.redis import RedisStore
 
 __all__ = [
+    "CREDENTIALS",
+    "UNSTORED_FIELDS",
     "ASGIAccelerator",
     "CacheEvent",
     "InvalidationError",
@@ -27,6 +30,7 @@ __all__ = [
     "cached",
     "no_store",
     "tag",
+    "vary",
 ]
 
 

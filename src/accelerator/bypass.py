@@ -65,7 +65,7 @@ class Bypass:
                 await self._invalidate(response)
                 self._head = response if self._exchange.scope["method"] == "HEAD" else None
                 message = {**message, "headers": self._lines(response)}
-            elif policy.is_unsafe(self._exchange.scope["method"]):  # what the server makes of it may be a success
+            elif self._exchange.request.is_unsafe:  # what the server makes of it may be a success
                 await self._guard.invalidate([self._exchange.request.url_tag])
         elif kind == "http.response.body" and not message.get("more_body", False):
             await self._freshen()
@@ -80,10 +80,10 @@ class Bypass:
 
     async def _invalidate(self, response: Response) -> None:
         """Take back what an unsafe method changed, before its answer goes out (RFC 9111 §4.4)."""
-        request, method = self._exchange.request, self._exchange.scope["method"]
-        if policy.is_unsafe(method) and response.status in policy.SUCCESS:
+        request = self._exchange.request
+        if request.is_unsafe and response.status in policy.SUCCESS:
             await self._guard.invalidate(policy.invalidated_by(request, response, self._narrowed))
-            self._reporter.tell("invalidate", request, method, detail="hard")
+            self._reporter.tell("invalidate", request, detail="hard")
 
     async def _freshen(self) -> None:
         """Let the answer to a HEAD freshen what is stored, or end its use (RFC 9111 §4.3.5). It moves no mark."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from accelerator import policy
 from accelerator.bypass import Bypass
-from accelerator.entry import CONDITIONS, Request
+from accelerator.entry import CONDITIONS, Reading, Request
 from accelerator.fill import CopyBudget, Exchange, Fill
 from accelerator.flight import ROUNDS, Flights, Patience, place_of
 from accelerator.guard import Guard
 from accelerator.normalise import Ignored
+from accelerator.partition import partition_of
 from accelerator.policy import Decision
 from accelerator.report import Reporter
 from accelerator.respond import respond, respond_unavailable
@@ -61,16 +62,18 @@ class Engine:
         self._owner = owner
         self._runtime = runtime
         self._flights = Flights(runtime, options.clock)
-        self.ignored = Ignored(options.ignore_query, options.ignore_cookies)
+        self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
+        self._reading = Reading(options.credentials, options.vary_cookies, options.renewed_cookies)
         self.reporter = Reporter(options)
         self._budget = CopyBudget()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        partition = self._options.partition(scope) if self._options.partition is not None else ""
-        exchange = Exchange(Request(self.ignored.scope(scope), partition or ""), scope, receive, send)
+        partition = partition_of(scope, self._options, self.reporter)
+        request = Request(self.ignored.scope(scope), partition or "", self._reading)
+        exchange = Exchange(request, scope, receive, send)
         if partition is None or exchange.request.is_bypass or not self._options.enabled:
-            await self._pass(exchange, "bypass" if scope["method"] in {"GET", "HEAD"} else "method")
+            await self._pass(exchange, "bypass" if request.method in {"GET", "HEAD"} else "method")
         else:
             await self._answer(exchange)
 
@@ -108,7 +111,7 @@ class Engine:
                     break
                 case Decision.UNAVAILABLE:
                     await respond_unavailable(self.reporter.line('detail="only-if-cached"'), exchange.send)
-                    return self.reporter.tell("miss", request, exchange.scope["method"], detail="only-if-cached")
+                    return self.reporter.tell("miss", request, detail="only-if-cached")
                 case _:
                     assert_never(decision)
         with exchange.shown_as(request.lines()):  # as it would be if this could be stored
@@ -125,8 +128,7 @@ class Engine:
         )
         await respond(exchange.request, entry, age, line, exchange.send)
         kind: EventKind = "hit" if decision is Decision.HIT else "stale"
-        method = exchange.scope["method"]
-        self.reporter.tell(kind, exchange.request, method, entry, age=age, ttl=ttl, collapsed=exchange.collapsed)
+        self.reporter.tell(kind, exchange.request, entry, age=age, ttl=ttl, collapsed=exchange.collapsed)
 
     # --- calling the application --------------------------------------------------------------------------------------
 
@@ -147,10 +149,9 @@ class Engine:
             if not fill.wants_retry:
                 detail = "stored" if fill.stored else fill.reason
                 ttl = fill.entry.lifetime if fill.entry is not None and fill.stored else None
-                self.reporter.tell(
-                    fill.kind, exchange.request, exchange.scope["method"], fill.entry, detail=detail, ttl=ttl
-                )
+                self.reporter.tell(fill.kind, exchange.request, fill.entry, detail=detail, ttl=ttl)
 
+        self.reporter.warn_of_order(exchange.request)
         stale = found.entry if flight.place.is_stored else None
         fill_for = partial(
             Fill,
@@ -222,7 +223,7 @@ class Engine:
             with _listening(exchange.scope, bypass.said, self._owner):
                 await self._app(exchange.scope, exchange.receive, bypass.send)
         finally:
-            self.reporter.tell("pass", exchange.request, exchange.scope["method"])
+            self.reporter.tell("pass", exchange.request)
 
 
 @contextmanager

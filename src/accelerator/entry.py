@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 from accelerator import headers as h
-from accelerator.normalise import canonical
+from accelerator import identity
+from accelerator.normalise import canonical, takes_codings
+from accelerator.request_fields import CREDENTIALS, METHODS, PARTS, TARGETS, spellings, without_nodes
 from accelerator.tagging import group_tag, url_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from accelerator.asgi_types import Message, Scope
 
-Key: TypeAlias = tuple[str, bytes, bytes, str, bytes, str, str, bool]
-"""Scheme, host, path as received, path as routed, query, mount point, partition, and whether there is an Origin."""
+Key: TypeAlias = tuple[str, bytes, bytes, str, bytes, str, str, bytes]
+"""Scheme, host, path as received, path as routed, query, mount point, partition, and what else tells apart."""
 
 Vary: TypeAlias = tuple[bytes, ...]
 """The request fields that a response varies on, sorted."""
@@ -30,34 +32,112 @@ CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-rang
 VALIDATION_GRACE: Final = 3600
 """Seconds at least for which an entry is kept past its time if the application can be asked whether it still holds."""
 
+COOKIE: Final = "Cookie"
+AUTHORIZATION: Final = "Authorization"
+
 _BYPASS: Final = frozenset({b"upgrade", b"transfer-encoding", b"if-match", b"if-unmodified-since"})
+_METHODS: Final = spellings(METHODS)
+_FORWARDED: Final = b"forwarded"
+_TELLING: Final = spellings((*TARGETS, *PARTS))
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+
+
+class Reading:
+    """How requests are read: which fields and cookies of them tell responses apart, and which say who asks.
+
+    Args:
+        credentials: names of fields that say who asks, besides Cookie and Authorization.
+        vary_cookies: names of cookies that tell responses apart by themselves.
+        renewed_cookies: names of cookies that tell no stored responses apart.
+
+    Attributes:
+        credentials: the names as they were given, by each spelling in lower case.
+        special: the fields that make a request other than a plain one.
+        vary_cookies: as given.
+    """
+
+    def __init__(
+        self,
+        credentials: Iterable[str] = CREDENTIALS,
+        vary_cookies: Iterable[str] = (),
+        renewed_cookies: Iterable[str] = (),
+    ) -> None:
+        self.credentials = {
+            spelled: name for name in credentials for spelled in spellings([name.lower().encode("ascii")])
+        }
+        self.vary_cookies = frozenset(name.encode() for name in vary_cookies)
+        self._renewed_cookies = frozenset(name.encode() for name in renewed_cookies)
+        plain = {b"cookie", b"authorization", b"content-length", b"range"}
+        self.special = frozenset().union(plain, _BYPASS, _METHODS, _TELLING, self.credentials)
+
+    def selecting_cookies(self, cookies: bytes | None) -> bytes | None:
+        """Return a Cookie field without the cookies that tell no stored responses apart, None if that is nothing."""
+        if cookies is None or not self._renewed_cookies:
+            return cookies
+        kept = [pair for pair in cookies.split(b";") if _cookie_name(pair) not in self._renewed_cookies]
+        return b";".join(kept).strip(h.BLANKS) or None
+
+    def telling_cookies(self, cookies: bytes) -> list[tuple[bytes, bytes]]:
+        """Return the cookies of a Cookie field that tell responses apart by themselves, in the form of fields."""
+        pairs = (pair.strip(h.BLANKS) for pair in cookies.split(b";"))
+        return [(b"cookie", pair) for pair in pairs if _cookie_name(pair) in self.vary_cookies]
+
+
+PLAIN_READING: Final = Reading()
 
 
 class Request:
     """An HTTP request as the cache sees it.
 
+    Args:
+        scope: its ASGI scope.
+        partition: the partition it belongs to.
+        reading: how it is read.
+
     Attributes:
+        method: its method.
         key: what it asks for, whatever its other fields are.
         is_bypass: the cache has no business with it: another method, a body, a condition only the origin can judge.
         is_get: it is a GET.
+        is_unsafe: it may change something (RFC 9110 §9.2.1).
         has_range: it asks for a part.
-        audience: whose answer it would be: `""` anybody's, else the kinds of credentials it carries.
+        audience: whose answer it would be: empty for anybody's, else `COOKIE` and the first thing that says who asks.
+        outer: what a middleware further out has put into the scope that tells who asks, in words; `""` for nothing.
     """
 
-    __slots__ = ("_fields", "audience", "has_range", "is_bypass", "is_get", "key")
+    __slots__ = (
+        "_fields",
+        "_reading",
+        "_session",
+        "audience",
+        "has_range",
+        "is_bypass",
+        "is_get",
+        "is_unsafe",
+        "key",
+        "method",
+        "outer",
+    )
 
-    def __init__(self, scope: Scope, partition: str = "") -> None:
+    def __init__(self, scope: Scope, partition: str = "", reading: Reading = PLAIN_READING) -> None:
         self._fields = fields = _joined(scope["headers"])
-        self.is_get = scope["method"] == "GET"
-        self.is_bypass = not (
-            (self.is_get or scope["method"] == "HEAD")
-            and _BYPASS.isdisjoint(fields)
-            and fields.get(b"content-length", b"0") == b"0"
-        )
-        self.has_range = b"range" in fields
-        self.audience = ("cookie " if b"cookie" in fields else "") + (
-            "authorization" if b"authorization" in fields else ""
-        )
+        self._reading = reading
+        self.method = method = scope["method"]
+        self.is_get = method == "GET"
+        self.is_bypass = not (self.is_get or method == "HEAD")
+        self.is_unsafe = self.is_bypass and method not in _SAFE
+        self.has_range = False
+        self.audience: tuple[str, ...] = ()
+        self._session = scope.get("session")
+        told = b""
+        environ = scope.get("wsgi.environ")
+        if environ is not None:
+            told = scope.get("wsgi.target", b"")
+        self.outer = identity.of_scope(scope) if environ is None else identity.of_environ(environ)
+        if self.outer and not partition:
+            self.audience = (self.outer,)
+        if not reading.special.isdisjoint(fields):
+            told += self._read_special(partition)
         path = scope["path"]
         self.key: Key = (
             scope.get("scheme", "http"),
@@ -67,9 +147,42 @@ class Request:
             scope.get("query_string", b""),
             scope.get("root_path", ""),
             partition,
-            # a middleware for CORS answers otherwise where there is an Origin, mostly without saying so in Vary
-            b"origin" in fields,
+            told,
         )
+
+    def _read_special(self, partition: str) -> bytes:
+        """Read what is not in every request; return what of it tells responses apart beyond URL and Vary."""
+        fields, reading = self._fields, self._reading
+        self.has_range = b"range" in fields
+        if not _METHODS.isdisjoint(fields):
+            self.is_bypass = True
+            self.is_unsafe = self.is_unsafe or not _SAFE.issuperset(_overrides(fields))
+        if not _BYPASS.isdisjoint(fields) or fields.get(b"content-length", b"0") != b"0":
+            self.is_bypass = True
+        if b"authorization" in fields:
+            self.audience = (AUTHORIZATION,)
+        elif not (self.audience or partition):
+            self.audience = tuple([reading.credentials[name] for name in fields if name in reading.credentials][:1])
+        told = [_telling(name, value) for name, value in fields.items() if name in _TELLING]
+        if b"cookie" in fields:
+            self.audience = (COOKIE, *self.audience)
+            told += reading.telling_cookies(fields[b"cookie"]) if reading.vary_cookies else ()
+        return b"".join([b"%b:%d:%b" % (name, len(value), value) for name, value in sorted(told)])
+
+    @property
+    def credential(self) -> str:
+        """What says who asks, besides Cookie, in words; `""` for nothing."""
+        return self.audience[-1] if self.audience and self.audience[-1] != COOKIE else ""
+
+    @property
+    def takes_codings(self) -> bool:
+        """Whether it asks for any content coding."""
+        return takes_codings(self._fields.get(b"accept-encoding"))
+
+    @property
+    def has_gained_session(self) -> bool:
+        """Whether the session of a middleware further out, empty before, has content now: the response may show it."""
+        return bool(self._session) and not self.outer and not self.partition
 
     @property
     def url(self) -> str:
@@ -97,6 +210,10 @@ class Request:
         """Return the library's own tag of a cache group of this host."""
         return group_tag(self.key[1].decode("utf-8", "surrogateescape"), name)
 
+    def read_again(self, scope: Scope) -> Request:
+        """Return the request of another scope, read as this one was."""
+        return Request(scope, self.partition, self._reading)
+
     def get(self, name: bytes) -> bytes | None:
         """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
         return self._fields.get(name)
@@ -111,6 +228,8 @@ class Request:
 
     def _selects_by(self, name: bytes) -> bytes | None:
         value = self._fields.get(name)
+        if name == b"cookie":
+            return self._reading.selecting_cookies(value)
         return None if value is None else canonical(name, value)
 
 
@@ -125,6 +244,20 @@ def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
             fields[name] = (b"; " if name == b"cookie" else b", ").join(values).strip(h.BLANKS)
     return fields
+
+
+def _overrides(fields: dict[bytes, bytes]) -> list[str]:
+    """Return the methods that fields name in place of the request's own."""
+    return [value.decode("latin-1").upper() for name, value in fields.items() if name in _METHODS]
+
+
+def _telling(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Return a field as it tells responses apart."""
+    return name, without_nodes(value) if name == _FORWARDED else value
+
+
+def _cookie_name(pair: bytes) -> bytes:
+    return pair.partition(b"=")[0].strip(h.BLANKS)
 
 
 def _server(scope: Scope) -> bytes:
@@ -191,7 +324,8 @@ class Entry:
         stale_if_error: seconds after that, see RFC 5861 §4.
         never_stale: it may not be served stale, whatever the client takes (RFC 9111 §4.2.4).
         for_cookies: it may answer requests that carry cookies.
-        for_credentials: it may answer requests that carry Authorization (RFC 9111 §3.5).
+        for_credentials: it may answer requests that say who asks by Authorization or the like (RFC 9111 §3.5).
+        for_codings: it may answer requests that ask for content codings.
         etag: the entity tag by which clients may ask for it.
         validator: the application's own ETag, None if it has none or the cache added it.
         last_modified: the application's own Last-Modified.
@@ -214,6 +348,7 @@ class Entry:
     never_stale: bool
     for_cookies: bool
     for_credentials: bool
+    for_codings: bool
     etag: bytes | None
     validator: bytes | None
     last_modified: bytes | None
@@ -227,8 +362,10 @@ class Entry:
         return self.received - self.initial_age + self.lifetime + grace
 
     def open_to(self, request: Request) -> bool:
-        """Tell whether it may answer a request with these credentials."""
-        return not request.audience or (
-            (self.for_cookies or "cookie" not in request.audience)
-            and (self.for_credentials or "authorization" not in request.audience)
-        )
+        """Tell whether it may answer a request with these credentials, and with these codings."""
+        audience = request.audience
+        if audience and not (
+            (self.for_cookies or audience[0] != COOKIE) and (self.for_credentials or audience[-1] == COOKIE)
+        ):
+            return False
+        return self.for_codings or not request.takes_codings

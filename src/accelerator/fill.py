@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from accelerator import policy
-from accelerator.entry import CONDITIONS, Entry, Request, Response
+from accelerator.entry import CONDITIONS, Entry, Response
 from accelerator.policy import Plan, Refusal
 from accelerator.respond import respond
 from accelerator.tagging import InvalidTagError, Said
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
-    from accelerator.entry import Mark
+    from accelerator.entry import Mark, Request
     from accelerator.options import EventKind, Options
     from accelerator.report import Reporter
     from accelerator.stores import Lookup
@@ -69,7 +69,7 @@ class Exchange:
         async def send(message: Message) -> None:
             """Nobody listens."""
 
-        return Exchange(Request(scope, self.request.partition), scope, leave, send).again()
+        return Exchange(self.request.read_again(scope), scope, leave, send).again()
 
     def again(self) -> Exchange:
         """Return an exchange for another call of the application: its empty request is there to read once more."""
@@ -145,6 +145,7 @@ class Fill:
         self.answered_stale = False
         self._exchange = exchange
         self._mark = found.mark
+        self._known = found.vary or ()
         self._stale = stale
         self._is_invalidated = found.invalidated
         self._fwd = fwd
@@ -244,8 +245,9 @@ class Fill:
 
     async def _start_copy(self, message: Message, response: Response) -> None:
         self.said.hear(self._exchange.scope)
-        plan = policy.plan(self._exchange.request, response, self.said, self._options)
-        self._held = {**message, "headers": [*policy.without_tags(response.headers, self._options)]}
+        plan = policy.plan(self._exchange.request, response, self.said, self._options, self._known)
+        added = policy.added_vary(response, self.said, self._options)
+        self._held = {**message, "headers": [*policy.without_tags(response.headers, self._options), *added]}
         if self.reason:
             await self._give_up(self.reason)
         elif isinstance(plan, Refusal):
@@ -318,7 +320,11 @@ class Fill:
             age = policy.age(self.entry, self._options.clock())
             await respond(exchange.request, self.entry, age, self._status_line(), self._forward)
         else:
-            headers = [*policy.without_tags(merged.headers, self._options), *policy.added_for_browsers(merged)]
+            headers = [
+                *policy.without_tags(merged.headers, self._options),
+                *policy.added_vary(merged, self.said, self._options),
+                *policy.added_for_browsers(merged),
+            ]
             self._held = {"type": "http.response.start", "status": merged.status, "headers": headers}
             await self._release()
             await self._forward({"type": "http.response.body", "body": stale.body})
@@ -333,11 +339,11 @@ class Fill:
     ) -> None:
         """Make the entry and store it, with every tag that was said until now."""
         self.said.hear(self._exchange.scope)
-        if self.said.vetoed:
-            self.reason = policy.VETOED
+        request = self._exchange.request
+        if refusal := policy.refused_at_the_end(request, plan, self.said):
+            self.reason = refusal
             self._judge(False)
             return
-        request = self._exchange.request
         try:
             tags = policy.response_tags(request, response, self.said, self._options, older_tags)
         except (InvalidTagError, TypeError) as error:
@@ -348,7 +354,7 @@ class Fill:
         if mark != self._mark and not tags.issubset(older_tags):
             self.wants_retry = True  # by what it was not known to be made from, it may have been taken back
             return
-        self.entry = policy.new_entry(request, response, plan, self._options, body, tags, mark)
+        self.entry = policy.new_entry(request, response, plan, self._options, body, tags, mark, self.said)
         self.stored = await self._commit(self.entry)
         self.wants_retry = mark != self._mark and not self.stored  # an old mark may not be accepted any more
         self.reason = "" if self.stored else "refused by the store"

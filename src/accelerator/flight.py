@@ -37,7 +37,7 @@ class Place(NamedTuple):
     """
 
     key: Key
-    audience: str
+    audience: tuple[str, ...]
     selected_by: tuple[bytes | None, ...] | None
     is_stored: bool
 

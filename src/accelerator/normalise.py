@@ -30,19 +30,29 @@ _QUERY = re.compile(r"\?([^#]*)")
 
 
 class Ignored:
-    """The query parameters and cookies that do not count.
+    """The query parameters and cookies that do not count: those that are named, or all but those that are kept.
 
     What is left keeps its bytes and its order. Names are compared with their case.
 
     Args:
-        query: globs of names of query parameters.
-        cookies: globs of names of cookies.
+        query: globs of names of query parameters that do not count.
+        cookies: globs of names of cookies that do not count.
+        keep_query: globs of names of the only query parameters that count, None if that is not said.
+        keep_cookies: the same for cookies.
     """
 
-    def __init__(self, query: Collection[str], cookies: Collection[str]) -> None:
-        self._is_nothing = not (query or cookies)
-        self._parameters = _pattern(query)
-        self._cookies = _pattern(cookies)
+    def __init__(
+        self,
+        query: Collection[str] = (),
+        cookies: Collection[str] = (),
+        keep_query: Collection[str] | None = None,
+        keep_cookies: Collection[str] | None = None,
+    ) -> None:
+        self._is_nothing = not (query or cookies) and keep_query is None and keep_cookies is None
+        self._drops_parameter = _dropping(query, keep_query)
+        self._drops_cookie = _dropping(cookies, keep_cookies)
+        self._keeps_cookies_only = keep_cookies is not None
+        self._keeps_parameters_only = keep_query is not None
 
     def scope(self, scope: Scope) -> Scope:
         """Return the scope of a request without what does not count."""
@@ -55,7 +65,12 @@ class Ignored:
 
     def query(self, query: bytes) -> bytes:
         """Return a query without the parameters that do not count."""
-        return b"&".join([pair for pair in query.split(b"&") if not self._parameters(_parameter_name(pair))])
+        if self._is_nothing or not query:
+            return query
+        keeps_blanks = not self._keeps_parameters_only
+        drops = _Verdicts(lambda name: self._drops_parameter(_parameter_name(name)))
+        pairs = query.split(b"&")
+        return b"&".join([p for p in pairs if (not drops[p.partition(b"=")[0]] if p else keeps_blanks)])
 
     def url(self, url: str) -> str:
         """Return a URL without the parameters that do not count."""
@@ -69,13 +84,35 @@ class Ignored:
         """Return a field without the cookies that do not count, None if nothing else was in it."""
         if name.lower() != b"cookie":
             return value
+        drops = _Verdicts(self._drops_pair)
         pairs = value.split(b";")
-        kept = [pair for pair in pairs if not self._is_ignored_cookie(pair)]
+        kept = [pair for pair in pairs if not drops[pair]]
         return value if len(kept) == len(pairs) else b";".join(kept).strip(BLANKS) or None
 
-    def _is_ignored_cookie(self, pair: bytes) -> bool:
+    def _drops_pair(self, pair: bytes) -> bool:
+        """Tell whether a cookie does not count. One without a name counts unless only named ones do."""
         name, equals, _ = pair.partition(b"=")
-        return bool(equals) and self._cookies(_text(name.strip(BLANKS)))
+        return self._drops_cookie(_text(name.strip(BLANKS))) if equals else self._keeps_cookies_only
+
+
+class _Verdicts(dict[bytes, bool]):
+    """What was found of the names of one request, each looked at once: a stranger may repeat one 30,000 times."""
+
+    def __init__(self, judge: Callable[[bytes], bool]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, name: bytes) -> bool:
+        self[name] = verdict = self._judge(name)
+        return verdict
+
+
+def _dropping(ignored: Collection[str], kept: Collection[str] | None) -> Callable[[str], bool]:
+    """Return what tells whether a name does not count."""
+    if kept is None:
+        return _pattern(ignored)
+    is_kept = _pattern(kept)
+    return lambda name: not is_kept(name)
 
 
 def _pattern(globs: Iterable[str]) -> Callable[[str], bool]:
@@ -84,8 +121,8 @@ def _pattern(globs: Iterable[str]) -> Callable[[str], bool]:
     return lambda name: pattern.match(name) is not None
 
 
-def _parameter_name(pair: bytes) -> str:
-    return _text(unquote_to_bytes(pair.partition(b"=")[0].replace(b"+", b" ")))
+def _parameter_name(name: bytes) -> str:
+    return _text(unquote_to_bytes(name.replace(b"+", b" ")) if b"%" in name or b"+" in name else name)
 
 
 def _text(name: bytes) -> str:
@@ -145,6 +182,14 @@ def _accept_language(value: bytes) -> bytes:
         return value
     ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
     return b",".join([_language_tag(name) + _weight(weight) for name, weight in ranked])
+
+
+def takes_codings(value: bytes | None) -> bool:
+    """Tell whether an Accept-Encoding asks for any content coding (RFC 9110 §12.5.3); a malformed one may."""
+    if value is None:
+        return False
+    weights = _weights(value, _CODING) if len(value) <= MAX_FORM_BYTES else None
+    return weights is None or any(weight for name, weight in weights.items() if name != b"identity")
 
 
 def _weights(value: bytes, syntax: re.Pattern[bytes]) -> dict[bytes, int] | None:

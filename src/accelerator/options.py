@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from accelerator.headers import is_token
+from accelerator.request_fields import CREDENTIALS
 from accelerator.tagging import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+VARY_COOKIES: Final = ("django_language", "_LOCALE_", "I18N_LANGUAGE")
+"""Cookies by which Django, Pyramid and Plone choose the language, though their Vary does not say so."""
+
+UNSTORED_FIELDS: Final = (
+    *("x-request-id", "x-correlation-id", "x-trace-id", "x-amzn-requestid", "x-amzn-trace-id", "cf-ray"),
+    *("traceparent", "tracestate", "traceresponse", "server-timing", "x-runtime", "x-process-time", "x-response-time"),
+    *("ratelimit", "ratelimit-*", "x-ratelimit-*", "x-rate-limit-*"),
+)
+"""Response fields that speak of one request: its number, its time, what its client may still ask for."""
 
 EventKind: TypeAlias = Literal["hit", "stale", "validated", "miss", "pass", "invalidate"]
 
@@ -51,9 +62,17 @@ class OptionArguments(TypedDict, total=False):
     max_body_bytes: int
     ignore_query: tuple[str, ...]
     ignore_cookies: tuple[str, ...]
+    keep_query: tuple[str, ...] | None
+    keep_cookies: tuple[str, ...] | None
+    cookies: Literal["strict", "vary"]
+    vary: tuple[str, ...]
+    vary_cookies: tuple[str, ...]
+    renewed_cookies: tuple[str, ...]
+    credentials: tuple[str, ...]
     partition: Callable[[Any], str | None] | None
     tag_headers: tuple[str, ...]
     targeted_fields: tuple[str, ...]
+    unstored_fields: tuple[str, ...]
     cacheable_errors: bool
     heuristic: bool
     obey_request_directives: bool
@@ -76,12 +95,25 @@ class Options:
         ignore_query: globs of the names of query parameters that do not count, such as `"utm_*"`: they are not in the
             key, and the application does not see them.
         ignore_cookies: globs of the names of cookies that do not count, such as `"_ga*"`, in the same way.
+        keep_query: globs of the names of the only query parameters that count, such as `("page", "q")`; None for what
+            `ignore_query` says. The application sees no others.
+        keep_cookies: globs of the names of the only cookies that count, in the same way.
+        cookies: `"strict"` shares a response with requests that carry cookies only on a word for shared caches;
+            `"vary"` takes the application at its word: what does not say `Vary: Cookie` does not depend on cookies.
+        vary: request fields that choose every response, such as `("X-Tenant",)`; each response says so in Vary.
+        vary_cookies: names of cookies that tell responses apart by themselves, such as that of the language.
+        renewed_cookies: names of cookies that the application sets anew in each response that depends on them, as
+            Django does with `csrftoken`: such a response is not stored, so they choose none that `Vary: Cookie` has.
+        credentials: request fields that say who asks, besides Cookie and Authorization: a request with one is neither
+            stored nor answered from the store unless the response is `public` (RFC 9111 §3.5), or has a partition.
         partition: called with the scope of each request as it came; what it returns joins the key, None passes the
-            request by.
+            request by. All who share a partition share what is stored in it, whatever else says who they are.
         tag_headers: response fields that carry tags, taken off before the client sees them; in `Cache-Tag` commas part
             the names, in any other commas and blanks do.
         targeted_fields: response fields that speak to this cache alone; the first valid one replaces Cache-Control and
             Expires (RFC 9213 §2.2).
+        unstored_fields: globs of the names of response fields that speak of one request, such as `"x-request-id"`: the
+            client that was waited for gets them, no hit has them.
         cacheable_errors: store 4xx and 5xx responses other than 404 and 410, too, where they say so themselves.
         heuristic: where a response has no time but a Last-Modified, take a tenth of the time since then, a day at most
             (RFC 9111 §4.2.2).
@@ -100,9 +132,17 @@ class Options:
     max_body_bytes: int = 8 * 1024 * 1024
     ignore_query: tuple[str, ...] = ()
     ignore_cookies: tuple[str, ...] = ()
+    keep_query: tuple[str, ...] | None = None
+    keep_cookies: tuple[str, ...] | None = None
+    cookies: Literal["strict", "vary"] = "strict"
+    vary: tuple[str, ...] = ()
+    vary_cookies: tuple[str, ...] = VARY_COOKIES
+    renewed_cookies: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = CREDENTIALS
     partition: Callable[[Any], str | None] | None = None
     tag_headers: tuple[str, ...] = ("cache-tag", "surrogate-key", "xkey")
     targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
+    unstored_fields: tuple[str, ...] = UNSTORED_FIELDS
     cacheable_errors: bool = False
     heuristic: bool = False
     obey_request_directives: bool = False
@@ -133,20 +173,32 @@ class Options:
         self._check_names()
 
     def _check_names(self) -> None:
-        for name in ("ignore_query", "ignore_cookies"):
-            globs = getattr(self, name)
-            if type(globs) is not tuple or not all(isinstance(glob, str) for glob in globs):
-                raise TypeError(f"{name} is a tuple of globs such as ('utm_*',), not {globs!r}")
-        for option in ("tag_headers", "targeted_fields"):
-            names = getattr(self, option)
-            if type(names) is not tuple or not all(isinstance(name, str) for name in names):
-                raise TypeError(f"{option} is a tuple of field names, not {names!r}")
+        for name in ("ignore_query", "ignore_cookies", "keep_query", "keep_cookies", "unstored_fields"):
+            self._check_texts(name, "globs such as ('utm_*',)")
+        for name in ("vary_cookies", "renewed_cookies"):
+            self._check_texts(name, "names of cookies such as ('lang',)")
+        for kept, ignored in (("keep_query", "ignore_query"), ("keep_cookies", "ignore_cookies")):
+            if getattr(self, kept) is not None and getattr(self, ignored):
+                raise ValueError(f"{kept} names all that counts, so {ignored} says nothing beside it: give one of them")
+        for option in ("tag_headers", "targeted_fields", "vary", "credentials"):
+            names = self._check_texts(option, "field names")
             if not all(is_token(name) for name in names):
                 raise ValueError(f"{option} are names of fields (RFC 9110 §5.1), not {names!r}")
+        if self.cookies not in {"strict", "vary"}:
+            raise ValueError(f'cookies is "strict" or "vary", not {self.cookies!r}')
         if self.cache_status is not None and not isinstance(self.cache_status, str):
             raise TypeError(f"cache_status is a str or None, not {type(self.cache_status).__name__}")
         if self.cache_status is not None and not _is_sf_token(self.cache_status):
             raise ValueError(f"cache_status is a token such as 'accelerator' (RFC 9211 §2), not {self.cache_status!r}")
+
+    def _check_texts(self, option: str, what: str) -> tuple[str, ...]:
+        value = getattr(self, option)
+        may_be_none = option.startswith("keep_")
+        if value is None and may_be_none:
+            return ()
+        if type(value) is not tuple or not all(isinstance(text, str) for text in value):
+            raise TypeError(f"{option} is a tuple of {what}{', or None' if may_be_none else ''}, not {value!r}")
+        return value
 
 
 def _is_sf_token(name: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
+from fnmatch import translate
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from accelerator import headers as h
-from accelerator.entry import Entry, Request, Response
+from accelerator.entry import COOKIE, Entry, Request, Response
 from accelerator.tagging import ALL, InvalidTagError, Said, entry_tags, is_valid_tag, tag_of_reference
 
 if TYPE_CHECKING:
@@ -195,6 +197,7 @@ class Plan:
     never_stale: bool
     for_cookies: bool
     for_credentials: bool
+    for_codings: bool
 
 
 class Refusal(str):
@@ -207,22 +210,60 @@ NO_TIME: Final = Refusal("no explicit time")
 VETOED: Final = Refusal("no_store()")
 
 
-def plan(request: Request, response: Response, said: Said, options: Options) -> Plan | Refusal:
-    """Say whether and how a response may be stored, as far as its start tells (RFC 9111 §3)."""
+def plan(request: Request, response: Response, said: Said, options: Options, known: Vary = ()) -> Plan | Refusal:
+    """Say whether and how a response may be stored, as far as its start tells (RFC 9111 §3).
+
+    Args:
+        request: the request.
+        response: the start of the response.
+        said: what the application said of it.
+        options: the options.
+        known: the fields by which this URL's responses were last chosen.
+    """
     control, is_targeted = _control(response, options)
     if refusal := _forbidden(response, control, said, options):
         return refusal
     freshness = _lifetime(response, control, is_targeted, said, options)
     if isinstance(freshness, Refusal):
         return freshness
+    vary = _selecting_fields(response, said, options, known)
     made = _plan(response, control, said, options, freshness, said.ttl is not None or is_targeted)
+    made = replace(made, vary=vary, for_codings=b"accept-encoding" in vary or request.takes_codings)
     if freshness <= 0 and not _worth_keeping_stale(response, made):
         return Refusal("no time to be fresh")
-    if not made.for_cookies and "cookie" in request.audience:
+    return _refused_for_audience(request, made) or made
+
+
+def _refused_for_audience(request: Request, made: Plan) -> Refusal | None:
+    """Refuse what may be one user's alone (RFC 9111 §3.5)."""
+    if not made.for_cookies and COOKIE in request.audience:
         return Refusal("a request with Cookie needs a word for shared caches")
-    if not made.for_credentials and "authorization" in request.audience:
-        return Refusal("a request with Authorization needs public")
-    return made
+    if not made.for_credentials and request.credential:
+        return Refusal(f"a request with {request.credential} needs public")
+    if not made.for_credentials and request.has_gained_session:
+        return Refusal("a request with a session needs public")
+    return None
+
+
+def refused_at_the_end(request: Request, made: Plan, said: Said) -> Refusal | None:
+    """Refuse what turned out, after the response had started, to be kept out or chosen by more than its start says."""
+    if said.vetoed:
+        return VETOED
+    if not said.vary.issubset(made.vary):
+        return Refusal("vary() after the start")
+    return _refused_for_audience(request, made)
+
+
+def _selecting_fields(response: Response, said: Said, options: Options, known: Vary) -> Vary:
+    """Return the request fields by which a stored response is chosen: those of Vary, and those said to the cache.
+
+    Applications that compress hardly ever say so of what they did not compress. So Accept-Encoding counts where this
+    response, or the last one of the same URL, shows that the URL has more than one coding.
+    """
+    names = {*_vary(response), *said.vary, *_site_vary(options.vary)}
+    if response.has(b"content-encoding") or b"accept-encoding" in known:
+        names.add(b"accept-encoding")
+    return tuple(sorted(names))
 
 
 def _control(response: Response, options: Options) -> tuple[h.CacheControl, bool]:
@@ -255,6 +296,11 @@ def _forbidden(response: Response, control: h.CacheControl, said: Said, options:
 
 def _vary(response: Response) -> Vary:
     return h.field_names(response.get(b"vary") or b"")
+
+
+@lru_cache(64)
+def _site_vary(names: tuple[str, ...]) -> Vary:
+    return tuple(name.lower().encode("ascii") for name in names)
 
 
 def _storable_status(status: int, options: Options) -> bool:
@@ -326,15 +372,16 @@ def _plan(
     # must-revalidate shares an answer with others because of the time that it comes with
     has_own_time = unasked and (control.has_any("max-age", "no-cache") or response.has(b"expires"))
     return Plan(
-        vary=_vary(response),
+        vary=(),
         lifetime=lifetime,
         stale_while_revalidate=window(
             said.stale_while_revalidate, "stale-while-revalidate", options.stale_while_revalidate
         ),
         stale_if_error=window(said.stale_if_error, "stale-if-error", options.stale_if_error),
         never_stale=never_stale or no_default,
-        for_cookies=explicit or public or "s-maxage" in control,
+        for_cookies=explicit or public or "s-maxage" in control or options.cookies == "vary",
         for_credentials=public or "s-maxage" in control or (has_own_time and "must-revalidate" in control),
+        for_codings=True,
     )
 
 
@@ -371,6 +418,12 @@ def added_for_browsers(response: Response) -> h.HeaderLines:
     if response.has(b"cache-control") or response.has(b"expires"):
         return ()
     return ((b"cache-control", b"no-cache"),)
+
+
+def added_vary(response: Response, said: Said, options: Options) -> h.HeaderLines:
+    """Return the Vary line for fields that only this cache was told of, so that others know (RFC 9110 §12.5.5)."""
+    names = {*_site_vary(options.vary), *said.vary}.difference(_vary(response))
+    return ((b"vary", b", ".join(sorted(names))),) if names else ()
 
 
 def header_tags(response: Response, options: Options) -> list[str]:
@@ -425,6 +478,7 @@ def new_entry(
     body: bytes,
     tags: frozenset[str],
     mark: Mark,
+    said: Said,
 ) -> Entry:
     """Make the entry of a complete response.
 
@@ -436,8 +490,9 @@ def new_entry(
         body: its whole body.
         tags: every tag that was said of it.
         mark: the mark of the fill.
+        said: what the application said of it.
     """
-    added = added_for_browsers(response)
+    added = added_vary(response, said, options) + added_for_browsers(response)
     validator, last_modified = _validators(response)
     etag = response.get(b"etag")
     if etag is None and response.status == 200:
@@ -448,7 +503,7 @@ def new_entry(
         vary=made.vary,
         selected_by=request.selects(made.vary),
         status=response.status,
-        headers=_storable_lines(without_tags(response.headers, options)),
+        headers=_storable_lines(without_tags(response.headers, options), options),
         added=added,
         body=body,
         tags=tags | {request.url_tag, ALL},
@@ -461,17 +516,27 @@ def new_entry(
         never_stale=made.never_stale,
         for_cookies=made.for_cookies,
         for_credentials=made.for_credentials,
+        for_codings=made.for_codings,
         etag=etag,
         validator=validator,
         last_modified=last_modified,
     )
 
 
-def _storable_lines(headers: h.HeaderLines) -> h.HeaderLines:
-    """Leave out what concerns one connection, and what its Connection field names (RFC 9111 §3.1)."""
+def _storable_lines(headers: h.HeaderLines, options: Options) -> h.HeaderLines:
+    """Leave out what concerns one connection, with what its Connection field names (RFC 9111 §3.1), or one request."""
     connection = h.combined(headers, b"connection")
     unstored = _NOT_STORED if connection is None else _NOT_STORED.union(h.field_names(connection))
-    return tuple(line for line in headers if line[0].lower() not in unstored)
+    globs = options.unstored_fields
+    return tuple(
+        line for line in headers if (name := line[0].lower()) not in unstored and not _is_unstored(name, globs)
+    )
+
+
+@lru_cache(1024)
+def _is_unstored(name: bytes, globs: tuple[str, ...]) -> bool:
+    text = name.decode("latin-1")
+    return any(re.match(translate(glob.lower()), text) for glob in globs)
 
 
 def weak_etag(body: bytes) -> bytes:
@@ -543,19 +608,23 @@ def plan_after_304(
     """
     targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
     if said.ttl is not None or any(map(response.has, (b"cache-control", b"expires", *targeted))):
-        return plan(request, merged, said, options)
-    if request.audience:  # the new fields may be for this user alone, and nothing says that they are not
+        made = plan(request, merged, said, options, entry.vary)
+        return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
+    if request.credential or (request.audience and options.cookies == "strict"):
+        # the new fields may be for this user alone, and nothing says that they are not
         return Refusal("a request with credentials needs a word for shared caches")
     control, _ = _control(merged, options)
     is_dated = merged.has(b"expires") and not control.has_any("max-age", "s-maxage")  # which does not move with a 304
+    vary = _selecting_fields(merged, said, options, entry.vary)
     return _forbidden(merged, control, said, options) or Plan(
-        vary=_vary(merged),
+        vary=vary,
         lifetime=min(entry.lifetime, _expires(merged)) if is_dated else entry.lifetime,
         stale_while_revalidate=entry.stale_while_revalidate,
         stale_if_error=entry.stale_if_error,
         never_stale=entry.never_stale,
         for_cookies=entry.for_cookies,
         for_credentials=entry.for_credentials,
+        for_codings=entry.for_codings,
     )
 
 
@@ -595,7 +664,7 @@ def entry_after_head(request: Request, entry: Entry, response: Response, said: S
     except (InvalidTagError, TypeError):
         is_same = False
     # by what it was not known to be made from, it may have been taken back
-    return new_entry(request, merged, made, options, entry.body, entry.tags, entry.mark) if is_same else None
+    return new_entry(request, merged, made, options, entry.body, entry.tags, entry.mark, said) if is_same else None
 
 
 # --- clients' conditions ----------------------------------------------------------------------------------------------
@@ -651,8 +720,3 @@ def invalidated_by(request: Request, response: Response, narrowed: Callable[[str
 
 SUCCESS: Final = range(200, 400)
 """Statuses that say that something may have been changed (RFC 9111 §4.4)."""
-
-
-def is_unsafe(method: str) -> bool:
-    """Tell whether a method may change something (RFC 9110 §9.2.1)."""
-    return method not in {"GET", "HEAD", "OPTIONS", "TRACE"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from accelerator.identity import OUTER
 from accelerator.options import CacheEvent
 from accelerator.policy import application_tags
 
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from accelerator.options import EventKind, Options
 
 logger = logging.getLogger("accelerator")
+
+
+_MISPLACED: Final = (
+    "a middleware outside of the cache has put %s into the scope: such a request is neither stored nor answered from"
+    " the store unless the response is public, or the request has a partition. Put the cache outside of it: with"
+    " Starlette and FastAPI call add_middleware(ASGIAccelerator) after all others."
+)
 
 
 class Reporter:
@@ -25,25 +33,36 @@ class Reporter:
     def __init__(self, options: Options) -> None:
         self._name = options.cache_status
         self._listener = options.on_event
+        self._has_warned_of: set[str] = set()
 
     def line(self, *parameters: str) -> bytes | None:
         """Return the member of Cache-Status with these parameters (RFC 9211 §2), None if none is sent."""
         return None if self._name is None else "; ".join((self._name, *parameters)).encode("ascii")
 
-    def tell(self, kind: EventKind, request: Request, method: str, entry: Entry | None = None, **more: Any) -> None:
+    def tell(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
         """Tell the listener what was done with a request.
 
         Args:
             kind: see `CacheEvent`.
             request: the request.
-            method: its method.
             entry: what it was answered from, or what was made of the answer.
             more: other attributes of the event.
         """
         if self._listener is not None:
             url = request.url.encode(errors="backslashreplace").decode()
             tags = frozenset[str]() if entry is None else application_tags(entry)
-            self.emit(CacheEvent(kind, method=method, url=url, tags=tags, **more))
+            self.emit(CacheEvent(kind, method=request.method, url=url, tags=tags, **more))
+
+    def warn_once(self, subject: str, words: str, *arguments: object) -> None:
+        """Log a warning, the first time that this accelerator has to say so of the subject."""
+        if subject not in self._has_warned_of:
+            self._has_warned_of.add(subject)
+            logger.warning(words, *arguments)
+
+    def warn_of_order(self, request: Request) -> None:
+        """Say once which middleware costs all hits by standing outside of the cache, and which order is right."""
+        if request.outer in OUTER.values():
+            self.warn_once(request.outer, _MISPLACED, request.outer)
 
     def emit(self, event: CacheEvent) -> None:
         """Tell the listener; what it raises is its own affair, and logged."""

@@ -125,7 +125,7 @@ CREDENTIALS: Final = tuple(_CREDENTIALS)
 
 TARGETS: Final = {
     b"forwarded": "RFC 7239: `host` and `proto`; who it is for does not count",
-    b"x-forwarded-host": "Werkzeug's ProxyFix, Django's USE_X_FORWARDED_HOST, uvicorn's and hypercorn's proxy middlewares",
+    b"x-forwarded-host": "Werkzeug's ProxyFix, Django's USE_X_FORWARDED_HOST, hypercorn's ProxyFix",
     b"x-forwarded-proto": "ProxyFix, Django's SECURE_PROXY_SSL_HEADER, uvicorn, gunicorn",
     b"x-forwarded-port": "ProxyFix, Django's USE_X_FORWARDED_PORT",
     b"x-forwarded-prefix": "ProxyFix, Traefik",

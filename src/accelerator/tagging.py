@@ -16,6 +16,8 @@ from contextvars import ContextVar, Token
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
+from accelerator.headers import is_token
+
 MAX_TAG_BYTES: Final = 1024
 MAX_TAGS: Final = 1000
 MAX_TAGS_BYTES: Final = 16 * 1024
@@ -64,8 +66,8 @@ def is_valid_tag(name: str) -> bool:
         return False
 
 
-def flattened(names: Iterable[str | Iterable[str]]) -> list[str]:
-    """Return the names of `f("a", "b")` and of `f(["a", "b"])` alike.
+def flattened(names: Iterable[str | Iterable[str]], what: str = "a tag") -> list[str]:
+    """Return the names of `f("a", "b")` and of `f(["a", "b"])` alike; `what` is what they name.
 
     Raises:
         TypeError: something among them is neither a `str` nor an iterable of `str`.
@@ -78,7 +80,7 @@ def flattened(names: Iterable[str | Iterable[str]]) -> list[str]:
             flat.append(name)
     for name in flat:
         if not isinstance(name, str):
-            raise TypeError(f"a tag is a str, not {type(name).__name__}: {name!r:.80}")
+            raise TypeError(f"{what} is a str, not {type(name).__name__}: {name!r:.80}")
     return flat
 
 
@@ -201,10 +203,11 @@ def _without_dot_segments(path: str) -> str:
 class Said:
     """All that was said of one response, from wherever in the application: the last time wins, tags add up."""
 
-    __slots__ = ("public", "stale_if_error", "stale_while_revalidate", "tags", "ttl", "vetoed")
+    __slots__ = ("public", "stale_if_error", "stale_while_revalidate", "tags", "ttl", "vary", "vetoed")
 
     def __init__(self) -> None:
         self.tags: list[str] = []
+        self.vary: set[bytes] = set()
         self.ttl: float | None = None
         self.stale_while_revalidate: float | None = None
         self.stale_if_error: float | None = None
@@ -266,6 +269,7 @@ def cache_for(
     stale_while_revalidate: float | None = None,
     stale_if_error: float | None = None,
     public: bool = False,
+    vary: str | Iterable[str] = (),
 ) -> None:
     """Let the response that is being made be reused for `ttl` seconds. Outside a request it does nothing.
 
@@ -278,18 +282,46 @@ def cache_for(
             None leaves it to the middleware's option.
         stale_if_error: seconds after that in which it may still be served if making it anew fails (RFC 5861 §4);
             None leaves it to the middleware's option.
-        public: it is the same for everybody, so it may answer requests that carry Authorization, too (RFC 9111 §3.5).
+        public: it is the same for all who may ask, so it may answer requests that say who asks, too (RFC 9111 §3.5).
+        vary: names of request fields by which it was chosen, see `vary`.
 
     Raises:
-        TypeError: a time is not a number, or `public` is not a bool.
-        ValueError: a time is not finite.
+        TypeError: a time is not a number, `public` is not a bool, or a name not a `str`.
+        ValueError: a time is not finite, or a name is none that a field can have.
     """
     _check_times(ttl, stale_while_revalidate, stale_if_error, public)
+    names = _field_names([vary])
     if (said := _current.get()) is not None:
         said.ttl = ttl
         said.stale_while_revalidate = stale_while_revalidate
         said.stale_if_error = stale_if_error
         said.public = public
+        said.vary |= names
+
+
+def vary(*names: str | Iterable[str]) -> None:
+    """Say by which request fields the response that is being made was chosen. Outside a request it does nothing.
+
+    Each combination of their values then has a response of its own, and the response says so in Vary (RFC 9110
+    §12.5.5). Names add up. It has to be said before the response starts: later it keeps the response out of the store.
+
+    Args:
+        names: names of fields such as `"X-Tenant"`, or iterables of names.
+
+    Raises:
+        TypeError: a name is not a `str`.
+        ValueError: a name is none that a field can have.
+    """
+    fields = _field_names(names)
+    if (said := _current.get()) is not None:
+        said.vary |= fields
+
+
+def _field_names(names: Iterable[str | Iterable[str]]) -> set[bytes]:
+    flat = flattened(names, "a name of a field")
+    if wrong := [name for name in flat if not is_token(name)]:
+        raise ValueError(f"vary takes names of request fields such as 'X-Tenant' (RFC 9110 §5.1), not {wrong[0]!r:.80}")
+    return {name.lower().encode("ascii") for name in flat}
 
 
 def tag(*names: str | Iterable[str]) -> None:
@@ -322,6 +354,7 @@ def cached(
     stale_while_revalidate: float | None = None,
     stale_if_error: float | None = None,
     public: bool = False,
+    vary: str | Iterable[str] = (),
 ) -> Callable[[_View], _View]:
     """Say `cache_for` and `tag` for a view, sync or async, each time before it runs.
 
@@ -330,6 +363,7 @@ def cached(
         stale_while_revalidate: see `cache_for`.
         stale_if_error: see `cache_for`.
         public: see `cache_for`.
+        vary: see `cache_for`.
         tags: templates in the syntax of `str.format`, filled from the view's arguments: `"user:{user_id}"`.
 
     Raises:
@@ -344,6 +378,7 @@ def cached(
         stale_while_revalidate=stale_while_revalidate,
         stale_if_error=stale_if_error,
         public=public,
+        vary=[name.decode("ascii") for name in _field_names([vary])],
     )
 
     def decorate(view: _View) -> _View:

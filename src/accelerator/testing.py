@@ -111,6 +111,7 @@ def make_entry(request: Request, mark: Mark, tags: Iterable[str] = (), **more: A
         "never_stale": False,
         "for_cookies": True,
         "for_credentials": False,
+        "for_codings": True,
         "etag": None,
         "validator": None,
         "last_modified": None,

@@ -26,7 +26,7 @@ SHARED = ("cache-control", "s-maxage=60")
 
 
 def place(number: int) -> Place:
-    return Place(("https", b"h", b"/", "/", b"%d" % number, "", "", False), "", None, is_stored=False)
+    return Place(("https", b"h", b"/", "/", b"%d" % number, "", "", b""), (), None, is_stored=False)
 
 
 async def test_verdicts_and_landings_are_remembered_for_so_many_places_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,7 @@ ENTRY = Entry(
     never_stale=False,
     for_cookies=True,
     for_credentials=True,
+    for_codings=True,
     etag=None,
     validator=None,
     last_modified=None,

@@ -57,14 +57,14 @@ def test_a_range_is_seen() -> None:
 @pytest.mark.parametrize(
     ("lines", "audience"),
     [
-        ([], set()),
-        ([("cookie", "a=1")], {"cookie"}),
-        ([("authorization", "Basic x")], {"authorization"}),
-        ([("authorization", "Basic x"), ("cookie", "a=1")], {"cookie", "authorization"}),
+        ([], ()),
+        ([("cookie", "a=1")], ("Cookie",)),
+        ([("authorization", "Basic x")], ("Authorization",)),
+        ([("authorization", "Basic x"), ("cookie", "a=1")], ("Cookie", "Authorization")),
     ],
 )
-def test_the_audience_is_the_kinds_of_credentials(lines: list[Line], audience: set[str]) -> None:
-    assert set(request(*lines).audience.split()) == audience
+def test_the_audience_is_the_kinds_of_credentials(lines: list[Line], audience: tuple[str, ...]) -> None:
+    assert request(*lines).audience == audience
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_lines_of_one_field_are_joined_by_commas_and_cookies_by_semicolons() -> 
 def test_the_fields_of_a_request_are_found_whatever_their_case() -> None:
     made = request(("Cookie", "x=1"), ("COOKIE", "y=2"), ("Range", "bytes=0-1"))
     assert made.get(b"cookie") == b"x=1; y=2"
-    assert made.audience.split() == ["cookie"]
+    assert made.audience == ("Cookie",)
     assert made.has_range
 
 
@@ -177,8 +177,33 @@ def test_method_and_other_fields_are_not_in_the_key() -> None:
     assert plain.key == other.key
 
 
-def test_two_origins_share_a_key_for_vary_to_tell_them_apart() -> None:
-    assert request(("origin", "https://a.example")).key == request(("origin", "https://b.example")).key
+def test_each_origin_has_a_key_of_its_own() -> None:
+    assert request(("origin", "https://a.example")).key != request(("origin", "https://b.example")).key
+
+
+# --- what may change something: RFC 9110 §9.2.1 -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "QUERY"])
+def test_a_safe_method_changes_nothing(method: str) -> None:
+    assert not request(method=method).is_unsafe
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "MKCOL", "UNHEARD-OF"])
+def test_any_other_method_may_change_something(method: str) -> None:
+    assert request(method=method).is_unsafe
+
+
+@pytest.mark.parametrize("name", ["x-http-method-override", "x_http_method", "x-method-override"])
+@pytest.mark.parametrize(
+    ("meant", "is_unsafe"), [("DELETE", True), ("delete", True), ("GET", False), ("head", False), ("GET, DELETE", True)]
+)
+def test_a_get_that_means_another_method_passes_by_and_may_change_what_that_may(
+    name: str, meant: str, is_unsafe: bool
+) -> None:
+    made = request((name, meant))
+    assert made.is_bypass
+    assert made.is_unsafe is is_unsafe
 
 
 @pytest.mark.parametrize("missing", [{"raw_path": None}, {"raw_path": b""}])
@@ -200,7 +225,7 @@ def test_a_request_without_host_is_for_the_server(server: tuple[str, int | None]
 
 def test_what_a_scope_may_leave_out_has_a_default() -> None:
     scope = {"type": "http", "method": "GET", "path": "/p", "headers": []}
-    assert Request(scope).key == ("http", b"", b"/p", "/p", b"", "", "", False)
+    assert Request(scope).key == ("http", b"", b"/p", "/p", b"", "", "", b"")
 
 
 def test_a_url_is_given_as_it_was_asked_for() -> None:

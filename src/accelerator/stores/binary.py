@@ -17,7 +17,7 @@ from accelerator.entry import Entry
 if TYPE_CHECKING:
     from accelerator.entry import Key
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised with each change of the layout: what has another version is a miss."""
 
 _MAGIC: Final = b"ac"
@@ -63,6 +63,7 @@ def pack(entry: Entry) -> bytes:
         entry.never_stale,
         entry.for_cookies,
         entry.for_credentials,
+        entry.for_codings,
         entry.etag,
         entry.validator,
         entry.last_modified,
