@@ -1,4 +1,4 @@
-"""A call of the application whose answer is not stored: what it takes back of the store, or confirms there."""
+"""What requests take back of the store, and the calls of the application whose answer is not stored."""
 
 from __future__ import annotations
 
@@ -11,12 +11,56 @@ from accelerator.tagging import Said
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from accelerator.asgi_types import Message
-    from accelerator.entry import Entry
-    from accelerator.fill import Exchange
+    from accelerator.asgi_types import Message, Send
+    from accelerator.entry import Entry, Request
+    from accelerator.exchange import Exchange
     from accelerator.guard import Guard
     from accelerator.options import Options
     from accelerator.report import Reporter
+
+
+class Changes:
+    """What requests change, and so take back of the store.
+
+    Args:
+        guard: the store.
+        reporter: is told.
+        narrowed: takes off a URL what does not count.
+    """
+
+    def __init__(self, guard: Guard, reporter: Reporter, narrowed: Callable[[str], str]) -> None:
+        self._guard = guard
+        self._reporter = reporter
+        self._narrowed = narrowed
+
+    async def take_back(self, request: Request, response: Response | None, said: Said) -> None:
+        """Take back what a request changed, before its answer goes out (RFC 9111 §4.4).
+
+        Args:
+            request: the request.
+            response: the start of its response, None for a malformed one: what the server makes of that may be a
+                success.
+            said: what the application says of it: a request that only asks changes nothing.
+        """
+        if not request.is_unsafe or request.method in said.methods:
+            return
+        if response is None:
+            await self._guard.invalidate([request.url_tag])
+        elif response.status in policy.SUCCESS:
+            await self._guard.invalidate(policy.invalidated_by(request, response, self._narrowed))
+            self._reporter.tell("invalidate", request, detail="hard")
+
+    def watching(self, request: Request, said: Said, send: Send) -> Send:
+        """Return a `send` that takes back what a request changes that was taken for a question, and is none."""
+        if not request.is_unsafe:
+            return send
+
+        async def watch(message: Message) -> None:
+            if message.get("type") == "http.response.start":
+                await self.take_back(request, Response.read(message, 0, 0), said)
+            await send(message)
+
+        return watch
 
 
 class Bypass:
@@ -29,7 +73,7 @@ class Bypass:
         options: the options.
         reporter: gives the member of Cache-Status.
         guard: the store.
-        narrowed: takes off a URL what does not count.
+        changes: what requests change.
 
     Attributes:
         said: what the application says of its response.
@@ -43,7 +87,7 @@ class Bypass:
         options: Options,
         reporter: Reporter,
         guard: Guard,
-        narrowed: Callable[[str], str],
+        changes: Changes,
     ) -> None:
         self.said = Said()
         self._exchange = exchange
@@ -52,7 +96,7 @@ class Bypass:
         self._options = options
         self._reporter = reporter
         self._guard = guard
-        self._narrowed = narrowed
+        self._changes = changes
         self._requested = options.clock()
         self._head: Response | None = None  # the answer to a HEAD that may speak of what is stored
 
@@ -61,12 +105,10 @@ class Bypass:
         kind = message.get("type")
         if kind == "http.response.start":
             response = Response.read(message, self._requested, self._options.clock())
+            await self._changes.take_back(self._exchange.request, response, self.said)
             if response is not None:
-                await self._invalidate(response)
                 self._head = response if self._exchange.scope["method"] == "HEAD" else None
                 message = {**message, "headers": self._lines(response)}
-            elif self._exchange.request.is_unsafe:  # what the server makes of it may be a success
-                await self._guard.invalidate([self._exchange.request.url_tag])
         elif kind == "http.response.body" and not message.get("more_body", False):
             await self._freshen()
         await self._exchange.send(message)
@@ -77,13 +119,6 @@ class Bypass:
             *policy.without_tags(response.headers, self._options),
             *([] if line is None else [(b"cache-status", line)]),
         ]
-
-    async def _invalidate(self, response: Response) -> None:
-        """Take back what an unsafe method changed, before its answer goes out (RFC 9111 §4.4)."""
-        request = self._exchange.request
-        if request.is_unsafe and response.status in policy.SUCCESS:
-            await self._guard.invalidate(policy.invalidated_by(request, response, self._narrowed))
-            self._reporter.tell("invalidate", request, detail="hard")
 
     async def _freshen(self) -> None:
         """Let the answer to a HEAD freshen what is stored, or end its use (RFC 9111 §4.3.5). It moves no mark."""

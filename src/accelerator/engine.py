@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
-from accelerator import policy
-from accelerator.bypass import Bypass
+from accelerator import policy, question
+from accelerator.bypass import Bypass, Changes
 from accelerator.entry import CONDITIONS, Reading, Request
-from accelerator.fill import CopyBudget, Exchange, Fill
+from accelerator.exchange import Exchange
+from accelerator.fill import CopyBudget, Fill
 from accelerator.flight import ROUNDS, Flights, Patience, place_of
 from accelerator.guard import Guard
 from accelerator.normalise import Ignored
@@ -18,18 +18,14 @@ from accelerator.partition import partition_of
 from accelerator.policy import Decision
 from accelerator.report import Reporter
 from accelerator.respond import respond, respond_unavailable
-from accelerator.tagging import start_listening, stop_listening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from accelerator.asgi_types import Application, Receive, Scope, Send
     from accelerator.entry import Entry
     from accelerator.flight import Flight
     from accelerator.options import EventKind, Options
     from accelerator.runtime import Runtime
     from accelerator.stores import Lookup, Store
-    from accelerator.tagging import Said
 
 logger = logging.getLogger("accelerator")
 
@@ -63,8 +59,12 @@ class Engine:
         self._runtime = runtime
         self._flights = Flights(runtime, options.clock)
         self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
-        self._reading = Reading(options.credentials, options.vary_cookies, options.renewed_cookies)
+        self._reading = Reading(
+            options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
+        )
+        self._questions = question.Questions()
         self.reporter = Reporter(options)
+        self._changes = Changes(self._guard, self.reporter, self.ignored.url)
         self._budget = CopyBudget()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,10 +72,13 @@ class Engine:
         partition = partition_of(scope, self._options, self.reporter)
         request = Request(self.ignored.scope(scope), partition or "", self._reading)
         exchange = Exchange(request, scope, receive, send)
-        if partition is None or exchange.request.is_bypass or not self._options.enabled:
-            await self._pass(exchange, "bypass" if request.method in {"GET", "HEAD"} else "method")
-        else:
+        is_open = partition is not None and self._options.enabled
+        if is_open and request.is_bypass and self._questions.may_be(request):
+            exchange = await question.read(exchange)
+        if is_open and not exchange.request.is_bypass:
             await self._answer(exchange)
+        else:
+            await self._pass(exchange, "bypass" if request.method in {"GET", "HEAD"} else "method")
 
     async def _answer(self, exchange: Exchange) -> None:
         """Serve, fill, or wait for another fill and look up again (RFC 9111 §4)."""
@@ -184,9 +187,10 @@ class Engine:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
         scope = exchange.scope
         headers = [line for line in exchange.request.lines() if line[0] not in CONDITIONS] + conditions
+        send = self._changes.watching(exchange.request, fill.said, fill.send)
         try:
-            with _listening(scope, fill.said, self._owner), exchange.shown_as(headers):
-                await self._app(scope, fill.receive, fill.send)
+            with exchange.heard_by(fill.said, self._owner), exchange.shown_as(headers):
+                await self._app(scope, fill.receive, send)
         except Exception:
             if not await fill.rescue():
                 await fill.finish()
@@ -218,29 +222,13 @@ class Engine:
 
     async def _pass(self, exchange: Exchange, fwd: str, stale: Entry | None = None) -> None:
         """Call the application for an answer that is not stored; with `stale` if it may speak of what is."""
-        bypass = Bypass(exchange, stale, fwd, self._options, self.reporter, self._guard, self.ignored.url)
+        bypass = Bypass(exchange, stale, fwd, self._options, self.reporter, self._guard, self._changes)
         try:
-            with _listening(exchange.scope, bypass.said, self._owner):
+            with exchange.heard_by(bypass.said, self._owner):
                 await self._app(exchange.scope, exchange.receive, bypass.send)
         finally:
+            self._questions.learn(exchange.request, bypass.said)
             self.reporter.tell("pass", exchange.request)
-
-
-@contextmanager
-def _listening(scope: Scope, said: Said, owner: object) -> Iterator[None]:
-    """Hear what the application says; what stands around the cache finds its scope as it was."""
-    ttl = scope.get("accelerator.cache_for")
-    scope["accelerator"] = owner
-    scope["accelerator.tags"] = said.tags
-    token = start_listening(said)
-    try:
-        yield
-    finally:
-        stop_listening(token)
-        if ttl is None:
-            scope.pop("accelerator.cache_for", None)
-        scope.pop("accelerator", None)
-        scope.pop("accelerator.tags", None)
 
 
 def _reason_to_forward(request: Request, found: Lookup, now: float) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 from accelerator import headers as h
 from accelerator import identity
-from accelerator.normalise import canonical, takes_codings
+from accelerator.normalise import canonical, matching, takes_codings
 from accelerator.request_fields import CREDENTIALS, METHODS, PARTS, TARGETS, spellings, without_nodes
 from accelerator.tagging import group_tag, url_tag
 
@@ -35,11 +37,13 @@ VALIDATION_GRACE: Final = 3600
 COOKIE: Final = "Cookie"
 AUTHORIZATION: Final = "Authorization"
 
-_BYPASS: Final = frozenset({b"upgrade", b"transfer-encoding", b"if-match", b"if-unmodified-since"})
+_NOT_ASKING: Final = frozenset({b"upgrade", b"if-match", b"if-unmodified-since"})
+_BYPASS: Final = _NOT_ASKING | {b"transfer-encoding"}
 _METHODS: Final = spellings(METHODS)
 _FORWARDED: Final = b"forwarded"
 _TELLING: Final = spellings((*TARGETS, *PARTS))
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+_CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-language")
 
 
 class Reading:
@@ -49,11 +53,13 @@ class Reading:
         credentials: names of fields that say who asks, besides Cookie and Authorization.
         vary_cookies: names of cookies that tell responses apart by themselves.
         renewed_cookies: names of cookies that tell no stored responses apart.
+        cacheable_posts: globs of the paths where a POST only asks.
 
     Attributes:
         credentials: the names as they were given, by each spelling in lower case.
         special: the fields that make a request other than a plain one.
         vary_cookies: as given.
+        is_cacheable_post: tells whether a POST to a path only asks.
     """
 
     def __init__(
@@ -61,12 +67,14 @@ class Reading:
         credentials: Iterable[str] = CREDENTIALS,
         vary_cookies: Iterable[str] = (),
         renewed_cookies: Iterable[str] = (),
+        cacheable_posts: Iterable[str] = (),
     ) -> None:
         self.credentials = {
             spelled: name for name in credentials for spelled in spellings([name.lower().encode("ascii")])
         }
         self.vary_cookies = frozenset(name.encode() for name in vary_cookies)
         self._renewed_cookies = frozenset(name.encode() for name in renewed_cookies)
+        self.is_cacheable_post = matching(cacheable_posts)
         plain = {b"cookie", b"authorization", b"content-length", b"range"}
         self.special = frozenset().union(plain, _BYPASS, _METHODS, _TELLING, self.credentials)
 
@@ -98,9 +106,10 @@ class Request:
         method: its method.
         key: what it asks for, whatever its other fields are.
         is_bypass: the cache has no business with it: another method, a body, a condition only the origin can judge.
-        is_get: it is a GET.
+        wants_content: it is no HEAD.
         is_unsafe: it may change something (RFC 9110 §9.2.1).
-        has_range: it asks for a part.
+        has_range: it asks for a part (RFC 9110 §14.2).
+        content: the content by which it asks, None for a request that asks by its URL and fields alone.
         audience: whose answer it would be: empty for anybody's, else `COOKIE` and the first thing that says who asks.
         outer: what a middleware further out has put into the scope that tells who asks, in words; `""` for nothing.
     """
@@ -110,23 +119,25 @@ class Request:
         "_reading",
         "_session",
         "audience",
+        "content",
         "has_range",
         "is_bypass",
-        "is_get",
         "is_unsafe",
         "key",
         "method",
         "outer",
+        "wants_content",
     )
 
     def __init__(self, scope: Scope, partition: str = "", reading: Reading = PLAIN_READING) -> None:
         self._fields = fields = _joined(scope["headers"])
         self._reading = reading
         self.method = method = scope["method"]
-        self.is_get = method == "GET"
-        self.is_bypass = not (self.is_get or method == "HEAD")
-        self.is_unsafe = self.is_bypass and method not in _SAFE
+        self.wants_content = method != "HEAD"
+        self.is_bypass = self.wants_content and method != "GET"
+        self.is_unsafe = self.is_bypass and not (method in _SAFE or self._is_cacheable_post(scope["path"]))
         self.has_range = False
+        self.content: bytes | None = None
         self.audience: tuple[str, ...] = ()
         self._session = scope.get("session")
         told = b""
@@ -153,7 +164,7 @@ class Request:
     def _read_special(self, partition: str) -> bytes:
         """Read what is not in every request; return what of it tells responses apart beyond URL and Vary."""
         fields, reading = self._fields, self._reading
-        self.has_range = b"range" in fields
+        self.has_range = b"range" in fields and self.method == "GET"
         if not _METHODS.isdisjoint(fields):
             self.is_bypass = True
             self.is_unsafe = self.is_unsafe or not _SAFE.issuperset(_overrides(fields))
@@ -168,6 +179,30 @@ class Request:
             self.audience = (COOKIE, *self.audience)
             told += reading.telling_cookies(fields[b"cookie"]) if reading.vary_cookies else ()
         return b"".join([b"%b:%d:%b" % (name, len(value), value) for name, value in sorted(told)])
+
+    def _is_cacheable_post(self, path: str) -> bool:
+        return self.method == "POST" and self._reading.is_cacheable_post(path)
+
+    @property
+    def may_ask_by_content(self) -> bool:
+        """Whether it is of a kind that may ask by its content, with no condition that only the origin can judge.
+
+        A condition on what a POST does is one (RFC 9110 §13.2.1), on what a QUERY finds it is none.
+        """
+        fields = self._fields
+        if self.method not in {"POST", "QUERY"} or not (_NOT_ASKING | _METHODS).isdisjoint(fields):
+            return False
+        return self.method == "QUERY" or CONDITIONS.isdisjoint(fields)
+
+    def with_content(self, content: bytes) -> Request:
+        """Return the request as one that asks by its content: it joins the key with the fields that say what it is."""
+        digest = blake2b(digest_size=32)
+        for part in (self.method.encode(), *(self._fields.get(name, b"") for name in _CONTENT_FIELDS), content):
+            digest.update(b"%d:%b" % (len(part), part))
+        asking = copy(self)
+        asking.content, asking.is_bypass = content, False
+        asking.key = (*self.key[:7], self.key[7] + b"content:" + digest.digest())
+        return asking
 
     @property
     def credential(self) -> str:
@@ -212,7 +247,8 @@ class Request:
 
     def read_again(self, scope: Scope) -> Request:
         """Return the request of another scope, read as this one was."""
-        return Request(scope, self.partition, self._reading)
+        request = Request(scope, self.partition, self._reading)
+        return request if self.content is None else request.with_content(self.content)
 
     def get(self, name: bytes) -> bytes | None:
         """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from accelerator import policy
-from accelerator.entry import CONDITIONS, Entry, Response
+from accelerator.entry import Entry, Response
 from accelerator.policy import Plan, Refusal
 from accelerator.respond import respond
 from accelerator.tagging import InvalidTagError, Said
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
-    from accelerator.asgi_types import Message, Receive, Scope, Send
-    from accelerator.entry import Mark, Request
+    from accelerator.asgi_types import Message
+    from accelerator.entry import Mark
+    from accelerator.exchange import Exchange
     from accelerator.options import EventKind, Options
     from accelerator.report import Reporter
     from accelerator.stores import Lookup
@@ -32,53 +31,6 @@ MAX_COPIED_BYTES: Final = 128 * 1024 * 1024
 
 ALONE_SECONDS: Final = 60.0
 """How long the application may go on for the store alone, once the client has left."""
-
-
-@dataclass(slots=True)
-class Exchange:
-    """A request and the client's ends; `collapsed` once it waited for another one's fill."""
-
-    request: Request
-    scope: Scope
-    receive: Receive
-    send: Send
-    collapsed: bool = False
-
-    @contextmanager
-    def shown_as(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
-        """Let the application see the request with these header lines, and without what does not count of its query.
-
-        What stands around the cache finds its scope as it was.
-        """
-        before = {"headers": self.scope["headers"], "query_string": self.scope.get("query_string", b"")}
-        self.scope.update(headers=headers, query_string=self.request.query)
-        try:
-            yield
-        finally:
-            self.scope.update(before)
-
-    def detached(self) -> Exchange:
-        """Return the exchange that asks for the same thing as a whole, on nobody's behalf."""
-        unwanted = CONDITIONS | {b"range"}
-        headers = [line for line in self.request.lines() if line[0] not in unwanted]
-        scope = {**self.scope, "method": "GET", "query_string": self.request.query, "headers": headers}
-
-        async def leave() -> Message:
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            """Nobody listens."""
-
-        return Exchange(self.request.read_again(scope), scope, leave, send).again()
-
-    def again(self) -> Exchange:
-        """Return an exchange for another call of the application: its empty request is there to read once more."""
-        events: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
-
-        async def receive() -> Message:
-            return events.pop() if events else await self.receive()
-
-        return replace(self, receive=receive)
 
 
 class CopyBudget:
@@ -180,7 +132,7 @@ class Fill:
         """Pass on what the client sends; that it left is no news while the response is still wanted here."""
         message = self._disconnect or await self._exchange.receive()
         kind = message.get("type")
-        if kind == "http.request" and (message.get("body") or message.get("more_body")):
+        if kind == "http.request" and message.get("body") and self._exchange.request.content is None:
             await self._give_up("a request with content")  # RFC 9110 §9.3.1: it may be answered by what it says
         elif kind == "http.disconnect":
             self._disconnect = message  # some servers say it once, and a wait for it may be cancelled

@@ -110,12 +110,12 @@ class _Verdicts(dict[bytes, bool]):
 def _dropping(ignored: Collection[str], kept: Collection[str] | None) -> Callable[[str], bool]:
     """Return what tells whether a name does not count."""
     if kept is None:
-        return _pattern(ignored)
-    is_kept = _pattern(kept)
+        return matching(ignored)
+    is_kept = matching(kept)
     return lambda name: not is_kept(name)
 
 
-def _pattern(globs: Iterable[str]) -> Callable[[str], bool]:
+def matching(globs: Iterable[str]) -> Callable[[str], bool]:
     """Return what tells whether a name matches one of the globs."""
     pattern = re.compile("|".join(map(translate, globs)) or r"(?!)")
     return lambda name: pattern.match(name) is not None

@@ -69,6 +69,7 @@ class OptionArguments(TypedDict, total=False):
     vary_cookies: tuple[str, ...]
     renewed_cookies: tuple[str, ...]
     credentials: tuple[str, ...]
+    cacheable_posts: tuple[str, ...]
     partition: Callable[[Any], str | None] | None
     tag_headers: tuple[str, ...]
     targeted_fields: tuple[str, ...]
@@ -106,6 +107,8 @@ class Options:
             Django does with `csrftoken`: such a response is not stored, so they choose none that `Vary: Cookie` has.
         credentials: request fields that say who asks, besides Cookie and Authorization: a request with one is neither
             stored nor answered from the store unless the response is `public` (RFC 9111 §3.5), or has a partition.
+        cacheable_posts: globs of paths where a POST only asks, such as `"/graphql"`: its answer may be stored under its
+            URL and content, where it has a time of its own, and it takes nothing back.
         partition: called with the scope of each request as it came; what it returns joins the key, None passes the
             request by. All who share a partition share what is stored in it, whatever else says who they are.
         tag_headers: response fields that carry tags, taken off before the client sees them; in `Cache-Tag` commas part
@@ -139,6 +142,7 @@ class Options:
     vary_cookies: tuple[str, ...] = VARY_COOKIES
     renewed_cookies: tuple[str, ...] = ()
     credentials: tuple[str, ...] = CREDENTIALS
+    cacheable_posts: tuple[str, ...] = ()
     partition: Callable[[Any], str | None] | None = None
     tag_headers: tuple[str, ...] = ("cache-tag", "surrogate-key", "xkey")
     targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
@@ -177,6 +181,7 @@ class Options:
             self._check_texts(name, "globs such as ('utm_*',)")
         for name in ("vary_cookies", "renewed_cookies"):
             self._check_texts(name, "names of cookies such as ('lang',)")
+        self._check_texts("cacheable_posts", "globs of paths such as ('/graphql',)")
         for kept, ignored in (("keep_query", "ignore_query"), ("keep_cookies", "ignore_cookies")):
             if getattr(self, kept) is not None and getattr(self, ignored):
                 raise ValueError(f"{kept} names all that counts, so {ignored} says nothing beside it: give one of them")

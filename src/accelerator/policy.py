@@ -98,7 +98,7 @@ def decide(
 
 def _call(request: Request, entry: Entry | None, invalidated: bool) -> Decision:
     """Say what the application is called for."""
-    if not request.is_get or request.has_range:
+    if not request.wants_content or request.has_range:
         return Decision.PASS
     is_of_use = entry is not None and entry.open_to(request) and can_validate(entry, invalidated)
     return Decision.VALIDATE if is_of_use else Decision.FILL
@@ -221,9 +221,9 @@ def plan(request: Request, response: Response, said: Said, options: Options, kno
         known: the fields by which this URL's responses were last chosen.
     """
     control, is_targeted = _control(response, options)
-    if refusal := _forbidden(response, control, said, options):
+    if refusal := _is_no_question(request, said) or _forbidden(response, control, said, options):
         return refusal
-    freshness = _lifetime(response, control, is_targeted, said, options)
+    freshness = _lifetime(request, response, control, is_targeted, said, options)
     if isinstance(freshness, Refusal):
         return freshness
     vary = _selecting_fields(response, said, options, known)
@@ -232,6 +232,11 @@ def plan(request: Request, response: Response, said: Said, options: Options, kno
     if freshness <= 0 and not _worth_keeping_stale(response, made):
         return Refusal("no time to be fresh")
     return _refused_for_audience(request, made) or made
+
+
+def _is_no_question(request: Request, said: Said) -> Refusal | None:
+    """Refuse the answer to an unsafe request of which nobody says that it only asks."""
+    return Refusal("an unsafe request") if request.is_unsafe and request.method not in said.methods else None
 
 
 def _refused_for_audience(request: Request, made: Plan) -> Refusal | None:
@@ -311,9 +316,12 @@ def _storable_status(status: int, options: Options) -> bool:
 
 
 def _lifetime(
-    response: Response, control: h.CacheControl, targeted: bool, said: Said, options: Options
+    request: Request, response: Response, control: h.CacheControl, targeted: bool, said: Said, options: Options
 ) -> float | Refusal:
-    """Return the freshness lifetime: what was said, else the first explicit time (RFC 9111 §4.2.1, RFC 9213 §2.2)."""
+    """Return the freshness lifetime: what was said, else the first explicit time (RFC 9111 §4.2.1, RFC 9213 §2.2).
+
+    An answer to POST needs such a time (RFC 9110 §9.3.3).
+    """
     if said.ttl is not None:
         return said.ttl if said.ttl > 0 else Refusal("a time of 0")
     if "no-cache" in control:  # stored, but never used unasked (RFC 9111 §5.2.2.4)
@@ -323,6 +331,8 @@ def _lifetime(
             return time
     if not targeted and response.has(b"expires"):
         return _expires(response)
+    if request.method == "POST":
+        return NO_TIME
     if options.default_ttl is not None and options.default_ttl > 0 and response.status in _CACHEABLE_BY_DEFAULT:
         return options.default_ttl
     return _heuristic_lifetime(response, control) if options.heuristic else NO_TIME
@@ -493,7 +503,8 @@ def new_entry(
         said: what the application said of it.
     """
     added = added_vary(response, said, options) + added_for_browsers(response)
-    validator, last_modified = _validators(response)
+    # the conditions of a POST do not ask whether its answer still holds (RFC 9110 §13.2.1)
+    validator, last_modified = (None, None) if request.method == "POST" else _validators(response)
     etag = response.get(b"etag")
     if etag is None and response.status == 200:
         etag = weak_etag(body)
@@ -558,9 +569,9 @@ def initial_age(response: Response) -> float:
     return max(apparent, value + response.received - response.requested)
 
 
-def promised_size(response: Response) -> int:
-    """Return the Content-Length of a response, 0 where there is none or it is no number."""
-    return h.delta_seconds((response.get(b"content-length") or b"").decode("latin-1")) or 0
+def promised_size(message: Request | Response) -> int:
+    """Return the Content-Length of a message, 0 where there is none or it is no number."""
+    return h.delta_seconds((message.get(b"content-length") or b"").decode("latin-1")) or 0
 
 
 def complete(response: Response, size: int) -> bool:

@@ -30,11 +30,11 @@ async def respond(request: Request, entry: Entry, age: float, cache_status: byte
         send: the client's end.
     """
     status, headers = entry.status, entry.headers + entry.added
-    body = entry.body if request.is_get else b""
+    body = entry.body if request.wants_content else b""
     if status == 200:
         if not_modified(request, headers, entry.received):
             status, headers, body = 304, without_content_fields(headers), b""
-        elif request.has_range and request.is_get and (part := part_of(request, entry, headers)) is not None:
+        elif request.has_range and (part := part_of(request, entry, headers)) is not None:
             status, headers, body = part
     lines = [*headers, (b"age", b"%d" % age)]
     if cache_status is not None:

@@ -29,6 +29,7 @@ logger = logging.getLogger("accelerator")
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _NOT_URI = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+_ASKING: Final = ("GET", "HEAD", "POST", "QUERY")
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
@@ -201,13 +202,25 @@ def _without_dot_segments(path: str) -> str:
 
 
 class Said:
-    """All that was said of one response, from wherever in the application: the last time wins, tags add up."""
+    """All that was said of one response, from wherever in the application: the last time wins, names add up.
 
-    __slots__ = ("public", "stale_if_error", "stale_while_revalidate", "tags", "ttl", "vary", "vetoed")
+    Attributes:
+        tags: what it was made from.
+        vary: the request fields by which it was chosen, in lower case.
+        methods: the methods of which it was said that they only ask.
+        ttl: see `cache_for`.
+        stale_while_revalidate: see `cache_for`.
+        stale_if_error: see `cache_for`.
+        public: see `cache_for`.
+        vetoed: it is to be kept out of the store.
+    """
+
+    __slots__ = ("methods", "public", "stale_if_error", "stale_while_revalidate", "tags", "ttl", "vary", "vetoed")
 
     def __init__(self) -> None:
         self.tags: list[str] = []
         self.vary: set[bytes] = set()
+        self.methods: frozenset[str] = frozenset()
         self.ttl: float | None = None
         self.stale_while_revalidate: float | None = None
         self.stale_if_error: float | None = None
@@ -355,6 +368,7 @@ def cached(
     stale_if_error: float | None = None,
     public: bool = False,
     vary: str | Iterable[str] = (),
+    methods: Iterable[str] = (),
 ) -> Callable[[_View], _View]:
     """Say `cache_for` and `tag` for a view, sync or async, each time before it runs.
 
@@ -364,13 +378,17 @@ def cached(
         stale_if_error: see `cache_for`.
         public: see `cache_for`.
         vary: see `cache_for`.
+        methods: the methods by which the view is only asked, where GET, HEAD and QUERY are not all: `["POST"]`. The
+            content of such a request then joins the key, and it takes nothing back. The first POST to each path still
+            passes by, since only the view knows; the option `cacheable_posts` says it beforehand.
         tags: templates in the syntax of `str.format`, filled from the view's arguments: `"user:{user_id}"`.
 
     Raises:
         TypeError, ValueError: a time is not a finite number; a template is malformed or names an argument that the view
-            does not have.
+            does not have; there is a method among them by which nobody asks.
     """
     templates = flattened([tags])
+    asking = _asking(methods)
     _check_times(ttl, stale_while_revalidate, stale_if_error, public)
     told = functools.partial(
         cache_for,
@@ -388,6 +406,8 @@ def cached(
 
         def say(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             told()
+            if asking and (said := _current.get()) is not None:
+                said.methods |= asking
             if templates:
                 bound = signature.bind(*args, **kwargs)
                 bound.apply_defaults()
@@ -411,6 +431,15 @@ def cached(
         return cast("_View", wrapper)
 
     return decorate
+
+
+def _asking(methods: Iterable[str]) -> frozenset[str]:
+    names = flattened([methods], "a method")
+    if wrong := [name for name in names if name not in _ASKING]:
+        raise ValueError(
+            f"methods are some of {', '.join(_ASKING)}, by which a view can be asked, not {wrong[0]!r:.80}"
+        )
+    return frozenset(names)
 
 
 def _signature(view: Callable[..., Any]) -> inspect.Signature:

@@ -89,14 +89,15 @@ class WSGIAccelerator:
             changes = {"accelerator": SyncStore(outer["accelerator"].store), TAGS: outer.get(TAGS, [])}
             work = _Call(self.app, environ, changes, outer, answer.send, answer).run()
         else:
-            work = self._engine.handle(_scope_of(environ, answer), _receive, answer.send)
+            scope = _scope_of(environ, answer)
+            work = self._engine.handle(scope, partial(_content, scope), answer.send)
         return _begun(answer, Driven(work))
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
         """Be the application of the engine."""
         environ: WSGIEnvironment = scope["wsgi.environ"]
         answer: _Answer | None = getattr(scope, "answer", None)
-        environ = answer.fresh(environ) if answer is not None else _detached(environ)
+        environ = answer.fresh(environ) if answer is not None else _detached(environ, scope["method"])
         await _Call(self.app, environ, _changes(environ, scope, self._engine.ignored), scope, send, answer).run()
 
     def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
@@ -272,7 +273,7 @@ class _Scope(dict[str, Any]):
 def _scope_of(environ: WSGIEnvironment, answer: _Answer) -> _Scope:
     """Return what ASGI says of a request, with the environ as `wsgi.environ`."""
     root = environ.get("SCRIPT_NAME", "")
-    path = (root + environ.get("PATH_INFO", "")).encode("latin-1", "backslashreplace")
+    path = _bytes(root + environ.get("PATH_INFO", ""))
     port = environ.get("SERVER_PORT", "")
     scope = _Scope(
         type="http",
@@ -289,6 +290,8 @@ def _scope_of(environ: WSGIEnvironment, answer: _Answer) -> _Scope:
         client=(environ["REMOTE_ADDR"], int(environ.get("REMOTE_PORT") or 0)) if environ.get("REMOTE_ADDR") else None,
     )
     scope["wsgi.environ"] = environ
+    if target := _unusual_target(environ, scope["raw_path"]):
+        scope["wsgi.target"] = target
     scope.answer = answer
     return scope
 
@@ -301,12 +304,24 @@ def _raw_path(environ: WSGIEnvironment, path: bytes) -> bytes:
     sent: str = target.partition("?")[0]
     if sent[:1] != "/":  # RFC 9112 §3.2.2: the whole URL
         sent = "/" + sent.partition("://")[2].partition("/")[2]
-    return sent.encode("latin-1", "backslashreplace")
+    return _bytes(sent)
+
+
+def _unusual_target(environ: WSGIEnvironment, path: bytes) -> bytes:
+    """Return what the application is shown of a request's target beyond its path and query: a host, a fragment."""
+    query = environ.get("QUERY_STRING", "")
+    usual = path.decode("latin-1") + (f"?{query}" if query else "")
+    shown = [_bytes(environ[key]) for key in _TARGETS if environ.get(key, usual) != usual]
+    return b"".join([b"target:%d:%b" % (len(target), target) for target in shown]) if shown else b""
 
 
 def _query(environ: WSGIEnvironment) -> bytes:
-    query: str = environ.get("QUERY_STRING", "")
-    return query.encode("latin-1", "backslashreplace")
+    return _bytes(environ.get("QUERY_STRING", ""))
+
+
+def _bytes(text: str) -> bytes:
+    """Return the bytes of a text of the environ (PEP 3333); what is wrongly in there stays apart from all else."""
+    return text.encode("latin-1", "backslashreplace")
 
 
 def _fields(environ: WSGIEnvironment) -> list[tuple[bytes, bytes]]:
@@ -318,7 +333,7 @@ def _fields(environ: WSGIEnvironment) -> list[tuple[bytes, bytes]]:
     ]
     for key, name in _CONTENT_FIELDS.items():
         if value := environ.get(key):  # some servers always set them
-            fields.append((name, value.encode("latin-1", "backslashreplace")))
+            fields.append((name, _bytes(value)))
     return fields
 
 
@@ -344,9 +359,17 @@ def _status_and_headers(start: Message) -> tuple[str, list[tuple[str, str]]]:
     return line, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
 
 
-async def _receive() -> Message:
-    """Say nothing of the body: it is in `wsgi.input`, for the application to read."""
-    return {"type": "http.disconnect"}
+async def _content(scope: Scope) -> Message:
+    """Read the content of a request that may be a question, in the thread that the server gave.
+
+    One without a declared length, or shorter than that, ends as if the client had left: it passes by.
+    """
+    environ: WSGIEnvironment = scope["wsgi.environ"]
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if "wsgi.content" in scope or "HTTP_TRANSFER_ENCODING" in environ or not length.isdecimal():
+        return {"type": "http.disconnect"}
+    scope["wsgi.content"] = content = await outside(partial(environ["wsgi.input"].read, int(length)))
+    return {"type": "http.request", "body": content, "more_body": len(content) < int(length)}
 
 
 # --- the application's end --------------------------------------------------------------------------------------------
@@ -506,12 +529,14 @@ def _changes(environ: WSGIEnvironment, scope: Scope, ignored: Ignored) -> dict[s
     if scope["query_string"] != _query(environ):
         changes["QUERY_STRING"] = scope["query_string"].decode("latin-1")
         changes |= {key: _narrowed(environ[key], ignored) for key in _TARGETS if key in environ}
+    if "wsgi.content" in scope:
+        changes["wsgi.input"] = BytesIO(scope["wsgi.content"])
     return {**changes, "accelerator": scope["accelerator"], TAGS: scope.get(TAGS, [])}
 
 
 def _narrowed(target: str, ignored: Ignored) -> str:
     """Return a request's target without the parameters that do not count."""
-    url = target.encode("latin-1", "backslashreplace").decode("utf-8", "surrogateescape")
+    url = _bytes(target).decode("utf-8", "surrogateescape")
     return ignored.url(url).encode("utf-8", "surrogateescape").decode("latin-1")
 
 
@@ -530,8 +555,8 @@ def _update(environ: WSGIEnvironment, values: Mapping[str, Any]) -> None:
             environ[key] = value
 
 
-def _detached(environ: WSGIEnvironment) -> WSGIEnvironment:
+def _detached(environ: WSGIEnvironment, method: str) -> WSGIEnvironment:
     """Return an environ for a refresh, when the server has done with the request and its streams."""
-    mine = {**environ, "REQUEST_METHOD": "GET", "wsgi.input": BytesIO(), "wsgi.errors": sys.stderr}
+    mine = {**environ, "REQUEST_METHOD": method, "wsgi.input": BytesIO(), "wsgi.errors": sys.stderr}
     mine.pop("wsgi.file_wrapper", None)
     return mine

@@ -18,7 +18,7 @@ from tests.unit.samples import NOW, Line, entry, request, response
 def test_get_and_head_are_the_business_of_the_cache(method: str) -> None:
     made = request(method=method)
     assert not made.is_bypass
-    assert made.is_get is (method == "GET")
+    assert made.wants_content is (method == "GET")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "get"])

@@ -79,6 +79,9 @@ def make(page: str, environ: Environ, start_response: StartResponse) -> Iterable
         case "moved":
             start_response("302 Found", [number, SHARED, ("Location", "/whole")])
             return [b""]
+        case "question":
+            start_response("200 OK", [number, SHARED])
+            return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))]
         case "long":
             start_response("200 OK", [number])
             return Closing("long", (PART for _ in range(PARTS)))
@@ -106,7 +109,7 @@ def speak(page: str, environ: Environ, start_response: StartResponse) -> Iterabl
     return [body]
 
 
-cached = WSGIAccelerator(handle)
+cached = WSGIAccelerator(handle, cacheable_posts=("/question/*",))
 
 
 def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator.testing import ManualClock
-from accelerator.wsgi import MAX_FIELD_NAMES, WSGIAccelerator, _field_names, _receive
-from tests.support import drive
+from accelerator.wsgi import MAX_FIELD_NAMES, WSGIAccelerator, _field_names
 from tests.wsgi.support import TEXT, Environ, Site, ask, environ_of, site_saying
 
 if TYPE_CHECKING:
@@ -297,10 +296,3 @@ def test_the_names_of_fields_that_are_kept_in_mind_are_bounded() -> None:
     for number in range(MAX_FIELD_NAMES + 10):
         ask(app, **{f"HTTP_X_{number}": "1"})
     assert len(_field_names) <= MAX_FIELD_NAMES
-
-
-def test_nobody_learns_of_the_body_by_asgi() -> None:
-    async def ask_for_the_body() -> None:
-        assert await _receive() == {"type": "http.disconnect"}
-
-    drive(ask_for_the_body())

@@ -95,6 +95,15 @@ def test_bodies_of_requests_pass(server: Server) -> None:
 
 
 @on_every_server
+def test_a_question_in_the_content_comes_through_whole_and_is_answered_once(server: Server) -> None:
+    path = f"/question/{next(numbers)}"
+    with server.client() as client:
+        answers = [client.post(path, content=content) for content in (EVERY_BYTE * 200, b"b", EVERY_BYTE * 200)]
+    assert [answer.content for answer in answers] == [EVERY_BYTE * 200, b"b", EVERY_BYTE * 200]
+    assert [answer.headers["x-number"] for answer in answers] == ["1", "2", "1"]
+
+
+@on_every_server
 @pytest.mark.parametrize(
     "target", [b"/tagged/%FF%00", b"/tagged/caf\xe9", b"/tagged?q=caf\xe9", b"/tagged/%2F/..;x", b"//tagged/x"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
     from accelerator import Store
+
+_IS_SLOW = re.compile(r"Executing <.*> took \d")
 
 
 class TestBlockingStore(StoreContract):
@@ -245,7 +248,9 @@ def run(script: str) -> str:
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # on a busy machine any step may take the tenth of a second that asyncio finds worth a line
+    errors = [line for line in done.stderr.splitlines() if not _IS_SLOW.match(line)]
+    assert (done.returncode, errors) == (0, [])
     return done.stdout
 
 
