@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 VARY_COOKIES: Final = ("django_language", "messages", "_LOCALE_", "I18N_LANGUAGE")
 """Cookies that frameworks go by, though their Vary does not say so.
 
-Django, Pyramid and Plone choose the language by one. Django keeps the messages for the next page in one: who has it gets
-a page of his own, which shows them.
+Django, Pyramid and Plone choose the language by one. Django keeps the messages for the next page in one: whoever has it
+gets a page of their own, which shows them.
 """
 
 UNSTORED_FIELDS: Final = (

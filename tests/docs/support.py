@@ -1,0 +1,31 @@
+"""What the tests of docs/whole-site.md share: its code, and how its answers are read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.wsgi.servers import ROOT
+
+if TYPE_CHECKING:
+    import httpx
+
+PAGE = (ROOT / "docs" / "whole-site.md").read_text()
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
+
+
+def code_of(heading: str) -> list[str]:
+    """The blocks of code below a heading, as they stand there."""
+    return BLOCK.findall(PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0])
+
+
+def is_hit(response: httpx.Response) -> bool:
+    return "; hit" in response.headers["cache-status"]
+
+
+def send_form(client: httpx.Client, url: str, **fields: str) -> httpx.Response:
+    """Fill in Django's form at a URL and send it."""
+    token = TOKEN.search(client.get(url).text)
+    assert token is not None
+    return client.post(url, data={"csrfmiddlewaretoken": token[1], **fields})
