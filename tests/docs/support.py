@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tests.wsgi.servers import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
 PAGE = (ROOT / "docs" / "whole-site.md").read_text()
@@ -29,3 +31,15 @@ def send_form(client: httpx.Client, url: str, **fields: str) -> httpx.Response:
     token = TOKEN.search(client.get(url).text)
     assert token is not None
     return client.post(url, data={"csrfmiddlewaretoken": token[1], **fields})
+
+
+def log_in(client: httpx.Client, name: str) -> None:
+    """Log in at the admin's form, by the password that the sites of these tests give their users."""
+    assert send_form(client, "/admin/login/", username=name, password=f"{name}'s").status_code == 302
+    assert "sessionid" in client.cookies
+
+
+def append(file: Path, code: str) -> None:
+    """Write code to the end of a file, which need not be there."""
+    with file.open("a") as stream:
+        stream.write("\n" + code)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.support import TOKEN, code_of, is_hit, send_form
+from tests.docs.support import TOKEN, append, code_of, is_hit, log_in, send_form
 from tests.wsgi.servers import Server
 
 if TYPE_CHECKING:
@@ -59,16 +59,6 @@ def start(folder: Path) -> None:
     script = "from wagtail.bin.wagtail import main; main()"
     command = [sys.executable, "-c", script, "start", "mysite", str(folder)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 - Wagtail's own
-
-
-def append(file: Path, code: str) -> None:
-    with file.open("a") as stream:
-        stream.write("\n" + code)
-
-
-def log_in(client: httpx.Client, name: str) -> None:
-    assert send_form(client, "/admin/login/", username=name, password=f"{name}'s").status_code == 302
-    assert "sessionid" in client.cookies
 
 
 def test_every_page_without_a_form_is_a_hit_for_a_second_visitor_with_other_cookies(site: Server) -> None:
