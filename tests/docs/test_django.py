@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     lines, receiver = code_of("Django")
     append(folder / "yourproject" / "wsgi.py", lines)
     append(folder / "yourproject" / "signals.py", receiver)
-    append(folder / "yourproject" / "settings.py", SETTINGS + code_of("Behind a proxy")[0])
+    append(folder / "yourproject" / "settings.py", SETTINGS + code_of("Behind a proxy")[1])
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {"PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "yourproject.settings"}
     with Server("cheroot", "tests.docs.django_site:application", **environment) as server:
