@@ -23,4 +23,4 @@ def test_every_example_adds_the_cache_after_all_other_middlewares() -> None:
     """What Starlette is given last is the outermost middleware."""
     orders = [ADDED.findall(block) for page in PAGES for block in BLOCK.findall(page.read_text())]
     last = [order[-1] for order in orders if "ASGIAccelerator" in order]
-    assert last == ["ASGIAccelerator"] * 3
+    assert set(last) == {"ASGIAccelerator"}
