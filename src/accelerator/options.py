@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-VARY_COOKIES: Final = ("django_language", "_LOCALE_", "I18N_LANGUAGE")
-"""Cookies by which Django, Pyramid and Plone choose the language, though their Vary does not say so."""
+VARY_COOKIES: Final = ("django_language", "messages", "_LOCALE_", "I18N_LANGUAGE")
+"""Cookies that frameworks go by, though their Vary does not say so.
+
+Django, Pyramid and Plone choose the language by one. Django keeps the messages for the next page in one: whoever has it
+gets a page of their own, which shows them.
+"""
 
 UNSTORED_FIELDS: Final = (
     *("x-request-id", "x-correlation-id", "x-trace-id", "x-amzn-requestid", "x-amzn-trace-id", "cf-ray"),

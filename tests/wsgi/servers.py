@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30
+PATIENCE = 60
 """Seconds that a server has to start, to answer and to end."""
 
 GUNICORN = ("gunicorn", "--bind=127.0.0.1:0", "--graceful-timeout=5", "--no-control-socket")
