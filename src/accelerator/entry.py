@@ -170,10 +170,10 @@ class Request:
             self.is_unsafe = self.is_unsafe or not _SAFE.issuperset(_overrides(fields))
         if not _BYPASS.isdisjoint(fields) or fields.get(b"content-length", b"0") != b"0":
             self.is_bypass = True
-        if b"authorization" in fields:
-            self.audience = (AUTHORIZATION,)
-        elif not (self.audience or partition):
-            self.audience = tuple([reading.credentials[name] for name in fields if name in reading.credentials][:1])
+        if not partition:
+            asks = [AUTHORIZATION] if b"authorization" in fields else list(self.audience)
+            asks += [reading.credentials[name] for name in fields if name in reading.credentials]
+            self.audience = tuple(asks[:1])
         told = [_telling(name, value) for name, value in fields.items() if name in _TELLING]
         if b"cookie" in fields:
             self.audience = (COOKIE, *self.audience)

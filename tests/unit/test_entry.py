@@ -67,6 +67,12 @@ def test_the_audience_is_the_kinds_of_credentials(lines: list[Line], audience: t
     assert request(*lines).audience == audience
 
 
+@pytest.mark.parametrize("line", [("authorization", "Basic x"), ("x-api-key", "k")])
+def test_who_asks_within_a_partition_is_told_by_the_partition(line: Line) -> None:
+    assert request(line, ("cookie", "a=1"), partition="ada").audience == ("Cookie",)
+    assert request(line, partition="ada").credential == ""
+
+
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
