@@ -12,6 +12,7 @@ from accelerator import policy
 from accelerator.options import UNSTORED_FIELDS, Options
 from accelerator.policy import Decision, Plan, Refusal
 from accelerator.tagging import InvalidTagError, Said
+from tests.support import raw
 from tests.unit.samples import NOW, Line, entry, imf, request, response, said
 
 if TYPE_CHECKING:
@@ -1284,6 +1285,26 @@ def test_the_age_of_what_was_freshened_counts_from_the_304() -> None:
 def test_what_the_cache_added_is_no_part_of_the_freshened_response() -> None:
     added = entry(headers=((b"x-b", b"kept"),), added=((b"etag", b'W/"x"'),), etag=b'W/"x"')
     assert freshened(of=added).headers == ((b"x-b", b"kept"),)
+
+
+@pytest.mark.parametrize(
+    ("stored_lines", "lines", "vary"),
+    [
+        ([], [], b"x-plan, x-tenant"),
+        ([("vary", "X-Plan")], [], b"X-Plan, x-tenant"),
+        ([("vary", "X-Plan")], [("vary", "Accept")], b"Accept, x-plan, x-tenant"),
+        ([], [("vary", "X-Tenant, X-Plan")], b"X-Tenant, X-Plan"),
+    ],
+)
+def test_what_the_stored_content_was_chosen_by_chooses_it_still(
+    stored_lines: list[Line], lines: list[Line], vary: bytes
+) -> None:
+    # the view that said vary("X-Tenant") may not run for a 304
+    said_before = entry(vary=(b"x-plan", b"x-tenant"), headers=tuple(raw(stored_lines)), **STRONG)
+    assert freshened(*lines, of=said_before).get(b"vary") == vary
+    made = after_304(*lines, of=said_before)
+    assert isinstance(made, Plan)
+    assert {b"x-plan", b"x-tenant"} <= {*made.vary}
 
 
 RETAINED = entry(
