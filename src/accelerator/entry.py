@@ -264,6 +264,8 @@ class Request:
 
     def _selects_by(self, name: bytes) -> bytes | None:
         value = self._fields.get(name)
+        if value is None and b"_" in name:  # WSGI has one spelling for both
+            value = self._fields.get(name.replace(b"_", b"-"))
         if name == b"cookie":
             return self._reading.selecting_cookies(value)
         return None if value is None else canonical(name, value)

@@ -596,12 +596,15 @@ def same_representation(entry: Entry, response: Response) -> bool:
 def freshened(entry: Entry, response: Response) -> Response:
     """Return the stored response updated by a 304 (RFC 9111 §3.2, §4.3.4): its fields replace those of the same name.
 
-    The stored Date does not outlive the validation.
+    The stored Date does not outlive the validation. By what the stored content was chosen it stays chosen, whether the
+    304 says so or not: what said so may not have run for it.
     """
     update = [line for line in response.headers if line[0].lower() not in _NOT_UPDATED]
     dropped = {name.lower() for name, _ in update} | {b"date"}
     kept = [line for line in entry.headers if line[0].lower() not in dropped]
-    return replace(response, status=entry.status, headers=(*kept, *update))
+    merged = replace(response, status=entry.status, headers=(*kept, *update))
+    unsaid = sorted({*entry.vary}.difference(_vary(merged)))
+    return replace(merged, headers=(*merged.headers, (b"vary", b", ".join(unsaid)))) if unsaid else merged
 
 
 def plan_after_304(

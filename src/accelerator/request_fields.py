@@ -248,11 +248,11 @@ _NODES: Final = (b"for=", b"by=")
 
 
 def spellings(names: Iterable[bytes]) -> frozenset[bytes]:
-    """Return names with each `-` as `-` or `_`: what turns fields into variables of CGI takes them for the same."""
+    """Return names with each `-` and `_` as either: what turns fields into variables of CGI takes them for the same."""
     return frozenset(
         b"".join(letters)
         for name in names
-        for letters in product(*([b"-", b"_"] if letter == "-" else [letter.encode()] for letter in name.decode()))
+        for letters in product(*([b"-", b"_"] if letter in "-_" else [letter.encode()] for letter in name.decode()))
     )
 
 

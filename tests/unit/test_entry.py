@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.entry import VALIDATION_GRACE, Request, Response
+from accelerator.entry import VALIDATION_GRACE, Reading, Request, Response
+from accelerator.request_fields import CLIENTS, PARTS, TARGETS
+from accelerator.request_fields import CREDENTIALS as FIELDS_THAT_SAY_WHO
 from tests.support import http_scope
 from tests.unit.samples import NOW, Line, entry, request, response
 
@@ -67,10 +69,56 @@ def test_the_audience_is_the_kinds_of_credentials(lines: list[Line], audience: t
     assert request(*lines).audience == audience
 
 
-@pytest.mark.parametrize("line", [("authorization", "Basic x"), ("x-api-key", "k")])
+@pytest.mark.parametrize("name", FIELDS_THAT_SAY_WHO)
+def test_each_credential_makes_the_answer_somebodys_own(name: str) -> None:
+    assert request((name.lower(), "ada")).audience == (name,)
+    assert request((name.upper().replace("-", "_"), "ada")).audience == (name,)
+
+
+@pytest.mark.parametrize(
+    ("lines", "scope", "audience", "credential"),
+    [
+        ([("x-api-key", "a"), ("cookie", "a=1")], {}, ("Cookie", "X-API-Key"), "X-API-Key"),
+        ([("x-api-key", "a"), ("authorization", "Basic x")], {}, ("Authorization",), "Authorization"),
+        ([], {"user": "ada"}, ("a user",), "a user"),
+        ([("cookie", "a=1")], {"user": "ada"}, ("Cookie", "a user"), "a user"),
+        ([("x-api-key", "a")], {"user": "ada"}, ("a user",), "a user"),
+        ([("authorization", "Basic x")], {"user": "ada"}, ("Authorization",), "Authorization"),
+        ([("cookie", "a=1")], {}, ("Cookie",), ""),
+        ([("accept", "a")], {}, (), ""),
+    ],
+)
+def test_what_says_who_asks_is_said_by_one_name_beside_cookie(
+    lines: list[Line], scope: dict[str, Any], audience: tuple[str, ...], credential: str
+) -> None:
+    made = request(*lines, **scope)
+    assert (made.audience, made.credential) == (audience, credential)
+
+
+@pytest.mark.parametrize("line", [("authorization", "Basic x"), ("x-api-key", "a")])
 def test_who_asks_within_a_partition_is_told_by_the_partition(line: Line) -> None:
-    assert request(line, ("cookie", "a=1"), partition="ada").audience == ("Cookie",)
-    assert request(line, partition="ada").credential == ""
+    made = request(line, ("cookie", "a=1"), partition="p", user="ada")
+    assert (made.audience, made.credential) == (("Cookie",), "")
+
+
+def test_other_credentials_may_be_named_in_place_of_the_well_known_ones() -> None:
+    reading = Reading(credentials=("X-My_Key",))
+    scope = http_scope(headers=[("x_my-key", "a"), ("x-api-key", "b")])
+    assert Request(scope, reading=reading).audience == ("X-My_Key",)
+
+
+def test_a_session_that_is_filled_while_the_response_is_made_is_seen() -> None:
+    session: dict[str, str] = {}
+    made, apart = (request(session=session, partition=partition) for partition in ("", "p"))
+    before = made.has_gained_session
+    session["user"] = "ada"
+    late = request(session=session)  # it says so from the beginning
+    assert [before, made.has_gained_session, apart.has_gained_session, late.has_gained_session] == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
@@ -140,6 +188,19 @@ def test_the_application_is_shown_the_fields_as_they_are_compared() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sent", "selects"),
+    [
+        ([("x_tenant", "a")], b"a"),
+        ([("x-tenant", "b")], b"b"),  # what a WSGI server makes of either
+        ([("x-tenant", "b"), ("x_tenant", "a")], b"a"),
+        ([], None),
+    ],
+)
+def test_vary_on_a_name_with_an_underscore_is_read_as_servers_spell_it(sent: list[Line], selects: bytes | None) -> None:
+    assert request(*sent).selects((b"x_tenant",)) == (selects,)
+
+
 def test_vary_on_nothing_selects_by_nothing() -> None:
     assert request(("accept", "a")).selects(()) == ()
 
@@ -185,6 +246,84 @@ def test_method_and_other_fields_are_not_in_the_key() -> None:
 
 def test_each_origin_has_a_key_of_its_own() -> None:
     assert request(("origin", "https://a.example")).key != request(("origin", "https://b.example")).key
+
+
+@pytest.mark.parametrize("name", [*TARGETS, *PARTS])
+def test_each_field_that_tells_responses_apart_does_so_by_its_value(name: bytes) -> None:
+    plain, one, other = request(), request((name, "host=a")), request((name, "host=b"))
+    spelled = request((name.upper().replace(b"-", b"_"), "host=a"))
+    keys = {made.key for made in (plain, one, other)}
+    assert len(keys) == 3
+    assert spelled.key != plain.key
+    assert one.key[:-1] == other.key[:-1] == plain.key[:-1], "it is an addition to what the URL says"
+
+
+@pytest.mark.parametrize("name", [*CLIENTS])
+def test_the_address_of_a_client_is_in_no_key(name: bytes) -> None:
+    assert request((name, "192.0.2.1")).key == request().key
+
+
+def test_fields_tell_apart_whatever_their_order_and_each_by_its_own_name() -> None:
+    one, other = ("x-forwarded-host", "a"), ("hx-target", "b")
+    assert request(one, other).key == request(other, one).key
+    assert request(one, other).key != request(("x-forwarded-host", "b"), ("hx-target", "a")).key
+    assert request(("x-host", "a1:x-scheme:1:b")).key != request(("x-host", "a"), ("x-scheme", "b")).key
+
+
+def test_of_forwarded_the_addresses_tell_nothing_apart() -> None:
+    one, other = (request(("forwarded", f"for=192.0.2.{last};host=a.example")) for last in (1, 2))
+    assert one.key == other.key != request(("forwarded", "for=192.0.2.1;host=b.example")).key
+
+
+def test_the_target_that_a_wsgi_server_tells_is_in_the_key() -> None:
+    targets: list[dict[str, Any]] = [
+        {"wsgi.environ": {}, "wsgi.target": target} for target in (b"http://a.example/", b"http://b.example/")
+    ]
+    one, other = (request(**target) for target in targets)
+    assert one.key != other.key
+
+
+# --- cookies that tell responses apart --------------------------------------------------------------------------------
+
+
+def read(cookies: str, **reading: Any) -> Request:
+    return Request(http_scope(headers=[("cookie", cookies)]), reading=Reading(**reading))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_the_same"),
+    [
+        ("lang=de", "lang=en", False),
+        ("lang=de", "a=1", False),
+        ("lang=de", "a=1;lang=de ; b=2", True),
+        ("a=1", "b=2", True),
+        ("lang=de", "Lang=en", False),
+        ("lang", "lang=", False),
+        ("xlang=de", "langx=en", True),
+    ],
+)
+def test_cookies_that_are_named_tell_responses_apart_and_no_others(one: str, other: str, are_the_same: bool) -> None:
+    assert (read(one, vary_cookies=("lang",)).key == read(other, vary_cookies=("lang",)).key) is are_the_same
+
+
+@pytest.mark.parametrize(
+    ("cookies", "selects"),
+    [
+        ("csrftoken=a", None),
+        ("csrftoken=a; sessionid=b", b"sessionid=b"),
+        ("sessionid=b; csrftoken = a ;lang=c", b"sessionid=b;lang=c"),
+        ("sessionid=csrftoken", b"sessionid=csrftoken"),
+        ("", None),
+    ],
+)
+def test_cookies_that_are_set_anew_choose_no_stored_response(cookies: str, selects: bytes | None) -> None:
+    made = read(cookies, renewed_cookies=("csrftoken",))
+    assert made.selects((b"cookie",)) == (selects,)
+    assert made.get(b"cookie") == cookies.encode(), "the application sees them"
+
+
+def test_without_cookies_there_is_nothing_to_choose_by() -> None:
+    assert Request(http_scope(), reading=Reading(renewed_cookies=("csrftoken",))).selects((b"cookie",)) == (None,)
 
 
 # --- what may change something: RFC 9110 §9.2.1 -----------------------------------------------------------------------
@@ -338,3 +477,19 @@ def test_an_entry_is_open_to_those_whose_credentials_it_allows(
 ) -> None:
     made = entry(for_cookies=for_cookies, for_credentials=for_credentials)
     assert made.open_to(request(*lines)) is is_open
+
+
+@pytest.mark.parametrize(
+    ("for_codings", "accepted", "is_open"),
+    [
+        (False, None, True),
+        (False, "identity", True),
+        (False, "gzip", False),
+        (True, "gzip", True),
+    ],
+)
+def test_what_was_made_for_no_coding_is_not_for_those_who_take_one(
+    for_codings: bool, accepted: str | None, is_open: bool
+) -> None:
+    lines: list[Line] = [] if accepted is None else [("accept-encoding", accepted)]
+    assert entry(for_codings=for_codings).open_to(request(*lines)) is is_open

@@ -144,6 +144,48 @@ def test_a_scope_without_a_query_is_one_with_an_empty_query() -> None:
     assert Ignored(["a"], []).scope(scope)["query_string"] == b""
 
 
+# --- what is kept, and nothing else -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("globs", "query", "left"),
+    [
+        pytest.param(["page", "q"], b"page=2&utm_id=x&q=a", b"page=2&q=a", id="the order stays"),
+        pytest.param(["q"], b"q=a&q=b&r=q", b"q=a&q=b", id="repetitions stay"),
+        pytest.param(["filter*"], b"filter%5Ba%5D=1&filters&Filter=2", b"filter%5Ba%5D=1&filters", id="globs"),
+        pytest.param(["q"], b"&&q=1&&x&=2&%q", b"q=1", id="blanks and malformed pieces go"),
+        pytest.param([], b"a=1&b", b"", id="nothing counts"),
+        pytest.param(["*"], b"a=1&&b=%zz", b"a=1&b=%zz", id="each that has a name counts"),
+    ],
+)
+def test_only_parameters_that_are_kept_are_left(globs: list[str], query: bytes, left: bytes) -> None:
+    ignored = Ignored(keep_query=globs)
+    assert ignored.query(query) == left
+    assert ignored.url(f"/p?{query.decode()}#part") == (f"/p?{left.decode()}#part" if left else "/p#part")
+
+
+@pytest.mark.parametrize(
+    ("globs", "value", "left"),
+    [
+        pytest.param(["sessionid", "lang"], b"_ga=1; sessionid=a; x=2;lang=de", b"sessionid=a;lang=de", id="some"),
+        pytest.param(["s*"], b"sessionid=a; SESSION=b; s=c", b"sessionid=a; s=c", id="globs"),
+        pytest.param(["a"], b"a=1; b; ;; =x", b"a=1", id="malformed pieces go"),
+        pytest.param(["a"], b"b=1; c=2", None, id="none of them"),
+        pytest.param([], b"a=1", None, id="nothing counts"),
+        pytest.param(["a"], b"a=1;  a=2", b"a=1;  a=2", id="nothing to take"),
+    ],
+)
+def test_only_cookies_that_are_kept_are_left(globs: list[str], value: bytes, left: bytes | None) -> None:
+    scope = Ignored(keep_cookies=globs).scope(http_scope("/?a=1", headers=[("accept", "b=1"), ("Cookie", value)]))
+    kept = [(b"accept", b"b=1")] + ([] if left is None else [(b"Cookie", left)])
+    assert (scope["headers"][1:], scope["query_string"]) == (kept, b"a=1")
+
+
+def test_parameters_that_are_kept_say_nothing_of_cookies() -> None:
+    scope = Ignored(keep_query=["q"]).scope(http_scope("/?q=1&r=2", headers=[("cookie", "a=1; b")]))
+    assert (scope["headers"][1:], scope["query_string"]) == ([(b"cookie", b"a=1; b")], b"q=1")
+
+
 # --- Accept-Encoding --------------------------------------------------------------------------------------------------
 
 

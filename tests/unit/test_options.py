@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from accelerator import CREDENTIALS, UNSTORED_FIELDS
 from accelerator.options import CacheEvent, OptionArguments, Options, checked
 
 DEFAULTS = {
@@ -15,7 +16,15 @@ DEFAULTS = {
     "max_body_bytes": 8 * 1024 * 1024,
     "ignore_query": (),
     "ignore_cookies": (),
+    "keep_query": None,
+    "keep_cookies": None,
+    "cookies": "strict",
+    "vary": (),
+    "vary_cookies": ("django_language", "messages", "_LOCALE_", "I18N_LANGUAGE"),
+    "renewed_cookies": (),
+    "credentials": CREDENTIALS,
     "partition": None,
+    "unstored_fields": UNSTORED_FIELDS,
     "tag_headers": ("cache-tag", "surrogate-key", "xkey"),
     "cacheable_errors": False,
     "coalesce": True,
@@ -60,6 +69,16 @@ def test_options_are_keyword_only() -> None:
         ("max_body_bytes", 1),
         ("ignore_query", ("utm_*", "fbclid")),
         ("ignore_cookies", ("_ga*",)),
+        ("keep_query", ("page", "q")),
+        ("keep_query", ()),
+        ("keep_cookies", ("sessionid",)),
+        ("keep_cookies", None),
+        ("cookies", "vary"),
+        ("vary", ("X-Tenant",)),
+        ("vary_cookies", ()),
+        ("renewed_cookies", ("csrftoken",)),
+        ("credentials", (*CREDENTIALS, "X-My-Key")),
+        ("unstored_fields", ("x-my-*",)),
         ("partition", lambda scope: scope["path"]),
         ("tag_headers", ()),
         ("tag_headers", ("edge-cache-tag",)),
@@ -92,6 +111,16 @@ def test_an_option_takes_what_makes_sense(name: str, value: object) -> None:
         ("ignore_query", (b"utm_*",)),
         ("ignore_cookies", "_ga*"),
         ("ignore_cookies", None),
+        ("keep_query", "page"),
+        ("keep_query", ["page"]),
+        ("keep_cookies", (b"sessionid",)),
+        ("vary", "X-Tenant"),
+        ("vary", None),
+        ("vary_cookies", ["lang"]),
+        ("renewed_cookies", "csrftoken"),
+        ("credentials", None),
+        ("credentials", [*CREDENTIALS]),
+        ("unstored_fields", "x-my-*"),
         ("partition", "tenant"),
         ("tag_headers", "cache-tag"),
         ("tag_headers", ["cache-tag"]),
@@ -121,6 +150,12 @@ def test_a_wrong_type_is_a_type_error_at_once_that_names_the_option(name: str, v
         ("stale_while_revalidate", float("inf")),
         ("stale_if_error", -0.5),
         ("max_body_bytes", -1),
+        ("cookies", "shared"),
+        ("cookies", None),
+        ("cookies", True),
+        ("vary", ("X Tenant",)),
+        ("vary", ("*, a",)),
+        ("credentials", ("",)),
         ("tag_headers", ("cache tag",)),
         ("tag_headers", ("",)),
         ("tag_headers", ("étiquette",)),
@@ -135,6 +170,18 @@ def test_a_wrong_type_is_a_type_error_at_once_that_names_the_option(name: str, v
 def test_a_value_that_makes_no_sense_is_a_value_error_at_once_that_names_the_option(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         options(**{name: value})
+
+
+@pytest.mark.parametrize("what", ["query", "cookies"])
+@pytest.mark.parametrize("kept", [("a",), ()])
+def test_what_is_kept_and_what_is_ignored_are_not_said_of_the_same_thing(what: str, kept: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=f"keep_{what} .* ignore_{what} .* give one of them"):
+        options(**{f"keep_{what}": kept, f"ignore_{what}": ("b",)})
+
+
+def test_what_is_kept_of_one_thing_may_stand_beside_what_is_ignored_of_another() -> None:
+    made = options(keep_query=("q",), ignore_cookies=("_ga*",))
+    assert (made.keep_query, made.ignore_cookies) == (("q",), ("_ga*",))
 
 
 def test_an_unknown_option_is_a_type_error_that_lists_the_known_ones() -> None:

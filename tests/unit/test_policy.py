@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from accelerator import headers as h
 from accelerator import policy
-from accelerator.options import Options
+from accelerator.options import UNSTORED_FIELDS, Options
 from accelerator.policy import Decision, Plan, Refusal
 from accelerator.tagging import InvalidTagError, Said
+from tests.support import raw
 from tests.unit.samples import NOW, Line, entry, imf, request, response, said
 
 if TYPE_CHECKING:
@@ -696,6 +697,33 @@ def test_cookie_and_authorization_together_need_both_words() -> None:
     assert stored(heard=said(60, public=True), of=both).lifetime == 60
 
 
+@pytest.mark.parametrize(
+    ("of", "who"),
+    [
+        (request(("x-api-key", "a")), "X-API-Key"),
+        (request(("tailscale-user-login", "ada@example.org")), "Tailscale-User-Login"),
+        (request(user="ada"), "a user"),
+        (request(session={"user": "ada"}), "a session"),
+    ],
+)
+def test_whatever_else_says_who_asks_needs_what_authorization_needs(of: Request, who: str) -> None:
+    assert refused(heard=said(60), of=of) == f"a request with {who} needs public"
+    for words in ("max-age=60, public", "s-maxage=60", "max-age=60, must-revalidate"):
+        assert stored(cache_control(words), of=of).for_credentials
+    assert stored(heard=said(60, public=True), of=of).for_credentials
+
+
+def test_a_session_that_was_filled_while_the_response_was_made_needs_public() -> None:
+    session: dict[str, str] = {}
+    of = request(session=session)
+    plan_at_the_start = stored(heard=said(60), of=of)
+    session["user"] = "ada"
+    reason = "a request with a session needs public"
+    assert refused(heard=said(60), of=of) == reason
+    assert policy.refused_at_the_end(of, plan_at_the_start, said(60)) == reason
+    assert policy.refused_at_the_end(of, stored(heard=said(60, public=True), of=of), said(60)) is None
+
+
 @pytest.mark.parametrize("heard", [said(60), NOTHING_SAID], ids=["cache_for", "default_ttl"])
 def test_must_revalidate_opens_no_time_to_credentials_that_it_did_not_come_with(heard: Said) -> None:
     # §3.5 lets must-revalidate share an answer because its own time and a validation stand between the users
@@ -812,6 +840,71 @@ def test_a_vary_that_names_what_is_no_field_is_not_stored(value: str) -> None:
     assert refused(EXPLICIT, ("vary", value)) == "Vary"
 
 
+def told_vary(*names: bytes, ttl: float | None = 60) -> Said:
+    heard = said(ttl)
+    heard.vary = set(names)
+    return heard
+
+
+def test_what_was_said_by_vary_and_by_the_option_chooses_beside_what_the_response_says() -> None:
+    heard = told_vary(b"x-plan")
+    assert stored(("vary", "Accept"), heard=heard, vary=("X-Tenant",)).vary == (b"accept", b"x-plan", b"x-tenant")
+    assert stored(EXPLICIT, vary=("X-Tenant",)).vary == (b"x-tenant",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "heard", "options", "added"),
+    [
+        ([], told_vary(b"x-plan", b"accept"), {}, ((b"vary", b"accept, x-plan"),)),
+        ([("Vary", "Accept")], told_vary(b"x-plan", b"accept"), {}, ((b"vary", b"x-plan"),)),
+        ([("vary", "X-Tenant")], NOTHING_SAID, {"vary": ("X-Tenant",)}, ()),
+        ([], NOTHING_SAID, {"vary": ("X-Tenant",)}, ((b"vary", b"x-tenant"),)),
+        ([], NOTHING_SAID, {}, ()),
+    ],
+)
+def test_clients_are_told_by_vary_what_only_the_cache_was_told(
+    lines: list[Line], heard: Said, options: dict[str, Any], added: h.HeaderLines
+) -> None:
+    assert policy.added_vary(response(*lines), heard, Options(**options)) == added
+
+
+def test_a_field_that_is_named_after_the_start_keeps_the_response_out_of_the_store() -> None:
+    heard = told_vary(b"x-plan")
+    made = stored(heard=heard)
+    assert policy.refused_at_the_end(request(), made, heard) is None
+    heard.vary.add(b"x-tenant")
+    assert policy.refused_at_the_end(request(), made, heard) == "vary() after the start"
+
+
+def test_a_veto_after_the_start_counts() -> None:
+    heard = said(60)
+    made = stored(heard=heard)
+    heard.vetoed = True
+    assert policy.refused_at_the_end(request(), made, heard) == "no_store()"
+
+
+GZIP: Line = ("accept-encoding", "gzip")
+
+
+@pytest.mark.parametrize(
+    ("lines", "known", "of", "vary", "for_codings"),
+    [
+        pytest.param([], (), request(), (), False, id="made for no coding"),
+        pytest.param([], (), request(GZIP), (), True, id="made for who takes one, and without one"),
+        pytest.param([("content-encoding", "gzip")], (), request(GZIP), (b"accept-encoding",), True, id="with one"),
+        pytest.param([], (b"accept-encoding",), request(), (b"accept-encoding",), True, id="another one has had one"),
+        pytest.param([("vary", "Accept-Encoding")], (), request(), (b"accept-encoding",), True, id="it says so"),
+        pytest.param([], (b"accept",), request(), (), False, id="another one was chosen by something else"),
+    ],
+)
+def test_accept_encoding_tells_responses_apart_where_a_response_of_the_url_has_had_a_coding(
+    lines: list[Line], known: tuple[bytes, ...], of: Request, vary: tuple[bytes, ...], for_codings: bool
+) -> None:
+    made = policy.plan(of, response(EXPLICIT, *lines), NOTHING_SAID, Options(), known)
+    assert isinstance(made, Plan)
+    assert (made.vary, made.for_codings) == (vary, for_codings)
+
+
 # --- what clients get -------------------------------------------------------------------------------------------------
 
 
@@ -888,10 +981,17 @@ MADE = Plan(
 )
 
 
-def new_entry(*lines: Line, status: int = 200, tags: tuple[str, ...] = (), **more: Any) -> Entry:
+def new_entry(
+    *lines: Line,
+    status: int = 200,
+    tags: tuple[str, ...] = (),
+    unstored_fields: tuple[str, ...] = UNSTORED_FIELDS,
+    **more: Any,
+) -> Entry:
     of = request(("accept", "a , b"), url="/p?x=1")
     answer = response(*lines, status=status, **more)
-    return policy.new_entry(of, answer, MADE, Options(), b"body", frozenset(tags), 7, Said())
+    options = Options(unstored_fields=unstored_fields)
+    return policy.new_entry(of, answer, MADE, options, b"body", frozenset(tags), 7, Said())
 
 
 def test_an_entry_has_what_was_planned() -> None:
@@ -935,6 +1035,25 @@ def test_an_age_on_arrival_is_taken_over_and_taken_off() -> None:
 )
 def test_fields_of_one_connection_are_not_stored(lines: list[Line]) -> None:
     assert new_entry(*lines, ("x-a", "1")).headers == ((b"x-a", b"1"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *[
+            (name, {})
+            for name in ("X-Request-ID", "x-runtime", "RateLimit", "RateLimit-Remaining", "X-RateLimit-Reset")
+        ],
+        ("X-My-Id", {"unstored_fields": ("X-My-*",)}),
+    ],
+)
+def test_fields_that_speak_of_one_request_are_not_stored(name: str, options: dict[str, Any]) -> None:
+    made = new_entry((name, "1"), ("x-a", "1"), ("x-idle", "2"), **options)
+    assert made.headers == ((b"x-a", b"1"), (b"x-idle", b"2"))
+
+
+def test_what_is_not_named_among_the_unstored_fields_is_stored() -> None:
+    assert new_entry(("x-request-id", "1"), unstored_fields=()).headers == ((b"x-request-id", b"1"),)
 
 
 def test_an_etag_of_the_application_is_etag_and_validator() -> None:
@@ -1166,6 +1285,26 @@ def test_the_age_of_what_was_freshened_counts_from_the_304() -> None:
 def test_what_the_cache_added_is_no_part_of_the_freshened_response() -> None:
     added = entry(headers=((b"x-b", b"kept"),), added=((b"etag", b'W/"x"'),), etag=b'W/"x"')
     assert freshened(of=added).headers == ((b"x-b", b"kept"),)
+
+
+@pytest.mark.parametrize(
+    ("stored_lines", "lines", "vary"),
+    [
+        ([], [], b"x-plan, x-tenant"),
+        ([("vary", "X-Plan")], [], b"X-Plan, x-tenant"),
+        ([("vary", "X-Plan")], [("vary", "Accept")], b"Accept, x-plan, x-tenant"),
+        ([], [("vary", "X-Tenant, X-Plan")], b"X-Tenant, X-Plan"),
+    ],
+)
+def test_what_the_stored_content_was_chosen_by_chooses_it_still(
+    stored_lines: list[Line], lines: list[Line], vary: bytes
+) -> None:
+    # the view that said vary("X-Tenant") may not run for a 304
+    said_before = entry(vary=(b"x-plan", b"x-tenant"), headers=tuple(raw(stored_lines)), **STRONG)
+    assert freshened(*lines, of=said_before).get(b"vary") == vary
+    made = after_304(*lines, of=said_before)
+    assert isinstance(made, Plan)
+    assert {b"x-plan", b"x-tenant"} <= {*made.vary}
 
 
 RETAINED = entry(

@@ -30,6 +30,7 @@ from accelerator.tagging import (
     tag_of_url,
     url_tag,
     valid_tag,
+    vary,
 )
 from tests.support import ask
 
@@ -344,7 +345,7 @@ def told(said: Said) -> tuple[float | None, float | None, float | None, bool]:
 def test_nothing_is_said_of_a_response_at_first() -> None:
     heard = Said()
     assert told(heard) == (None, None, None, False)
-    assert (heard.tags, heard.vetoed) == ([], False)
+    assert (heard.tags, heard.vary, heard.vetoed) == ([], set(), False)
 
 
 def test_cache_for_says_a_time_and_leaves_the_rest_to_the_options(said: Said) -> None:
@@ -366,6 +367,34 @@ def test_tags_add_up(said: Said) -> None:
     assert said.tags == ["user:42", "posts", "a", "b"]
 
 
+def test_fields_add_up_however_they_are_said(said: Said) -> None:
+    vary("X-Tenant", ["Accept", "x-tenant"])
+    cache_for(60, vary="X-Plan")
+    cache_for(60, vary=["HX-Target"])
+    cache_for(60)
+    cached(60, vary=("X-Shop",))(lambda: None)()
+    vary()
+    assert said.vary == {b"x-tenant", b"accept", b"x-plan", b"hx-target", b"x-shop"}
+
+
+@pytest.mark.parametrize("names", [(42,), ("a", b"b"), (None,), (["a", 42],)])
+@pytest.mark.parametrize("say", [vary, lambda *names: cache_for(60, vary=names), lambda *names: cached(60, vary=names)])
+def test_a_name_of_a_field_of_a_wrong_type_is_a_type_error_at_once_and_says_nothing(
+    said: Said, say: Any, names: tuple[Any, ...]
+) -> None:
+    with pytest.raises(TypeError, match="a name of a field is a str"):
+        say(*names)
+    assert (said.vary, said.ttl) == (set(), None)
+
+
+@pytest.mark.parametrize("name", ["", "X Tenant", "X-Tenant:", "a, b", "Größe"])
+@pytest.mark.parametrize("say", [vary, lambda name: cache_for(60, vary=name), lambda name: cached(60, vary=name)])
+def test_what_is_no_name_of_a_field_is_a_value_error_at_once_and_says_nothing(said: Said, say: Any, name: str) -> None:
+    with pytest.raises(ValueError, match="vary takes names of request fields"):
+        say(name)
+    assert (said.vary, said.ttl) == (set(), None)
+
+
 def test_a_veto_is_lifted_by_nothing(said: Said) -> None:
     no_store()
     cache_for(60, public=True)
@@ -375,6 +404,7 @@ def test_a_veto_is_lifted_by_nothing(said: Said) -> None:
 def test_outside_a_request_nothing_is_said_and_nothing_fails() -> None:
     cache_for(60)
     tag("a")
+    vary("X-Tenant")
     no_store()
 
 

@@ -1,0 +1,100 @@
+"""What scope and environ say of who asks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.authentication import AuthCredentials, SimpleUser, UnauthenticatedUser
+
+from accelerator.identity import of_environ, of_scope
+from tests.support import http_scope
+from tests.wsgi.support import environ_of
+
+
+class Broken:
+    """A user whose record cannot be read."""
+
+    @property
+    def is_authenticated(self) -> bool:
+        raise LookupError("the database is gone")
+
+
+class Undecided:
+    """A session that cannot tell whether it is empty."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("not loaded")
+
+
+def certified(**tls: Any) -> dict[str, Any]:
+    return {"extensions": {"tls": {"server_cert": None, "client_cert_chain": [], "client_cert_name": None, **tls}}}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"user": SimpleUser("ada")}, "a user"),
+        ({"user": "ada"}, "a user"),
+        ({"user": Broken()}, "a user"),
+        ({"user": UnauthenticatedUser(), "auth": AuthCredentials(["reader"])}, "a user"),
+        ({"auth": "token"}, "a user"),
+        ({"session": {"user": "ada"}}, "a session"),
+        ({"session": Undecided()}, "a session"),
+        ({"csrftoken": lambda: "token"}, "a CSRF token"),
+        ({"session": {}, "csrftoken": "token"}, "a CSRF token"),
+        ({"user": None, "state": {"user": SimpleUser("ada")}}, "a user"),
+        *[({"state": {name: 7}}, "a user") for name in ("current_user", "user_id", "session", "auth", "principal")],
+        (certified(client_cert_name="CN=ada"), "a client certificate"),
+        (certified(client_cert_chain=["-----BEGIN CERTIFICATE-----"]), "a client certificate"),
+    ],
+)
+def test_a_scope_tells_who_asks(said: dict[str, Any], words: str) -> None:
+    assert of_scope(http_scope(**said)) == words
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"user": None, "auth": None, "session": {}, "csrftoken": ""},
+        {"user": UnauthenticatedUser(), "auth": AuthCredentials([])},
+        {"state": {}},
+        {"state": None},
+        {"state": {"user": UnauthenticatedUser(), "session": {}}},
+        {"state": {"database": object(), "request_id": "7"}},
+        {"extensions": {"tls": {}}},
+        {"extensions": {"http.response.push": {}}},
+        {"extensions": None},
+        certified(),
+    ],
+)
+def test_a_scope_that_holds_nobody_is_anybodys(said: dict[str, Any]) -> None:
+    assert of_scope(http_scope(**said)) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        *[({name: "ada"}, name) for name in ("REMOTE_USER", "AUTH_USER", "LOGON_USER", "OIDC_CLAIM_sub")],
+        *[
+            ({name: "CN=ada"}, "a client certificate")
+            for name in ("SSL_CLIENT_S_DN", "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL", "HTTPS_DN", "HTTPS_CC")
+        ],
+        *[
+            ({name: {"user": "ada"}}, "a session")
+            for name in ("Shib-Session-ID", "MELLON_NAME_ID", "beaker.session", "werkzeug.session")
+        ],
+        ({"repoze.who.identity": {"repoze.who.userid": "ada"}}, "a user"),
+        ({"wsgiorg.user": SimpleNamespace(name="ada")}, "a user"),
+        ({"REMOTE_USER": "", "SSL_CLIENT_S_DN": "CN=ada"}, "a client certificate"),
+    ],
+)
+def test_an_environ_tells_who_asks(said: dict[str, Any], words: str) -> None:
+    assert of_environ(environ_of() | said) == words
+
+
+@pytest.mark.parametrize("said", [{}, {"REMOTE_USER": ""}, {"SSL_CLIENT_CERT": ""}, {"beaker.session": {}}])
+def test_an_environ_that_holds_nobody_is_anybodys(said: dict[str, Any]) -> None:
+    assert of_environ(environ_of() | said) == ""
