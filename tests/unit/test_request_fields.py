@@ -7,12 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from accelerator.request_fields import CLIENTS, CREDENTIALS, METHODS, PARTS, TARGETS, spellings, without_nodes
+from accelerator.request_fields import (
+    CLIENTS,
+    CREDENTIALS,
+    FAMILIES,
+    IDENTITIES,
+    METHODS,
+    PARTS,
+    TARGETS,
+    TOKENS,
+    dashed,
+    spellings,
+    without_nodes,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "request-fields.md").read_text()
-TABLES = {"credentials": [name.lower().encode() for name in CREDENTIALS],
-    "targets": [*TARGETS], "clients": [*CLIENTS], "methods": [*METHODS], "parts": [*PARTS]
-}  # fmt: skip
+TABLES = {
+    "tokens": [name.lower().encode() for name in TOKENS],
+    "identities": [name.lower().encode() for name in IDENTITIES],
+    "targets": [*TARGETS],
+    "clients": [*CLIENTS],
+    "methods": [*METHODS],
+    "parts": [*PARTS],
+    "families": [prefix + b"*" for prefix in FAMILIES],
+}
 
 
 def test_the_page_has_every_field_of_the_table_and_no_other() -> None:
@@ -27,6 +45,29 @@ def test_a_field_is_of_one_kind() -> None:
 
 def test_names_are_in_lower_case_as_requests_are_read() -> None:
     assert all(name == name.lower() for names in TABLES.values() for name in names)
+
+
+def test_what_says_who_asks_is_what_clients_send_and_what_proxies_say() -> None:
+    assert {*CREDENTIALS} == {*TOKENS, *IDENTITIES}
+
+
+@pytest.mark.parametrize("kind", ["tokens", "methods", "parts"])
+def test_no_family_of_proxies_takes_what_clients_send_by_themselves(kind: str) -> None:
+    assert [name for name in TABLES[kind] if name.startswith((*FAMILIES,))] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (b"x-forwarded-host", b"x-forwarded-host"),
+        (b"X_Forwarded.Host", b"x-forwarded-host"),
+        (b"x!forwarded~host", b"x-forwarded-host"),
+        (b"X1", b"x1"),
+        (b"caf\xc9", b"caf-"),
+    ],
+)
+def test_programs_called_by_cgi_read_all_but_letters_and_digits_alike(name: bytes, read: bytes) -> None:
+    assert dashed(name) == read
 
 
 def test_a_name_is_spelled_with_each_dash_as_a_dash_or_an_underscore() -> None:
