@@ -225,7 +225,7 @@ CLIENTS: Final = {
 }
 """What proxies say of the client's address. It is another one for each client, and does not count."""
 
-FAMILIES: Final = {
+TARGET_FAMILIES: Final = {
     b"x-forwarded-": "most proxies",
     b"x-original-": "IIS, ingress-nginx, Azure",
     b"x-real-": "nginx recipes",
@@ -235,7 +235,11 @@ FAMILIES: Final = {
     b"cf-ip": "Cloudflare: where the client is",
     b"cloudfront-viewer-": "Amazon CloudFront: where the client is",
     b"x-vercel-ip-": "Vercel: where the client is",
-    b"x-appengine-": "Google App Engine",
+    b"x-appengine-": "Google App Engine: where the client is, and what for",
+}
+"""What the names of other fields begin with by which proxies say by which way a client came, and from where."""
+
+IDENTITY_FAMILIES: Final = {
     b"x-auth-request-": "oauth2-proxy",
     b"remote-": "Authelia",
     b"x-remote-": "Kubernetes' authenticating proxy, Home Assistant",
@@ -258,6 +262,7 @@ FAMILIES: Final = {
     b"x-goog-authenticated-user-": "Google Identity-Aware Proxy",
     b"x-ms-client-principal": "Azure App Service",
     b"x-ms-token-": "Azure App Service",
+    b"x-appengine-user-": "Google App Engine",
     b"tailscale-": "Tailscale Serve",
     b"x-replit-user-": "Replit",
     b"x-sandstorm-": "Sandstorm",
@@ -270,7 +275,10 @@ FAMILIES: Final = {
     b"x-ssl-client-": "nginx and HAProxy recipes",
     b"x-client-cert": "nginx and HAProxy recipes",
 }
-"""What the names begin with that only proxies say. A gateway cannot know each of them, and takes none from a client."""
+"""What the names of other fields begin with by which proxies say who a client is."""
+
+FAMILIES: Final = (*TARGET_FAMILIES, *IDENTITY_FAMILIES)
+"""A gateway cannot know each name that only proxies say, and takes none from a client that begins so."""
 
 METHODS: Final = {
     b"x-http-method-override": "Rails, Django REST framework's and WebOb's recipes",
@@ -322,6 +330,7 @@ PARTS: Final = {
 
 _PAIR: Final = rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")'
 _FORWARDED: Final = re.compile(rb"%b(?:[;,]%b)*+" % (_PAIR, _PAIR))
+_KNOWN: Final = frozenset({*TARGETS, *CLIENTS, *METHODS, *PARTS, *(name.lower().encode() for name in CREDENTIALS)})
 _DASHED: Final = re.sub(rb"[^0-9a-z]", b"-", bytes(range(256)).lower())
 _NODES: Final = (b"for=", b"by=")
 
@@ -341,6 +350,20 @@ def dashed(name: bytes) -> bytes:
     `X_Forwarded.Host` and `X-Forwarded-Host` are both HTTP_X_FORWARDED_HOST to some of them (RFC 3875 §4.1.18).
     """
     return name.translate(_DASHED)
+
+
+def unlisted(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return those of the names that this table does not have: what `credentials` and what `vary` has to name of them.
+
+    What nothing is known of may say who asks.
+    """
+    unknown = [name for name in names if name.lower().encode() not in _KNOWN]
+    ways = [name for name in unknown if _is_way(dashed(name.encode()))]
+    return tuple(name for name in unknown if name not in ways), tuple(ways)
+
+
+def _is_way(name: bytes) -> bool:
+    return name.startswith((*TARGET_FAMILIES,)) and not name.startswith((*IDENTITY_FAMILIES,))
 
 
 def without_nodes(forwarded: bytes) -> bytes:
