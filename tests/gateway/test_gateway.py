@@ -660,6 +660,26 @@ async def test_a_stale_response_is_made_anew_behind_the_client() -> None:
             await is_refreshed.wait()
 
 
+@pytest.mark.parametrize("is_silent", [False, True], ids=["502", "504"])
+async def test_what_is_stale_stands_in_for_an_answer_of_the_gateway_itself(is_silent: bool) -> None:
+    clock = ManualClock()
+
+    async def handle(asked: Asked) -> bool:
+        if len(origin.asked) == 1:
+            await asked.send(CACHED.replace(b"s-maxage=60", b"max-age=60, stale-if-error=60"))
+        elif is_silent:
+            await anyio.sleep_forever()
+        return False
+
+    async with serving(handle) as origin, gateway_to(origin.url, timeout=0.5) as gateway:
+        app = ASGIAccelerator(gateway, clock=clock)
+        await ask(app)
+        clock.advance(61)
+        answer = await ask(app)
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert len(origin.asked) == 2
+
+
 @pytest.mark.parametrize("name", ["X.HTTP.Method.Override", "X-HTTP~Method"])
 async def test_another_method_that_the_cache_does_not_see_is_none_for_the_origin_either(name: str) -> None:
     async with serving(saying(CACHED)) as origin, gateway_to(origin.url) as gateway:

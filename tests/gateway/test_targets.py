@@ -181,3 +181,16 @@ async def test_an_options_that_may_go_no_further_is_answered(site: Site) -> None
     assert site.forwarded == []
     await site.ask(b"OPTIONS /hops HTTP/1.1", b"Host: x", b"Max-Forwards: 2")
     assert b"max-forwards: 1" in site.origin.asked[0].lines
+
+
+@pytest.mark.parametrize("dash", [b"-", b"_", b"."], ids=["-", "_", "."])
+async def test_what_a_client_says_in_the_name_of_proxies_reaches_no_origin(site: Site, dash: bytes) -> None:
+    names = (
+        b"X-Original-Host X-HTTP-Host-Override X-Forwarded Front-End-Https X-Scheme X-Url-Scheme X-Original-URI"
+        b" True-Client-IP X-Client-IP CF-Connecting-IP X-Envoy-Original-Path X-Forwarded-User Cf-Access-Jwt-Assertion"
+    ).split()
+    made_up = [name.replace(b"-", dash) + b": evil.example" for name in names]
+    await site.ask(b"GET /made-up?" + dash + b" HTTP/1.1", b"Host: x", *made_up)
+    names_of_fields = [line.partition(b":")[0] for line in site.origin.asked[0].lines]
+    assert names_of_fields == [b"host", b"via", b"forwarded", b"x-forwarded-proto", b"x-forwarded-for"]
+    assert b"evil" not in site.origin.asked[0].head
