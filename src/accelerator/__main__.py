@@ -85,8 +85,21 @@ def purge(url: str, prefix: str, soft: bool, tags: tuple[str, ...]) -> None:
 @click.option("--cacheable-errors", is_flag=True, help="Keep 4xx and 5xx responses, too, where they say so themselves.")
 @click.option("--heuristic", is_flag=True, help="Keep what has no time, but a Last-Modified.")
 @click.option("--obey-request-directives", is_flag=True, help="Let clients go past the cache, by Cache-Control.")
+@click.option(
+    *("--trusted-field", "trusted_fields"),
+    multiple=True,
+    metavar="NAME",
+    help="A request field that a proxy in front says, and no client: it passes. May be given several times.",
+)
 @click.argument("origin", metavar="ORIGIN")
-def gateway(origin: str, host: str, port: int, url: str | None, **options: Unpack[OptionArguments]) -> None:
+def gateway(
+    origin: str,
+    host: str,
+    port: int,
+    url: str | None,
+    trusted_fields: tuple[str, ...],
+    **options: Unpack[OptionArguments],
+) -> None:
     """Serve an HTTP origin, such as http://127.0.0.1:9000, with the cache in front."""
     missing = [name for name in ("httpx", "uvicorn") if find_spec(name) is None]
     if missing:
@@ -94,11 +107,15 @@ def gateway(origin: str, host: str, port: int, url: str | None, **options: Unpac
         raise SystemExit(2)
     import uvicorn
 
-    from accelerator import ASGIAccelerator
+    from accelerator import CREDENTIALS, ASGIAccelerator
     from accelerator.gateway import Gateway
+    from accelerator.request_fields import unlisted
 
+    credentials, options["vary"] = unlisted(trusted_fields)
+    options["credentials"] = (*CREDENTIALS, *credentials)
     try:
-        app = ASGIAccelerator(Gateway(origin), store=None if url is None else _redis(url), **options)
+        site = Gateway(origin, trusted_fields=trusted_fields)
+        app = ASGIAccelerator(site, store=None if url is None else _redis(url), **options)
     except (ImportError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     uvicorn.run(app, host=host, port=port, access_log=False, date_header=False, server_header=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 import anyio
 
@@ -13,34 +12,26 @@ try:
 except ImportError as error:
     raise ImportError('the gateway needs an extra: pip install "asgi-accelerator[gateway]"') from error
 
+from accelerator import forwarding
 from accelerator import headers as h
 from accelerator.tagging import no_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
 
 logger = logging.getLogger("accelerator")
 
-# RFC 9110 §7.6.1; Expect is answered by the server that the gateway runs in
-_HOP_BY_HOP: Final = frozenset(
-    b"connection expect http2-settings keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer"
-    b" transfer-encoding upgrade".split()
-)
 _SCHEMES: Final = frozenset({"http", "https"})
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-# what proxies say of a client or a target: anybody else makes it up, and the cache does not have it in its key
-_OF_PROXIES: Final = frozenset(b"forwarded x-host x-original-url x-real-ip x-rewrite-url".split())
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY"})
 _OF_CONNECTION: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for"})
 # what says whether, how long and for whom a response may be stored
 _DECISIVE: Final = frozenset(
     b"age cache-control cache-groups cache-tag cdn-cache-control content-encoding content-range date expires set-cookie"
     b" surrogate-control surrogate-key vary xkey".split()
 )
-_METHOD_OVERRIDES: Final = frozenset(b"x-http-method x-http-method-override x-method-override".split())
-_PATH: Final = "/:@!$&'()*+,;="  # RFC 3986 §3.3
 
 
 class Gateway:
@@ -48,21 +39,32 @@ class Gateway:
 
     No redirect is followed, nothing is decoded, and repeated lines stay apart. The fields of a single connection are
     left out (RFC 9110 §7.6.1), `Via` is added (§7.6.3). What a client says in the name of proxies is replaced by
-    `Forwarded` (RFC 7239), `X-Forwarded-For` and `X-Forwarded-Proto` of what the server knows. An origin that cannot
-    be reached is a 502, one that takes too long a 504. An answer that breaks off raises, so that the server breaks off,
-    too.
+    `Forwarded` (RFC 7239), `X-Forwarded-For` and `X-Forwarded-Proto` of what the server knows. A target that is no path
+    and a Host that can be none are a 400, CONNECT and TRACE a 405. An origin that cannot be reached is a 502, one that
+    takes too long a 504. An answer that breaks off raises, so that the server breaks off, too.
 
     Args:
         origin: where to forward to: scheme, host and port, `http://127.0.0.1:9000`.
+        trusted_fields: request fields that a proxy in front of the gateway sets or takes off in every request, such as
+            `("X-Forwarded-User",)`: they pass, in this spelling. The gateway is then to be reached through it alone.
         connect_timeout: seconds that connecting may take.
         timeout: seconds that the origin may be silent for.
 
     Raises:
-        ValueError: the origin is not an http or https URL without a path.
+        TypeError: the trusted fields are no tuple of str.
+        ValueError: the origin is not an http or https URL without a path; a trusted field cannot be one.
     """
 
-    def __init__(self, origin: str, *, connect_timeout: float = 5.0, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        origin: str,
+        *,
+        trusted_fields: tuple[str, ...] = (),
+        connect_timeout: float = 5.0,
+        timeout: float = 60.0,
+    ) -> None:
         self._origin = _checked(origin)
+        self._trusted = forwarding.trusted_names(trusted_fields)
         self._timeouts = {"connect": connect_timeout, "read": timeout, "write": timeout}
         tls = httpx.create_ssl_context()  # it trusts SSL_CERT_FILE or SSL_CERT_DIR where one is set
         limits = httpx.Limits(max_connections=None)
@@ -78,7 +80,7 @@ class Gateway:
             await receive()
             await send({"type": "websocket.close"})
         else:
-            await self._forward(scope, receive, send)
+            await self._respond(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -88,12 +90,18 @@ class Gateway:
         await self._unused.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward one request; when the client leaves, the origin's connection is given up."""
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         first = await receive()
         if first["type"] == "http.disconnect":
             return
-        content = _Content(first, receive)
+        reply = forwarding.own_reply(scope)
+        if reply is None:
+            await self._forward(scope, _Content(first, receive), send)
+        else:
+            await _say(send, reply)
+
+    async def _forward(self, scope: Scope, content: _Content, send: Send) -> None:
+        """Forward one request; when the client leaves, the origin's connection is given up."""
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
 
@@ -111,25 +119,17 @@ class Gateway:
             raise failure
 
     def _request(self, scope: Scope, content: _Content) -> httpx.Request:
-        target = scope.get("raw_path") or quote(scope["path"], safe=_PATH).encode()
-        if scope["query_string"]:
-            target += b"?" + scope["query_string"]
-        if _loses_own(scope["headers"]) or any(_dashed(name) in _METHOD_OVERRIDES for name, _ in scope["headers"]):
-            no_store()  # the origin does not see what the cache in front has in its key, or sees more
-        is_chunked = bool(h.lines(scope["headers"], b"transfer-encoding"))
-        lines = [
-            *_framed(_of_client(_end_to_end(scope["headers"])), content, is_chunked=is_chunked),
-            (b"via", b"%s accelerator" % scope["http_version"].encode()),
-            *_forwarded(scope),
-        ]
-        if not h.lines(lines, b"host"):  # HTTP/1.0 does not ask for it
-            lines.insert(0, (b"host", self._origin.netloc))
-        extensions = {"target": target, "timeout": self._timeouts}
-        return httpx.Request(scope["method"], self._origin, headers=lines, stream=content, extensions=extensions)
+        if forwarding.loses_own(scope["headers"]):
+            no_store()  # the origin does not see what the cache in front has in its key
+        lines = forwarding.request_lines(scope, self._origin.netloc, self._trusted, is_empty=content.is_empty)
+        extensions = {"target": forwarding.target(scope), "timeout": self._timeouts}
+        request = httpx.Request("GET", self._origin, headers=lines, stream=content, extensions=extensions)
+        request.method = scope["method"]  # it has a case (RFC 9110 §9.1), which is not kept above
+        return request
 
     async def _relay(self, request: httpx.Request, content: _Content, send: Send) -> None:
         try:
-            response = await self._exchange(request, is_repeatable=request.method in _SAFE and content.is_empty)
+            response = await self._exchange(request, is_repeatable=request.method in _SAFE and content.is_whole)
         except _ClientLeftError:
             return
         except httpx.TimeoutException as error:
@@ -146,7 +146,9 @@ class Gateway:
             await response.aclose()
             await _refuse(send, 502, b"the origin answers with no status", ValueError(response.status_code))
             return
-        if not _named(response.headers.raw).isdisjoint(_DECISIVE) or _varies_on_connection(response):
+        if not forwarding.connection_names(response.headers.raw).isdisjoint(_DECISIVE) or _varies_unseen(
+            response, request
+        ):
             no_store()  # the cache in front does not see all that the origin has said, or seen
         if request.url.scheme == "https" and _ends_with_connection(response):
             no_store()  # whether TLS was closed or cut off is not told (RFC 9112 §8)
@@ -187,23 +189,26 @@ class _Content(httpx.AsyncByteStream):
     """
 
     def __init__(self, first: Message, receive: Receive) -> None:
-        self.is_empty = not (first.get("body") or first.get("more_body"))
-        self._first: Message | None = first
+        self.is_whole = not first.get("more_body", False)
+        self.is_empty = self.is_whole and not first.get("body")
+        self._first = first
         self._receive = receive
+        self._is_begun = self.is_empty
         self._is_done = anyio.Event()
-        if self.is_empty:
+        if self.is_whole:
             self._is_done.set()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Return itself: it can be read once."""
+        """Return itself, from the start: what is not whole can be read once."""
+        self._is_begun = self.is_empty
         return self
 
     async def __anext__(self) -> bytes:
         """Return the next chunk."""
-        if self._is_done.is_set():
+        if self._is_begun and self._is_done.is_set():
             raise StopAsyncIteration
-        message = self._first or await self._receive()
-        self._first = None
+        message = await self._receive() if self._is_begun else self._first
+        self._is_begun = True
         if message["type"] == "http.disconnect":
             raise _ClientLeftError
         if not message.get("more_body", False):
@@ -232,57 +237,8 @@ def _checked(origin: str) -> httpx.URL:
     return url
 
 
-def _named(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
-    """Return the names of fields that Connection names, beyond those that never go on (RFC 9110 §7.6.1)."""
-    return set(h.field_names(h.combined(lines, b"connection") or b"")) - _HOP_BY_HOP
-
-
-def _end_to_end(lines: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Leave out what concerns one connection only, and the blanks around values, which not every parser leaves out."""
-    lines = list(lines)
-    left_out = _HOP_BY_HOP | _named(lines)
-    return [(name, value.strip(h.BLANKS)) for name, value in lines if name.lower() not in left_out]
-
-
-def _loses_own(lines: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether leaving out what Connection names leaves out a field that is there."""
-    return not _named(lines).isdisjoint(name.lower() for name, _ in lines)
-
-
-def _of_client(lines: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Leave out what only proxies can know."""
-    return [line for line in lines if not _is_of_proxies(_dashed(line[0]))]
-
-
-def _is_of_proxies(name: bytes) -> bool:
-    return name in _OF_PROXIES or name.startswith(b"x-forwarded-")
-
-
-def _dashed(name: bytes) -> bytes:
-    """Return a field's name as CGI, and all that is like it, would read it: `_` and `-` are the same there."""
-    return name.lower().replace(b"_", b"-")
-
-
-def _framed(lines: list[tuple[bytes, bytes]], content: _Content, *, is_chunked: bool) -> list[tuple[bytes, bytes]]:
-    """Say how the content ends: chunks decide before Content-Length (RFC 9112 §6.3), HTTP/2 may have neither."""
-    if not is_chunked and (content.is_empty or h.lines(lines, b"content-length")):
-        return lines
-    return [line for line in lines if line[0] != b"content-length"] + [(b"transfer-encoding", b"chunked")]
-
-
-def _forwarded(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """Say for whom the request is forwarded (RFC 7239 §4), also in the older words that most applications read."""
-    host = b"".join(h.lines(scope["headers"], b"host")[:1]).replace(b"\\", b"").replace(b'"', b"")
-    client, scheme = (scope.get("client") or [""])[0].encode(), scope["scheme"].encode()
-    node = b"[%s]" % client if b":" in client else client or b"unknown"
-    if not h.is_token(node.decode("latin-1")):
-        node = b'"%s"' % node.replace(b"\\", b"").replace(b'"', b"")
-    lines = [(b"forwarded", b'for=%s;host="%s";proto=%s' % (node, host, scheme)), (b"x-forwarded-proto", scheme)]
-    return [*lines, (b"x-forwarded-for", client)] if client else lines
-
-
 async def _answer(response: httpx.Response, send: Send) -> None:
-    lines = [(name.lower(), value) for name, value in _end_to_end(response.headers.raw)]
+    lines = [(name.lower(), value) for name, value in forwarding.end_to_end(response.headers.raw)]
     if _is_chunked(response) or response.status_code in _WITHOUT_CONTENT:
         # chunks decide (RFC 9112 §6.3), and servers wait for content that is announced
         lines = [line for line in lines if line[0] != b"content-length"]
@@ -304,10 +260,14 @@ def _is_chunked(response: httpx.Response) -> bool:
     return "transfer-encoding" in response.headers
 
 
-def _varies_on_connection(response: httpx.Response) -> bool:
-    """Tell whether a response varies on what is said here of the client's connection (RFC 9111 §4.1)."""
-    vary = h.combined(response.headers.raw, b"vary") or b""
-    return not _OF_CONNECTION.isdisjoint(h.field_names(vary))
+def _varies_unseen(response: httpx.Response, request: httpx.Request) -> bool:
+    """Tell whether a response varies on what the cache in front does not know (RFC 9111 §4.1).
+
+    That is what is said here of the client's connection, and a field that the origin may have read in a spelling of
+    its own.
+    """
+    varies = h.field_names(h.combined(response.headers.raw, b"vary") or b"")
+    return not (_OF_CONNECTION | forwarding.respelled(request.headers.raw)).isdisjoint(varies)
 
 
 def _ends_with_connection(response: httpx.Response) -> bool:
@@ -321,6 +281,13 @@ async def _refuse(send: Send, status: int, words: bytes, error: Exception) -> No
     while cause is not None and not str(cause):  # some wrap what happened in an error without words
         cause = cause.__cause__ or cause.__context__
     logger.warning("%s: %r", words.decode(), cause or error)
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(words))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": words})
+    await _say(send, forwarding.Reply(status, words))
+
+
+async def _say(send: Send, reply: forwarding.Reply) -> None:
+    """Answer without the origin. It is said of this request alone: nobody may store it (RFC 9111 §5.2.2.5)."""
+    headers = [(b"cache-control", b"no-store"), *reply.lines]
+    if reply.words:
+        headers += [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(reply.words))]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.words})

@@ -13,23 +13,26 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CREDENTIALS: Final = {
+TOKENS: Final = {
     "Proxy-Authorization": "RFC 9110 §11.7.2",
     "Signature": "RFC 9421, and ActivityPub's authorized fetch",
-    "Client-Cert": "RFC 9440",
-    "Client-Cert-Chain": "RFC 9440",
-    # keys and tokens that applications ask for
     "X-API-Key": "FastAPI's APIKeyHeader, Amazon API Gateway",
     "Api-Key": "Azure AI services",
     "ApiKey": "Kong key-auth, Supabase",
     "X-ApiKey": "Apigee",
     "X-Goog-Api-Key": "Google Cloud",
+    "X-Serverless-Authorization": "Google Cloud Run",
     "X-Auth-Token": "OpenStack Keystone, Spring Session",
-    "X-Access-Token": "APISIX openid-connect",
-    "X-ID-Token": "APISIX openid-connect",
+    "X-Auth-Key": "OpenStack Swift, Cloudflare's API",
+    "X-Access-Token": "applications of one's own, APISIX openid-connect",
     "X-Token": "FastAPI's documentation",
     "X-Session-Token": "Ory Kratos",
+    "X-User-Id": "Rocket.Chat, beside X-Auth-Token",
+    "X-User-Email": "simple_token_authentication for Rails",
+    "X-User-Token": "simple_token_authentication for Rails",
     "X-Amz-Security-Token": "AWS Signature Version 4",
+    "Cf-Access-Client-Id": "Cloudflare Access: what services show",
+    "Cf-Access-Client-Secret": "Cloudflare Access: what services show",
     "Private-Token": "GitLab",
     "Job-Token": "GitLab",
     "X-Redmine-API-Key": "Redmine",
@@ -44,6 +47,10 @@ _CREDENTIALS: Final = {
     "X-Appwrite-Session": "Appwrite",
     "X-Appwrite-JWT": "Appwrite",
     "X-Shopify-Access-Token": "Shopify",
+}
+"""Keys and tokens that clients send by themselves."""
+
+IDENTITIES: Final = {
     # what a proxy that authenticates says of the user
     "X-Forwarded-User": "oauth2-proxy, Traefik forward auth",
     "X-Forwarded-Email": "oauth2-proxy",
@@ -55,23 +62,27 @@ _CREDENTIALS: Final = {
     "X-Auth-Request-Preferred-Username": "oauth2-proxy",
     "X-Auth-Request-Groups": "oauth2-proxy",
     "X-Auth-Request-Access-Token": "oauth2-proxy",
+    "X-Auth-Subject": "Louketo, Gogatekeeper",
+    "X-Auth-Userid": "Louketo, Gogatekeeper",
+    "X-Auth-Username": "Louketo, Gogatekeeper",
     "Remote-User": "Authelia, Caddy",
     "Remote-Email": "Authelia",
     "Remote-Name": "Authelia",
     "Remote-Groups": "Authelia",
     "X-Remote-User": "nginx and Apache recipes, Kubernetes' authenticating proxy",
     "X-Remote-Group": "Kubernetes' authenticating proxy",
-    "X-WebAuth-User": "Grafana's auth proxy",
+    "X-WebAuth-User": "Grafana's auth proxy, Gitea",
     "X-Authenticated-User": "Traefik, HAProxy recipes",
     "X-Authenticated-Userid": "Kong OAuth 2.0",
     "X-Consumer-ID": "Kong",
     "X-Consumer-Username": "Kong, APISIX",
     "X-Credential-Identifier": "Kong, APISIX",
     "X-Userinfo": "Kong and APISIX openid-connect",
-    "X-User": "proxies of one's own",
-    "X-User-Id": "proxies of one's own",
-    "X-User-Email": "proxies of one's own",
+    "X-ID-Token": "APISIX openid-connect",
+    "X-User": "proxies of one's own, Ory Oathkeeper",
     "X-Username": "proxies of one's own",
+    "X-Token-Subject": "caddy-security",
+    "X-Token-User-Email": "caddy-security",
     "X-Authentik-Username": "authentik",
     "X-Authentik-Email": "authentik",
     "X-Authentik-Uid": "authentik",
@@ -80,13 +91,13 @@ _CREDENTIALS: Final = {
     "X-Vouch-User": "Vouch Proxy",
     "X-Pomerium-Jwt-Assertion": "Pomerium",
     "X-Pomerium-Claim-Email": "Pomerium",
+    "Teleport-Jwt-Assertion": "Teleport",
     "Cf-Access-Jwt-Assertion": "Cloudflare Access",
     "Cf-Access-Authenticated-User-Email": "Cloudflare Access",
-    "Cf-Access-Client-Id": "Cloudflare Access",
-    "Cf-Access-Client-Secret": "Cloudflare Access",
     "X-Amzn-Oidc-Data": "AWS load balancers",
     "X-Amzn-Oidc-Identity": "AWS load balancers",
     "X-Amzn-Oidc-Accesstoken": "AWS load balancers",
+    "X-Amzn-Ava-User-Context": "AWS Verified Access",
     "Tailscale-User-Login": "Tailscale Serve",
     "Tailscale-User-Name": "Tailscale Serve",
     "X-Ms-Client-Principal": "Azure App Service",
@@ -100,11 +111,16 @@ _CREDENTIALS: Final = {
     "X-Endpoint-API-UserInfo": "Google Cloud Endpoints",
     "X-Apigateway-Api-Userinfo": "Google API Gateway",
     "X-JWT-Assertion": "WSO2 API Manager",
+    "X-ProxiedEntitiesChain": "Apache NiFi",
     "OIDC-Claim-Sub": "mod_auth_openidc",
     "OIDC-Claim-Email": "mod_auth_openidc",
     "OIDC-Access-Token": "mod_auth_openidc",
     "Shib-Session-ID": "Shibboleth",
+    "SM-User": "SiteMinder",
+    "IV-User": "IBM Verify Access (WebSEAL)",
     # what a proxy that ends TLS says of the client's certificate
+    "Client-Cert": "RFC 9440",
+    "Client-Cert-Chain": "RFC 9440",
     "X-Forwarded-Client-Cert": "Envoy, Istio",
     "X-Forwarded-Tls-Client-Cert": "Traefik",
     "X-Forwarded-Tls-Client-Cert-Info": "Traefik",
@@ -118,9 +134,11 @@ _CREDENTIALS: Final = {
     "X-SSL-Client-DN": "HAProxy recipes",
     "SSL-Client-Cert": "ingress-nginx",
     "SSL-Client-Subject-DN": "ingress-nginx",
+    "WL-Proxy-Client-Cert": "WebLogic",
 }
+"""What proxies that have checked it say of the client. Clients have no business to send it."""
 
-CREDENTIALS: Final = tuple(_CREDENTIALS)
+CREDENTIALS: Final = (*TOKENS, *IDENTITIES)
 """Request fields that say who asks, besides Cookie and Authorization, which have rules of their own."""
 
 TARGETS: Final = {
@@ -148,16 +166,28 @@ TARGETS: Final = {
     b"disguised-host": "Azure App Service",
     b"x-host": "older proxies",
     b"x-http-host-override": "older proxies",
+    b"x-proxyscheme": "Apache NiFi",
+    b"x-proxyhost": "Apache NiFi",
+    b"x-proxyport": "Apache NiFi",
+    b"x-proxycontextpath": "Apache NiFi",
+    b"x-ingress-path": "Home Assistant",
     b"x-script-name": "gunicorn and Flask recipes",
     b"script-name": "gunicorn",
     b"x-scheme": "ingress-nginx, Flask recipes",
     b"x-url-scheme": "older proxies",
     b"x-arr-ssl": "IIS ARR",
     b"front-end-https": "Microsoft's proxies",
+    b"ssl-offloaded": "Magento",
+    b"wl-proxy-ssl": "WebLogic",
+    b"fastly-ssl": "Fastly",
+    b"fly-forwarded-proto": "Fly.io",
+    b"fly-forwarded-port": "Fly.io",
     b"cloudfront-forwarded-proto": "Amazon CloudFront",
     b"cf-visitor": "Cloudflare",
     b"x-envoy-original-path": "Envoy",
     b"x-envoy-original-host": "Envoy",
+    b"x-envoy-original-dst-host": "Envoy",
+    b"proxy": "httpoxy: programs called by CGI send their own requests there",
 }
 """What proxies say of scheme, host and path. Frameworks build links and redirects from it: it joins the key."""
 
@@ -167,6 +197,7 @@ CLIENTS: Final = {
     b"true-client-ip": "Akamai, Cloudflare",
     b"x-client-ip": "Apache recipes",
     b"client-ip": "older proxies",
+    b"proxy-client-ip": "WebLogic",
     b"x-cluster-client-ip": "Rackspace, Riverbed",
     b"x-forwarded-client-ip": "older proxies",
     b"forwarded-for": "older proxies",
@@ -193,6 +224,61 @@ CLIENTS: Final = {
     b"wl-proxy-client-ip": "WebLogic",
 }
 """What proxies say of the client's address. It is another one for each client, and does not count."""
+
+TARGET_FAMILIES: Final = {
+    b"x-forwarded-": "most proxies",
+    b"x-original-": "IIS, ingress-nginx, Azure",
+    b"x-real-": "nginx recipes",
+    b"x-arr-": "IIS ARR",
+    b"x-envoy-": "Envoy",
+    b"wl-proxy-": "WebLogic",
+    b"cf-ip": "Cloudflare: where the client is",
+    b"cloudfront-viewer-": "Amazon CloudFront: where the client is",
+    b"x-vercel-ip-": "Vercel: where the client is",
+    b"x-appengine-": "Google App Engine: where the client is, and what for",
+}
+"""What the names of other fields begin with by which proxies say by which way a client came, and from where."""
+
+IDENTITY_FAMILIES: Final = {
+    b"x-auth-request-": "oauth2-proxy",
+    b"remote-": "Authelia",
+    b"x-remote-": "Kubernetes' authenticating proxy, Home Assistant",
+    b"x-webauth-": "Grafana's auth proxy, Gitea",
+    b"x-authenticated-": "Kong, recipes",
+    b"x-consumer-": "Kong, APISIX",
+    b"x-credential-": "Kong, APISIX",
+    b"x-token-user-": "caddy-security",
+    b"x-authentik-": "authentik",
+    b"x-vouch-": "Vouch Proxy",
+    b"x-pomerium-": "Pomerium",
+    b"x-amzn-oidc-": "AWS load balancers",
+    b"x-amzn-mtls-": "AWS load balancers",
+    b"x-amzn-ava-": "AWS Verified Access",
+    b"x-amzn-request-context": "AWS Lambda Web Adapter",
+    b"x-amzn-lambda-context": "AWS Lambda Web Adapter",
+    b"x-apigateway-": "Google API Gateway",
+    b"x-endpoint-api-": "Google Cloud Endpoints",
+    b"x-goog-iap-": "Google Identity-Aware Proxy",
+    b"x-goog-authenticated-user-": "Google Identity-Aware Proxy",
+    b"x-ms-client-principal": "Azure App Service",
+    b"x-ms-token-": "Azure App Service",
+    b"x-appengine-user-": "Google App Engine",
+    b"tailscale-": "Tailscale Serve",
+    b"x-replit-user-": "Replit",
+    b"x-sandstorm-": "Sandstorm",
+    b"oidc-": "mod_auth_openidc",
+    b"mellon-": "mod_auth_mellon",
+    b"shib-": "Shibboleth",
+    b"sm-": "SiteMinder",
+    b"iv-": "IBM Verify Access (WebSEAL)",
+    b"ssl-client-": "ingress-nginx",
+    b"x-ssl-client-": "nginx and HAProxy recipes",
+    b"x-client-cert": "nginx and HAProxy recipes",
+}
+"""What the names of other fields begin with by which proxies say who a client is."""
+
+FAMILIES: Final = (*TARGET_FAMILIES, *IDENTITY_FAMILIES)
+"""A gateway cannot know each name that only proxies say, and takes none from a client that begins so."""
 
 METHODS: Final = {
     b"x-http-method-override": "Rails, Django REST framework's and WebOb's recipes",
@@ -244,6 +330,8 @@ PARTS: Final = {
 
 _PAIR: Final = rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")'
 _FORWARDED: Final = re.compile(rb"%b(?:[;,]%b)*+" % (_PAIR, _PAIR))
+_KNOWN: Final = frozenset({*TARGETS, *CLIENTS, *METHODS, *PARTS, *(name.lower().encode() for name in CREDENTIALS)})
+_DASHED: Final = re.sub(rb"[^0-9a-z]", b"-", bytes(range(256)).lower())
 _NODES: Final = (b"for=", b"by=")
 
 
@@ -254,6 +342,28 @@ def spellings(names: Iterable[bytes]) -> frozenset[bytes]:
         for name in names
         for letters in product(*([b"-", b"_"] if letter in "-_" else [letter.encode()] for letter in name.decode()))
     )
+
+
+def dashed(name: bytes) -> bytes:
+    """Return a field's name in lower case with `-` for all but letters and digits, as programs called by CGI read it.
+
+    `X_Forwarded.Host` and `X-Forwarded-Host` are both HTTP_X_FORWARDED_HOST to some of them (RFC 3875 §4.1.18).
+    """
+    return name.translate(_DASHED)
+
+
+def unlisted(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return those of the names that this table does not have: what `credentials` and what `vary` has to name of them.
+
+    What nothing is known of may say who asks.
+    """
+    unknown = [name for name in names if name.lower().encode() not in _KNOWN]
+    ways = [name for name in unknown if _is_way(dashed(name.encode()))]
+    return tuple(name for name in unknown if name not in ways), tuple(ways)
+
+
+def _is_way(name: bytes) -> bool:
+    return name.startswith((*TARGET_FAMILIES,)) and not name.startswith((*IDENTITY_FAMILIES,))
 
 
 def without_nodes(forwarded: bytes) -> bytes:

@@ -15,8 +15,9 @@ import pytest
 import uvicorn
 from click.testing import CliRunner
 
-from accelerator import ASGIAccelerator, MemoryStore, RedisStore
+from accelerator import CREDENTIALS, ASGIAccelerator, MemoryStore, RedisStore
 from accelerator.__main__ import main
+from accelerator.gateway import Gateway
 from accelerator.options import Options
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ def test_the_store_is_the_one_that_was_named(
         (["--cacheable-errors"], {"cacheable_errors": True}),
         (["--heuristic"], {"heuristic": True}),
         (["--obey-request-directives"], {"obey_request_directives": True}),
+        (["--trusted-field", "X-Forwarded-User", "--trusted-field", "X-Forwarded-Host"], {}),
+        (["--trusted-field", "Shib-Name"], {"credentials": (*CREDENTIALS, "Shib-Name")}),
+        (["--trusted-field", "CF-IPCountry"], {"vary": ("CF-IPCountry",)}),
     ],
     ids=lambda value: " ".join(value) or "none" if isinstance(value, list) else "",
 )
@@ -112,14 +116,24 @@ def test_the_options_are_those_of_the_cache(
     assert (answer.exit_code, served[0]._engine._options) == (0, Options(**expected))
 
 
+def test_the_fields_of_a_trusted_proxy_reach_the_origin_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[ASGIAccelerator] = []
+    monkeypatch.setattr(uvicorn, "run", lambda app, **_options: served.append(app))
+    CliRunner().invoke(main, ["gateway", ORIGIN, "--trusted-field", "X-Forwarded-User", "--trusted-field", "X-Mine"])
+    site = served[0]._engine._app
+    assert isinstance(site, Gateway)
+    assert site._trusted == {b"x-forwarded-user", b"x-mine"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (["nowhere"], "Error: an origin is such as http://127.0.0.1:9000, without a path, not 'nowhere'\n"),
         ([ORIGIN, "--store", "nowhere"], "Error: "),
         ([ORIGIN, "--stale-if-error", "-1"], "Error: stale_if_error is 0 or more seconds, not -1.0\n"),
+        ([ORIGIN, "--trusted-field", "caf\xe9"], "Error: trusted_fields are names of fields"),
     ],
-    ids=["an origin that is none", "a store that is none", "a value that makes no sense"],
+    ids=["an origin that is none", "a store that is none", "a value that makes no sense", "a field that is none"],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], text: str) -> None:
     answer = CliRunner().invoke(main, ["gateway", *arguments])

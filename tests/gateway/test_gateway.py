@@ -14,6 +14,7 @@ import pytest
 
 from accelerator import ASGIAccelerator
 from accelerator.gateway import Gateway, _Content
+from accelerator.request_fields import CLIENTS, FAMILIES, IDENTITIES, TARGETS
 from accelerator.testing import ManualClock
 from tests.gateway.origin import Asked, gateway_to, saying, serving
 from tests.support import Client, Message, ask, http_scope
@@ -60,7 +61,7 @@ PATIENCE = 10.0
             [
                 (name, "evil.example")
                 for name in (
-                    *("Forwarded", "X-Real-IP", "X-Host", "X-Original-URL", "X-Rewrite-URL"),
+                    *("Forwarded", "X-Real-IP", "X-Host", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded"),
                     *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Scheme"),
                     *("X-Forwarded-Port", "X-Forwarded-Prefix", "X_Forwarded_Host", "x-forwarded_host"),
                 )
@@ -68,7 +69,20 @@ PATIENCE = 10.0
             [],
             id="what a client says in the name of proxies is replaced",
         ),
-        pytest.param([("x-forwarded", "1")], [b"x-forwarded: 1"], id="what only sounds like it stays"),
+        pytest.param([("x-forward", "1")], [b"x-forward: 1"], id="what only sounds like it stays"),
+        pytest.param(
+            [("x-api-key", "1"), ("hx-request", "true"), ("x-http-method", "PUT"), ("api_key", "2")],
+            [b"x-api-key: 1", b"hx-request: true", b"x-http-method: PUT", b"api_key: 2"],
+            id="what clients say themselves stays",
+        ),
+        pytest.param(
+            [("x.http.method", "PUT"), ("x.api.key", "1"), ("hx.request", "true"), ("$wsru", "root"), ("te_", "x")],
+            [b"te_: x"],
+            id="a name of other letters than a cache and an origin read alike goes",
+        ),
+        pytest.param(
+            [("keep_alive", "5"), ("proxy_authorization", "x")], [], id="fields of one connection go, respelled"
+        ),
     ],
 )
 async def test_header_lines_reach_the_origin_as_they_are(
@@ -86,7 +100,7 @@ async def test_header_lines_reach_the_origin_as_they_are(
         pytest.param({"raw_path": None, "path": "/a b/é%"}, b"GET /a%20b/%C3%A9%25 HTTP/1.1", id="decoded"),
         pytest.param({"query_string": b"a=%20&a[]=2"}, b"GET /?a=%20&a[]=2 HTTP/1.1", id="with a query"),
         pytest.param({"raw_path": b"*", "method": "OPTIONS"}, b"OPTIONS * HTTP/1.1", id="asterisk-form"),
-        pytest.param({"raw_path": b"http://b/c"}, b"GET http://b/c HTTP/1.1", id="absolute-form, apart in the key"),
+        pytest.param({"method": "get"}, b"get / HTTP/1.1", id="a method has its case (RFC 9110 9.1)"),
         pytest.param({"raw_path": b"/" + b"a" * 60_000}, b"GET /" + b"a" * 60_000 + b" HTTP/1.1", id="very long"),
     ],
 )
@@ -110,8 +124,8 @@ async def test_the_target_reaches_the_origin_as_it_is(more: dict[str, object], l
 )
 async def test_forwarded_names_the_client(client: tuple[str, int] | None, node: bytes, address: list[bytes]) -> None:
     async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
-        await ask(gateway, client=client, scheme="http", headers=[("host", 'a"\\b:80')])
-    forwarded = b'forwarded: for=%s;host="ab:80";proto=http' % node
+        await ask(gateway, client=client, scheme="http", headers=[("host", "a;b:80")])
+    forwarded = b'forwarded: for=%s;host="a;b:80";proto=http' % node
     assert origin.asked[0].lines[2:] == [forwarded, b"x-forwarded-proto: http", *address]
 
 
@@ -120,7 +134,8 @@ async def test_a_request_without_a_host_gets_that_of_the_origin() -> None:
         client = Client()
         await gateway({**http_scope(), "headers": [], "http_version": "1.0"}, client.receive, client.send)
     host = origin.url.removeprefix("http://").encode()
-    assert origin.asked[0].lines[:2] == [b"host: " + host, b"via: 1.0 accelerator"]
+    forwarded = b"forwarded: for=192.0.2.1;proto=https"
+    assert origin.asked[0].lines[:3] == [b"host: " + host, b"via: 1.0 accelerator", forwarded]
 
 
 @pytest.mark.parametrize(
@@ -179,13 +194,50 @@ async def test_each_chunk_of_a_request_goes_on_before_the_next_one_comes() -> No
     assert client.answer.status == 200
 
 
-@pytest.mark.parametrize(
-    "headers", [[("x-a", "\x0b")], [("host", "a"), ("host", "b")]], ids=["a control character", "two hosts"]
-)
-async def test_what_cannot_be_forwarded_is_a_bad_request(headers: list[tuple[str, str]]) -> None:
+async def test_what_cannot_be_forwarded_is_a_bad_request() -> None:
     async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
-        answer = await ask(gateway, headers=headers)
+        answer = await ask(gateway, headers=[("x-a", "\x0b")])
     assert (answer.status, answer.body, origin.asked) == (400, b"the request cannot be forwarded", [])
+
+
+async def test_what_the_gateway_answers_itself_reaches_no_origin() -> None:
+    async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
+        answer = await Client(body=[b"ab", b"cd"]).ask(gateway, method="POST", raw_path=b"http://b/c")
+    assert (answer.status, answer.body, origin.asked) == (400, b"the target is not a path", [])
+    assert answer.get("cache-control") == "no-store"
+
+
+NAMED = [name.lower() for name in IDENTITIES] + [name.decode() for name in (*TARGETS, *CLIENTS)]
+OTHERS = [prefix.decode() + "other" for prefix in FAMILIES]
+
+
+@pytest.mark.parametrize("dash", ["-", "_", "."])
+async def test_no_name_of_the_table_passes_that_only_proxies_can_say(dash: str) -> None:
+    made_up = [(name.replace("-", dash).title(), "evil.example") for name in (*NAMED, *OTHERS)]
+    async with serving(saying(OK)) as origin, gateway_to(origin.url) as gateway:
+        await ask(gateway, headers=made_up)
+    assert origin.asked[0].lines == [b"host: example.org", b"via: 1.1 accelerator", *FORWARDED]
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-Host", "X-Forwarded-User", "CF-Connecting-IP", "Shib-Name", "X.Y"])
+async def test_a_field_that_a_trusted_proxy_says_passes(name: str) -> None:
+    async with serving(saying(OK)) as origin, gateway_to(origin.url, trusted_fields=(name,)) as gateway:
+        await ask(gateway, headers=[(name.upper(), "a")])
+    assert f"{name.upper()}: a".encode() in origin.asked[0].lines
+
+
+@pytest.mark.parametrize("name", ["X_Forwarded_Host", "X.Forwarded.Host", "X-Forwarded_Host", "X-Forwarded-User"])
+async def test_a_trusted_name_passes_in_no_other_spelling(name: str) -> None:
+    """The proxy takes its own spelling off what a client sends, and no other."""
+    async with serving(saying(OK)) as origin, gateway_to(origin.url, trusted_fields=("X-Forwarded-Host",)) as gateway:
+        await ask(gateway, headers=[(name, "evil.example")])
+    assert origin.asked[0].lines == [b"host: example.org", b"via: 1.1 accelerator", *FORWARDED]
+
+
+async def test_what_a_connection_says_anew_cannot_be_trusted_away() -> None:
+    for name in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "TE"):
+        with pytest.raises(ValueError, match=f"the gateway says {name.lower()} itself"):
+            Gateway("http://127.0.0.1:9", trusted_fields=(name,))
 
 
 # --- the response -----------------------------------------------------------------------------------------------------
@@ -373,6 +425,7 @@ async def test_an_origin_that_is_not_there_is_a_502(caplog: pytest.LogCaptureFix
     async with gateway_to(f"http://127.0.0.1:{port}") as gateway:
         answer = await ask(gateway)
     assert (answer.status, answer.body) == (502, b"the origin cannot be reached")
+    assert answer.get("cache-control") == "no-store"
     assert "the origin cannot be reached" in caplog.text
 
 
@@ -421,7 +474,9 @@ def closing_the_second() -> Callable[[Asked], Awaitable[object]]:
         pytest.param("GET", [], [], 200, [1, 1, 2], id="GET is sent again on a new connection (RFC 9110 9.2.2)"),
         pytest.param("HEAD", [], [], 200, [1, 1, 2], id="HEAD is sent again"),
         pytest.param("OPTIONS", [], [], 200, [1, 1, 2], id="OPTIONS is sent again"),
-        pytest.param("GET", [("content-length", "1")], [b"a"], 502, [1, 1], id="with content it is not"),
+        pytest.param("QUERY", [], [], 200, [1, 1, 2], id="QUERY is sent again"),
+        pytest.param("QUERY", [("content-length", "1")], [b"a"], 200, [1, 1, 2], id="with content that is there whole"),
+        pytest.param("GET", [("content-length", "2")], [b"a", b"b"], 502, [1, 1], id="with content in parts it is not"),
         pytest.param("POST", [], [], 502, [1, 1], id="POST is not"),
         pytest.param("PUT", [], [], 502, [1, 1], id="PUT is not"),
     ],
@@ -433,6 +488,24 @@ async def test_an_idle_connection_that_the_origin_closed(
         assert (await ask(gateway)).status == 200
         assert (await Client(body=parts).ask(gateway, method=method, headers=headers)).status == status
     assert [asked.connection for asked in origin.asked] == connections
+
+
+async def test_content_that_is_sent_once_more_is_the_same() -> None:
+    got: list[bytes] = []
+
+    async def handle(asked: Asked) -> bool:
+        if asked.head.startswith(b"QUERY"):
+            got.append(await asked.reader.receive_exactly(4))
+            if asked.connection == 1:
+                return False
+        await asked.send(OK)
+        return True
+
+    async with serving(handle) as origin, gateway_to(origin.url) as gateway:
+        await ask(gateway)
+        answer = await Client(body=[b"abcd"]).ask(gateway, method="QUERY", headers=[("content-length", "4")])
+    assert (answer.status, got) == (200, [b"abcd", b"abcd"])
+    assert [asked.connection for asked in origin.asked] == [1, 1, 2]
 
 
 async def test_a_new_connection_that_the_origin_closes_is_not_tried_again() -> None:
@@ -587,6 +660,35 @@ async def test_a_stale_response_is_made_anew_behind_the_client() -> None:
             await is_refreshed.wait()
 
 
+@pytest.mark.parametrize("is_silent", [False, True], ids=["502", "504"])
+async def test_what_is_stale_stands_in_for_an_answer_of_the_gateway_itself(is_silent: bool) -> None:
+    clock = ManualClock()
+
+    async def handle(asked: Asked) -> bool:
+        if len(origin.asked) == 1:
+            await asked.send(CACHED.replace(b"s-maxage=60", b"max-age=60, stale-if-error=60"))
+        elif is_silent:
+            await anyio.sleep_forever()
+        return False
+
+    async with serving(handle) as origin, gateway_to(origin.url, timeout=0.5) as gateway:
+        app = ASGIAccelerator(gateway, clock=clock)
+        await ask(app)
+        clock.advance(61)
+        answer = await ask(app)
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert len(origin.asked) == 2
+
+
+@pytest.mark.parametrize("name", ["X.HTTP.Method.Override", "X-HTTP~Method"])
+async def test_another_method_that_the_cache_does_not_see_is_none_for_the_origin_either(name: str) -> None:
+    async with serving(saying(CACHED)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway)
+        await ask(app, headers=[(name, "DELETE")])
+        await ask(app)
+    assert [b"delete" in asked.head.lower() for asked in origin.asked] == [False]
+
+
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "x_http_method", "X-Method-Override"])
 async def test_what_was_made_by_another_method_is_not_stored(name: str) -> None:
     async with serving(saying(CACHED)) as origin, gateway_to(origin.url) as gateway:
@@ -612,6 +714,40 @@ async def test_what_varies_on_the_connection_of_a_client_is_not_stored(vary: str
         app = ASGIAccelerator(gateway)
         for address in ("192.0.2.1", "192.0.2.2"):
             await ask(app, client=(address, 1))
+    assert len(origin.asked) == calls
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        pytest.param("Accept_Language", 2, id="as a program called by CGI may read it"),
+        pytest.param("accept-language", 2, id="as it is written, in the key"),
+        pytest.param("Other_Name", 1, id="another field"),
+    ],
+)
+async def test_what_varies_on_a_field_that_is_spelled_otherwise_is_not_stored(name: str, calls: int) -> None:
+    varying = CACHED.replace(b"\r\n\r\n", b"\r\nVary: Accept-Language\r\n\r\n")
+    async with serving(saying(varying)) as origin, gateway_to(origin.url) as gateway:
+        app = ASGIAccelerator(gateway)
+        await ask(app, headers=[(name, "fr")])
+        await ask(app)
+    assert len(origin.asked) == calls
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "calls"),
+    [
+        pytest.param("X-Forwarded-Host", ["a.example", "b.example", "a.example"], 2, id="the host joins the key"),
+        pytest.param("X-Forwarded-User", ["ada", "ada", "bob"], 3, id="who asks is stored for nobody"),
+        pytest.param("CF-Connecting-IP", ["192.0.2.1", "192.0.2.2", ""], 1, id="an address does not count"),
+    ],
+)
+async def test_a_trusted_field_counts_as_the_cache_says(name: str, values: list[str], calls: int) -> None:
+    kept = CACHED.replace(b"s-maxage", b"max-age")
+    async with serving(saying(kept)) as origin, gateway_to(origin.url, trusted_fields=(name,)) as gateway:
+        app = ASGIAccelerator(gateway)
+        for value in values:
+            await ask(app, headers=[(name, value)])
     assert len(origin.asked) == calls
 
 

@@ -7,12 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from accelerator.request_fields import CLIENTS, CREDENTIALS, METHODS, PARTS, TARGETS, spellings, without_nodes
+from accelerator.request_fields import (
+    CLIENTS,
+    CREDENTIALS,
+    FAMILIES,
+    IDENTITIES,
+    METHODS,
+    PARTS,
+    TARGETS,
+    TOKENS,
+    dashed,
+    spellings,
+    unlisted,
+    without_nodes,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "request-fields.md").read_text()
-TABLES = {"credentials": [name.lower().encode() for name in CREDENTIALS],
-    "targets": [*TARGETS], "clients": [*CLIENTS], "methods": [*METHODS], "parts": [*PARTS]
-}  # fmt: skip
+TABLES = {
+    "tokens": [name.lower().encode() for name in TOKENS],
+    "identities": [name.lower().encode() for name in IDENTITIES],
+    "targets": [*TARGETS],
+    "clients": [*CLIENTS],
+    "methods": [*METHODS],
+    "parts": [*PARTS],
+    "families": [prefix + b"*" for prefix in FAMILIES],
+}
 
 
 def test_the_page_has_every_field_of_the_table_and_no_other() -> None:
@@ -27,6 +46,52 @@ def test_a_field_is_of_one_kind() -> None:
 
 def test_names_are_in_lower_case_as_requests_are_read() -> None:
     assert all(name == name.lower() for names in TABLES.values() for name in names)
+
+
+def test_what_says_who_asks_is_what_clients_send_and_what_proxies_say() -> None:
+    assert {*CREDENTIALS} == {*TOKENS, *IDENTITIES}
+
+
+@pytest.mark.parametrize("kind", ["tokens", "methods", "parts"])
+def test_no_family_of_proxies_takes_what_clients_send_by_themselves(kind: str) -> None:
+    assert [name for name in TABLES[kind] if name.startswith(FAMILIES)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (b"x-forwarded-host", b"x-forwarded-host"),
+        (b"X_Forwarded.Host", b"x-forwarded-host"),
+        (b"x!forwarded~host", b"x-forwarded-host"),
+        (b"X1", b"x1"),
+        (b"caf\xc9", b"caf-"),
+    ],
+)
+def test_programs_called_by_cgi_read_all_but_letters_and_digits_alike(name: bytes, read: bytes) -> None:
+    assert dashed(name) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "credentials", "vary"),
+    [
+        ("X-Forwarded-Host", (), ()),
+        ("CF-Connecting-IP", (), ()),
+        ("X-Forwarded-User", (), ()),
+        ("X-API-Key", (), ()),
+        ("HX-Request", (), ()),
+        ("X-HTTP-Method", (), ()),
+        ("X-Forwarded-Context", (), ("X-Forwarded-Context",)),
+        ("CF-IPCountry", (), ("CF-IPCountry",)),
+        ("X-AppEngine-Country", (), ("X-AppEngine-Country",)),
+        ("X-AppEngine-User-Email", ("X-AppEngine-User-Email",), ()),
+        ("X-Authentik-Name", ("X-Authentik-Name",), ()),
+        ("X-Mine", ("X-Mine",), ()),
+    ],
+)
+def test_what_the_table_does_not_have_counts_as_its_family_does_and_else_says_who_asks(
+    name: str, credentials: tuple[str, ...], vary: tuple[str, ...]
+) -> None:
+    assert unlisted([name]) == (credentials, vary)
 
 
 @pytest.mark.parametrize("name", [b"x-a-b", b"x_a_b", b"x-a_b"])
