@@ -180,7 +180,7 @@ class Fill:
         """Pass on what the client sends; that it left is no news while the response is still wanted here."""
         message = self._disconnect or await self._exchange.receive()
         kind = message.get("type")
-        if kind == "http.request" and (message.get("body") or message.get("more_body")):
+        if kind == "http.request" and message.get("body"):
             await self._give_up("a request with content")  # RFC 9110 §9.3.1: it may be answered by what it says
         elif kind == "http.disconnect":
             self._disconnect = message  # some servers say it once, and a wait for it may be cancelled
