@@ -114,6 +114,7 @@ class Fill:
         self._chunks: list[bytes] = []
         self._size = 0
         self._take: Callable[[Message], Awaitable[None]] = self._forward
+        self._is_event_stream = False
         self._is_anything_out = False
         self._has_been_answered_by_304 = False  # the client has what the response says: its body is kept from it
         self._left_at: float | None = None  # when the client was found to have left
@@ -125,6 +126,11 @@ class Fill:
     def kind(self) -> EventKind:
         """What came of it, as an event."""
         return "stale" if self.answered_stale else "validated" if self.was_validated else "miss"
+
+    @property
+    def _goes_on_alone(self) -> bool:
+        """Whether it is wanted here even after its client has left."""
+        return self._plan is not None and not self._is_event_stream
 
     # --- the application's ends ---------------------------------------------------------------------------------------
 
@@ -142,7 +148,7 @@ class Fill:
     async def _keep_disconnect_back(self) -> None:
         """Wait until the application is not needed any more, or for as long as it may work for nobody."""
         before_start = self.is_known_storable and self._response is None
-        if before_start or self._plan is not None:
+        if before_start or self._goes_on_alone:
             self._is_settled = self._is_settled or anyio.Event()
             with anyio.move_on_after(ALONE_SECONDS):
                 await self._is_settled.wait()
@@ -212,6 +218,16 @@ class Fill:
             self._plan = plan
             self._take = self._copy
             self._held["headers"] += policy.added_for_browsers(response)
+            if policy.is_event_stream(response.headers):
+                await self._copy_while_it_flows()
+
+    async def _copy_while_it_flows(self) -> None:
+        """Keep a copy of an event stream, in case it ends, and let nobody wait for that: neither client nor others."""
+        self._is_event_stream = True
+        self._judge(False)
+        if self._is_settled is not None:
+            self._is_settled.set()
+        await self._release()
 
     async def _copy(self, message: Message) -> None:
         """Keep a chunk and pass it on; before the last one goes out, the entry is in the store."""
@@ -310,8 +326,8 @@ class Fill:
         self.stored = await self._commit(self.entry)
         self.wants_retry = mark != self._mark and not self.stored  # an old mark may not be accepted any more
         self.reason = "" if self.stored else "refused by the store"
-        if self.stored:
-            self._judge(plan.lifetime > 0)  # what is never fresh answers nobody who waits
+        if self.stored:  # what is never fresh answers nobody who waits, and an event stream may have no end next time
+            self._judge(plan.lifetime > 0 and not self._is_event_stream)
 
     async def _refuse(self, reason: str) -> None:
         """Store nothing, and remember that such a response could not be stored."""
@@ -355,7 +371,7 @@ class Fill:
         try:
             await self._exchange.send(message)
         except OSError:
-            if self._plan is None:
+            if not self._goes_on_alone:
                 raise
             self._left_at = self._options.clock()
 

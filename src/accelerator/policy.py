@@ -15,7 +15,7 @@ from accelerator.entry import COOKIE, Entry, Request, Response
 from accelerator.tagging import ALL, InvalidTagError, Said, entry_tags, is_valid_tag, tag_of_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from accelerator.entry import Mark, Vary
     from accelerator.options import Options
@@ -35,6 +35,7 @@ ERRORS: Final = frozenset({500, 502, 503, 504})
 MAX_GROUPS: Final = 128
 """Groups of one response beyond which it is not stored (RFC 9875 §2 asks for 32 at least)."""
 
+_EVENT_STREAMS: Final = frozenset({b"text/event-stream", b"multipart/x-mixed-replace"})
 _CACHEABLE_BY_DEFAULT: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
 _HEURISTICALLY_CACHEABLE: Final = _CACHEABLE_BY_DEFAULT | {405, 414, 501}  # RFC 9110 §15.1, but for parts
 _UNDERSTOOD: Final = frozenset(  # RFC 9110 §15, but for what is never stored
@@ -229,7 +230,9 @@ def plan(request: Request, response: Response, said: Said, options: Options, kno
     vary = _selecting_fields(response, said, options, known)
     made = _plan(response, control, said, options, freshness, said.ttl is not None or is_targeted)
     made = replace(made, vary=vary, for_codings=b"accept-encoding" in vary or request.takes_codings)
-    if freshness <= 0 and not _worth_keeping_stale(response, made):
+    if is_event_stream(response.headers):
+        made = replace(made, stale_while_revalidate=0)  # it would be made anew for nobody
+    if freshness <= 0 and (is_event_stream(response.headers) or not _worth_keeping_stale(response, made)):
         return Refusal("no time to be fresh")
     return _refused_for_audience(request, made) or made
 
@@ -308,6 +311,16 @@ def _site_vary(names: tuple[str, ...]) -> Vary:
     return tuple(name.lower().encode("ascii") for name in names)
 
 
+def is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a response goes on for as long as somebody listens: server-sent events, parts that take turns.
+
+    Nothing of it is done for nobody: it is passed on as it comes, no other request waits for it, and it ends with its
+    client.
+    """
+    media_type = (h.combined(headers, b"content-type") or b"").partition(b";")[0]
+    return media_type.strip(h.BLANKS).lower() in _EVENT_STREAMS
+
+
 def _storable_status(status: int, options: Options) -> bool:
     """A part (206) and a 304 are no whole responses; errors would outlive their cause."""
     if status < 200 or status in {206, 304}:
@@ -333,6 +346,8 @@ def _lifetime(
         return _expires(response)
     if request.method == "POST":
         return NO_TIME
+    if is_event_stream(response.headers):
+        return Refusal("an event stream needs an explicit time")
     if options.default_ttl is not None and options.default_ttl > 0 and response.status in _CACHEABLE_BY_DEFAULT:
         return options.default_ttl
     return _heuristic_lifetime(response, control) if options.heuristic else NO_TIME

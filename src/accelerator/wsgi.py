@@ -16,6 +16,7 @@ from urllib.parse import quote_from_bytes
 
 from accelerator.engine import Engine
 from accelerator.options import CacheEvent, OptionArguments, checked
+from accelerator.policy import is_event_stream
 from accelerator.stores import checked_store
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
@@ -407,6 +408,7 @@ class _Call:
         self._answer = answer
         self._said = listener()
         self._start: Message | None = None
+        self._told: Message | None = None  # the start that was passed on
         self._promised = -1  # the Content-Length
         self._has_started = False
         self._is_complete = False
@@ -436,6 +438,8 @@ class _Call:
 
     async def _pass_on(self) -> None:
         await outside(partial(self._listened, self._begin))
+        if self._start is not None and is_event_stream(self._start["headers"]):
+            await self._tell_start(self._start)  # nobody is to wait for its first event
         while (chunk := await outside(partial(self._listened, self._next))) is not None:
             await self._tell(chunk)
         self._left = 0
@@ -445,17 +449,22 @@ class _Call:
         """Pass on a chunk, with all that was said until now."""
         if self._is_complete:  # beyond its Content-Length a response has no content
             return
-        for key in (CACHE_FOR, TAGS):
-            if key in self._environ:
-                self._scope[key] = self._environ[key]
         if self._start is None:
             raise AssertionError("the application has to call start_response before its first chunk")
-        if not self._has_started:
-            self._has_started = True
-            await self._send(self._start)
+        await self._tell_start(self._start)
+        self._has_started = True
         self._size += len(chunk)
         self._is_complete = self._left == 0 or self._size == self._promised
         await self._send({"type": "http.response.body", "body": chunk, "more_body": not self._is_complete})
+
+    async def _tell_start(self, start: Message) -> None:
+        """Pass on the start as it is now, with all that was said until now."""
+        for key in (CACHE_FOR, TAGS):
+            if key in self._environ:
+                self._scope[key] = self._environ[key]
+        if self._told is not start:
+            self._told = start
+            await self._send(start)
 
     # --- in the context of the server's thread ------------------------------------------------------------------------
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import socket
-import struct
-import subprocess
-import sys
-import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import h11
 import pytest
 
 from tests.asgi import served
 from tests.asgi.served import EVERY_BYTE, PART, PARTS
+from tests.asgi.servers import Connection, Reply, end, started, wait_until_it_listens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ROOT = Path(__file__).parents[2]
-SECONDS = 20.0  # in which a server has to be there, and to answer
 
 COMMANDS = {
     "uvicorn, httptools": "uvicorn --http httptools --host 127.0.0.1 --port {port} --log-level warning {app}",
@@ -32,104 +24,23 @@ COMMANDS = {
 }
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def wait_until_it_listens(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)  # a port says nothing before it listens
-        else:
-            return
-    pytest.fail(f"no server: {log.read_text()}")
-
-
-def end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(SECONDS)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
 @pytest.fixture(scope="module")
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     """Where each of the servers listens; they start together."""
-    ports, started = {name: free_port() for name in COMMANDS}, []
     with ExitStack() as ends:
+        servers = {}
         for name, command in COMMANDS.items():
             log = tmp_path_factory.mktemp("server") / "log"
-            words = command.format(port=ports[name], app="tests.asgi.served:app").split()
-            with log.open("wb") as output:
-                server = subprocess.Popen(  # noqa: S603 - the commands are those above
-                    [sys.executable, "-m", *words], cwd=ROOT, stdout=output, stderr=output
-                )
-            ends.callback(end, server)
-            started.append((ports[name], server, log))
-        for port, server, log in started:
-            wait_until_it_listens(port, server, log)
-        yield ports
+            servers[name] = started(command, "tests.asgi.served:app", log)
+            ends.callback(end, servers[name])
+        for server in servers.values():
+            wait_until_it_listens(server)
+        yield {name: server.port for name, server in servers.items()}
 
 
 @pytest.fixture(params=COMMANDS)
 def port(ports: dict[str, int], request: pytest.FixtureRequest) -> int:
     return ports[request.param]
-
-
-class Reply(NamedTuple):
-    """What a server answered; names of lines in lower case, as HTTP does not tell them apart."""
-
-    status: int
-    lines: list[tuple[bytes, bytes]]
-    body: bytes
-
-    def get(self, name: bytes) -> bytes | None:
-        return next((value for line, value in self.lines if line == name), None)
-
-
-class Connection:
-    """One connection kept alive: what one answer has too much or too little, the next one shows."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
-        self._parser = h11.Connection(h11.CLIENT)
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.socket.close()
-
-    def ask(self, target: str, *headers: str, method: str = "GET") -> Reply:
-        self.send(target, *headers, method=method)
-        status, lines, body = 0, [], b""
-        while not isinstance(event := self._parser.next_event(), h11.EndOfMessage):
-            if event is h11.NEED_DATA:
-                self._parser.receive_data(self.socket.recv(65536))
-            elif isinstance(event, h11.Response):
-                status, lines = event.status_code, [(name.lower(), value) for name, value in event.headers]
-            elif isinstance(event, h11.Data):
-                body += event.data
-        self._parser.start_next_cycle()
-        return Reply(status, lines, body)
-
-    def send(self, target: str, *headers: str, method: str = "GET") -> None:
-        """Send header lines as they are given; the parser only has to know what it will read the answer of."""
-        self._parser.send(h11.Request(method=method, target=target, headers=[("host", "x")]))
-        self._parser.send(h11.EndOfMessage())
-        self.socket.sendall("\r\n".join([f"{method} {target} HTTP/1.1", "Host: x", *headers, "", ""]).encode("latin-1"))
-
-    def break_off(self) -> None:
-        """Leave without a word, so that the server sees a reset."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.close()
 
 
 OF_THE_CACHE = {b"age", b"cache-status", b"etag"}
