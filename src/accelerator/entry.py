@@ -5,11 +5,13 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
 from accelerator import headers as h
 from accelerator import identity
+from accelerator.cookies import called, naming
 from accelerator.normalise import canonical, matching, takes_codings
 from accelerator.request_fields import CREDENTIALS, METHODS, PARTS, TARGETS, spellings, without_nodes
 from accelerator.tagging import group_tag, url_tag
@@ -58,7 +60,6 @@ class Reading:
     Attributes:
         credentials: the names as they were given, by each spelling in lower case.
         special: the fields that make a request other than a plain one.
-        vary_cookies: as given.
         is_cacheable_post: tells whether a POST to a path only asks.
     """
 
@@ -66,29 +67,27 @@ class Reading:
         self,
         credentials: Iterable[str] = CREDENTIALS,
         vary_cookies: Iterable[str] = (),
-        renewed_cookies: Iterable[str] = (),
+        renewed_cookies: Collection[str] = (),
         cacheable_posts: Iterable[str] = (),
     ) -> None:
         self.credentials = {
             spelled: name for name in credentials for spelled in spellings([name.lower().encode("ascii")])
         }
-        self.vary_cookies = frozenset(name.encode() for name in vary_cookies)
-        self._renewed_cookies = frozenset(name.encode() for name in renewed_cookies)
+        self._vary_cookies = tuple(name.encode() for name in vary_cookies)
+        self._renewed_cookies = called([name.encode() for name in renewed_cookies]) if renewed_cookies else None
         self.is_cacheable_post = matching(cacheable_posts)
         plain = {b"cookie", b"authorization", b"content-length", b"range"}
         self.special = frozenset().union(plain, _BYPASS, _METHODS, _TELLING, self.credentials)
 
     def selecting_cookies(self, cookies: bytes | None) -> bytes | None:
         """Return a Cookie field without the cookies that tell no stored responses apart, None if that is nothing."""
-        if cookies is None or not self._renewed_cookies:
+        if cookies is None or self._renewed_cookies is None:
             return cookies
-        kept = [pair for pair in cookies.split(b";") if _cookie_name(pair) not in self._renewed_cookies]
-        return b";".join(kept).strip(h.BLANKS) or None
+        return self._renewed_cookies.sub(b"", cookies).strip(b"; \t") or None
 
     def telling_cookies(self, cookies: bytes) -> list[tuple[bytes, bytes]]:
         """Return the cookies of a Cookie field that tell responses apart by themselves, in the form of fields."""
-        pairs = (pair.strip(h.BLANKS) for pair in cookies.split(b";"))
-        return [(b"cookie", pair) for pair in pairs if _cookie_name(pair) in self.vary_cookies]
+        return [(b"cookie", pair) for pair in naming(cookies, self._vary_cookies)]
 
 
 PLAIN_READING: Final = Reading()
@@ -147,7 +146,7 @@ class Request:
         self.outer = identity.of_scope(scope) if environ is None else identity.of_environ(environ)
         if self.outer and not partition:
             self.audience = (self.outer,)
-        if not reading.special.isdisjoint(fields):
+        if not reading.special.isdisjoint(fields) or b"_" in b"".join(fields):
             told += self._read_special(partition)
         path = scope["path"]
         self.key: Key = (
@@ -174,11 +173,11 @@ class Request:
             asks = [AUTHORIZATION] if b"authorization" in fields else list(self.audience)
             asks += [reading.credentials[name] for name in fields if name in reading.credentials]
             self.audience = tuple(asks[:1])
-        told = [_telling(name, value) for name, value in fields.items() if name in _TELLING]
+        told = [_telling(name, value) for name, value in fields.items() if _tells(name)]
         if b"cookie" in fields:
             self.audience = (COOKIE, *self.audience)
-            told += reading.telling_cookies(fields[b"cookie"]) if reading.vary_cookies else ()
-        return b"".join([b"%b:%d:%b" % (name, len(value), value) for name, value in sorted(told)])
+            told += reading.telling_cookies(fields[b"cookie"])
+        return b"".join([b"%b:%d:%b" % (name, len(value), value) for name, value in sorted(told, key=itemgetter(0))])
 
     def _is_cacheable_post(self, path: str) -> bool:
         return self.method == "POST" and self._reading.is_cacheable_post(path)
@@ -197,8 +196,8 @@ class Request:
     def with_content(self, content: bytes) -> Request:
         """Return the request as one that asks by its content: it joins the key with the fields that say what it is."""
         digest = blake2b(digest_size=32)
-        for part in (self.method.encode(), *(self._fields.get(name, b"") for name in _CONTENT_FIELDS), content):
-            digest.update(b"%d:%b" % (len(part), part))
+        for part in (self.method.encode(), *map(self._fields.get, _CONTENT_FIELDS), content):
+            digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
         asking = copy(self)
         asking.content, asking.is_bypass = content, False
         asking.key = (*self.key[:7], self.key[7] + b"content:" + digest.digest())
@@ -211,7 +210,7 @@ class Request:
 
     @property
     def takes_codings(self) -> bool:
-        """Whether it asks for any content coding."""
+        """Whether it would rather have content in a coding that every server knows."""
         return takes_codings(self._fields.get(b"accept-encoding"))
 
     @property
@@ -256,7 +255,7 @@ class Request:
 
     def lines(self) -> list[tuple[bytes, bytes]]:
         """Return the fields as the application is shown them: those that are compared as equal look equal."""
-        return [(name, canonical(name, value)) for name, value in self._fields.items()]
+        return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in self._fields.items()]
 
     def selects(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values by which a variant is chosen (RFC 9111 §4.1); absent is None and matches only absent."""
@@ -284,18 +283,24 @@ def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return fields
 
 
+def _is_raw(name: bytes) -> bool:
+    """Tell whether a field is in the key as it came."""
+    return _tells(name) or name in _CONTENT_FIELDS
+
+
 def _overrides(fields: dict[bytes, bytes]) -> list[str]:
     """Return the methods that fields name in place of the request's own."""
     return [value.decode("latin-1").upper() for name, value in fields.items() if name in _METHODS]
 
 
+def _tells(name: bytes) -> bool:
+    """Tell whether a field tells responses apart: by what it is, or since CGI takes its name for another one's."""
+    return name in _TELLING or b"_" in name
+
+
 def _telling(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     """Return a field as it tells responses apart."""
     return name, without_nodes(value) if name == _FORWARDED else value
-
-
-def _cookie_name(pair: bytes) -> bytes:
-    return pair.partition(b"=")[0].strip(h.BLANKS)
 
 
 def _server(scope: Scope) -> bytes:

@@ -328,8 +328,7 @@ PARTS: Final = {
 }
 """What asks for a part of a page, or another form of it, under the same URL: it joins the key."""
 
-_PAIR: Final = rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")'
-_FORWARDED: Final = re.compile(rb"%b(?:[;,]%b)*+" % (_PAIR, _PAIR))
+_PAIR: Final = re.compile(rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")')
 _KNOWN: Final = frozenset({*TARGETS, *CLIENTS, *METHODS, *PARTS, *(name.lower().encode() for name in CREDENTIALS)})
 _DASHED: Final = re.sub(rb"[^0-9a-z]", b"-", bytes(range(256)).lower())
 _NODES: Final = (b"for=", b"by=")
@@ -369,10 +368,11 @@ def _is_way(name: bytes) -> bool:
 def without_nodes(forwarded: bytes) -> bytes:
     """Return a Forwarded field without the addresses of clients and proxies (RFC 7239 §5.1, §5.2).
 
-    They are others for each client. What is not plainly written may be read in more than one way, and stays whole.
+    They are others for each client. What is not plainly written may be read in more than one way, and stays whole. The
+    commas stay, too: which parameters stand together means something.
     """
-    plain = forwarded.replace(b" ", b"").replace(b"\t", b"")
-    if not _FORWARDED.fullmatch(plain):
+    elements = [[pair.strip(b" \t") for pair in element.split(b";")] for element in forwarded.split(b",")]
+    if not all(_PAIR.fullmatch(pair) for element in elements for pair in element):
         return forwarded
-    pairs = re.split(rb"[;,]", plain.lower())
-    return b";".join([pair for pair in pairs if not pair.startswith(_NODES)])
+    kept = [[pair for pair in element if not pair.lower().startswith(_NODES)] for element in elements]
+    return b",".join(map(b";".join, kept))

@@ -10,13 +10,14 @@ from __future__ import annotations
 import sys
 from functools import partial
 from http.client import responses
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Unpack, cast
 from urllib.parse import quote_from_bytes
 
 from accelerator.engine import Engine
 from accelerator.options import CacheEvent, OptionArguments, checked
 from accelerator.policy import is_event_stream
+from accelerator.question import MAX_QUESTION_BYTES
 from accelerator.stores import checked_store
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TypeAlias, TypeVar
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from _typeshed import WriteableBuffer
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
     from accelerator.normalise import Ignored
@@ -94,10 +97,12 @@ class WSGIAccelerator:
             work = self._engine.handle(scope, partial(_content, scope), answer.send)
         return _begun(answer, Driven(work))
 
-    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the shape of ASGI
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be the application of the engine."""
         environ: WSGIEnvironment = scope["wsgi.environ"]
         answer: _Answer | None = getattr(scope, "answer", None)
+        if scope["method"] in {"GET", "HEAD"} and _may_have_content(environ):
+            await receive()  # an answer to a content is not stored
         environ = answer.fresh(environ) if answer is not None else _detached(environ, scope["method"])
         await _Call(self.app, environ, _changes(environ, scope, self._engine.ignored), scope, send, answer).run()
 
@@ -361,16 +366,35 @@ def _status_and_headers(start: Message) -> tuple[str, list[tuple[str, str]]]:
 
 
 async def _content(scope: Scope) -> Message:
-    """Read the content of a request that may be a question, in the thread that the server gave.
+    """Read the content of a request, in the thread that the server gave.
 
-    One without a declared length, or shorter than that, ends as if the client had left: it passes by.
+    One whose end is not known, or that ends before it, ends as if the client had left.
     """
-    environ: WSGIEnvironment = scope["wsgi.environ"]
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if "wsgi.content" in scope or "HTTP_TRANSFER_ENCODING" in environ or not length.isdecimal():
+    size = None if "wsgi.content" in scope else _readable_size(scope["wsgi.environ"])
+    if size is None:
         return {"type": "http.disconnect"}
-    scope["wsgi.content"] = content = await outside(partial(environ["wsgi.input"].read, int(length)))
-    return {"type": "http.request", "body": content, "more_body": len(content) < int(length)}
+    scope["wsgi.content"] = content = await outside(partial(scope["wsgi.environ"]["wsgi.input"].read, size))
+    is_more = len(content) > MAX_QUESTION_BYTES or (_has_length(scope["wsgi.environ"]) and len(content) < size)
+    return {"type": "http.request", "body": content, "more_body": is_more}
+
+
+def _has_length(environ: WSGIEnvironment) -> bool:
+    return bool(environ.get("CONTENT_LENGTH"))
+
+
+def _readable_size(environ: WSGIEnvironment) -> int | None:
+    """Return how many bytes may be asked for without waiting for ever; None if nothing tells."""
+    if _has_length(environ):
+        length: str = environ["CONTENT_LENGTH"]
+        return int(length) if length.isdecimal() else None
+    if environ.get("wsgi.input_terminated"):
+        return MAX_QUESTION_BYTES + 1
+    return None if "HTTP_TRANSFER_ENCODING" in environ else 0
+
+
+def _may_have_content(environ: WSGIEnvironment) -> bool:
+    """Tell whether a request without a declared content may have one, as in HTTP/2."""
+    return bool(environ.get("wsgi.input_terminated")) and not _has_length(environ)
 
 
 # --- the application's end --------------------------------------------------------------------------------------------
@@ -538,9 +562,33 @@ def _changes(environ: WSGIEnvironment, scope: Scope, ignored: Ignored) -> dict[s
     if scope["query_string"] != _query(environ):
         changes["QUERY_STRING"] = scope["query_string"].decode("latin-1")
         changes |= {key: _narrowed(environ[key], ignored) for key in _TARGETS if key in environ}
-    if "wsgi.content" in scope:
-        changes["wsgi.input"] = BytesIO(scope["wsgi.content"])
+    if content := scope.get("wsgi.content"):
+        changes["wsgi.input"] = _shown(content, environ)
     return {**changes, "accelerator": scope["accelerator"], TAGS: scope.get(TAGS, [])}
+
+
+def _shown(content: bytes, environ: WSGIEnvironment) -> BinaryIO:
+    """Return a stream of what was read of the content, and of what is left of it where that is not all."""
+    if len(content) <= MAX_QUESTION_BYTES:
+        return BytesIO(content)
+    return cast("BinaryIO", BufferedReader(_Chained(content, environ["wsgi.input"])))
+
+
+class _Chained(RawIOBase):
+    """Bytes, and the rest of a stream after them."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = BytesIO(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)
+        chunk = self._head.read(len(view)) or self._rest.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)
 
 
 def _narrowed(target: str, ignored: Ignored) -> str:

@@ -91,6 +91,27 @@ async def test_the_fields_that_say_what_the_content_is_tell_questions_apart(fiel
     assert app.calls == 2
 
 
+async def test_a_field_without_a_value_is_not_one_that_is_absent() -> None:
+    app = Echo(SHARED)
+    cached_app = ASGIAccelerator(app)
+    for headers in ([("content-type", "")], [], [("content-type", "")]):
+        await pose(cached_app, b"a", method="QUERY", headers=headers)
+    assert app.calls == 2
+
+
+async def test_the_fields_of_a_question_are_shown_as_they_came_so_that_a_refresh_asks_the_same() -> None:
+    clock = ManualClock()
+    app = Echo(("cache-control", "max-age=60"))
+    cached_app = ASGIAccelerator(app, clock=clock, stale_while_revalidate=60)
+    lines = [("content-type", "a/b,c/d"), ("x-forwarded-proto", "https,http")]
+    await pose(cached_app, b"a", method="QUERY", headers=lines)
+    clock.advance(61)
+    await pose(cached_app, b"a", method="QUERY", headers=lines)
+    await anyio.wait_all_tasks_blocked()
+    assert {*lines} <= {(name.decode(), value.decode()) for name, value in app.scope["headers"]}
+    assert (await pose(cached_app, b"a", method="QUERY", headers=lines)).body == b"2:a"
+
+
 async def test_the_method_tells_questions_apart() -> None:
     cached_app = ASGIAccelerator(Echo(SHARED), **POSTS)
     answers = [await pose(cached_app, b"", method=method) for method in ("QUERY", "POST")]

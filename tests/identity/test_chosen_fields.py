@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import a2wsgi
 import pytest
+from asgiref.wsgi import WsgiToAsgi
 
-from accelerator import cache_for, cached, vary
+from accelerator import ASGIAccelerator, cache_for, cached, vary
 from accelerator.testing import ManualClock
 from tests.identity.doors import Page
+from tests.support import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
     from tests.identity.doors import Door, Handle, Seen
 
@@ -96,3 +100,20 @@ def test_what_chose_a_response_chooses_it_after_the_application_said_304(door: D
     answers = [app.ask(headers=headers) for headers in (OTHER, ONE)]
     assert [(answer.body, answer.is_hit) for answer in answers] == [("shop of other", False), ("shop of one", True)]
     assert validated.get("vary") == "x-tenant"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("bridge", [a2wsgi.WSGIMiddleware, WsgiToAsgi], ids=lambda bridge: bridge.__name__)
+@pytest.mark.parametrize("field", ["X_Tenant", "Accept_Language", "x_tenant"])
+async def test_a_name_that_a_bridge_takes_for_the_one_that_chooses_poisons_nobody(bridge: Any, field: str) -> None:
+    def site(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        seen = (environ.get("HTTP_X_TENANT", "-"), environ.get("HTTP_ACCEPT_LANGUAGE", "-"))
+        start_response("200 OK", [("Cache-Control", "s-maxage=60"), ("Vary", "X-Tenant, Accept-Language")])
+        return [" ".join(seen).encode()]
+
+    cached = ASGIAccelerator(bridge(site))
+    evil = await ask(cached, headers=[(field.lower(), "evil")])
+    assert b"evil" in evil.body
+    assert (await ask(cached)).body == b"- -"
+    assert (await ask(cached)).get("cache-status") == "accelerator; hit; ttl=59"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelerator.entry import Request
-from accelerator.normalise import _MAX_FORMS, MAX_FORM_BYTES, Ignored, _canonical, canonical
+from accelerator.normalise import _MAX_FORMS, MAX_FORM_BYTES, Ignored, _canonical, canonical, takes_codings
 from tests.support import Lines, http_scope
 
 
@@ -381,6 +381,30 @@ ANY_LIST = st.lists(
 def test_any_bytes_have_a_form_and_its_form_is_itself(name: bytes, value: bytes) -> None:
     form = canonical(name, value)
     assert canonical(name, form) == form
+
+
+@pytest.mark.parametrize(
+    ("value", "would_rather"),
+    [
+        (None, False),
+        (b"", False),
+        (b"gzip", True),
+        (b"GZip, deflate, br", True),
+        (b"x-gzip", True),
+        (b"*", True),
+        (b"gzip;q=0.5", True),
+        (b"identity;q=0.5, *;q=0.8", True),
+        (b"gzip;q=0, *", False),
+        (b"gzip;q=0.5, identity", False),
+        (b"identity", False),
+        (b"br", False),
+        (b"foo", False),
+        (b"gzip, gzip", False),
+        (b"gzip" + b"," * MAX_FORM_BYTES, False),
+    ],
+)
+def test_who_would_rather_have_a_coding_says_gzip(value: bytes | None, would_rather: bool) -> None:
+    assert takes_codings(value) is would_rather
 
 
 # --- the request as the application sees it ---------------------------------------------------------------------------

@@ -106,14 +106,19 @@ def test_a_name_is_spelled_with_each_dash_and_underscore_as_either(name: bytes) 
         (b"for=192.0.2.1", b""),
         (b'for="[2001:db8::1]:4711";by=203.0.113.43', b""),
         (b"for=192.0.2.1;host=a.example;proto=https", b"host=a.example;proto=https"),
-        (b'For=unknown; Host="a.example:80" , for=192.0.2.2', b'host="a.example:80"'),
-        (b"for=_hidden, host=evil", b"host=evil"),
+        (b"for=1 ; By=2;\tfor=3", b""),
+        # what stands together, and how it is written, may mean something
+        (b'For=unknown; Host="a.example:80" , for=192.0.2.2', b'Host="a.example:80",'),
+        (b"for=_hidden, host=evil", b",host=evil"),
+        (b"for=1;proto=https,host=a;for=2", b"proto=https,host=a"),
         # what may be read in more than one way stays whole
         (b'host="x;for=evil"', b'host="x;for=evil"'),
         (b'for="a;host=evil"', b'for="a;host=evil"'),
         (b'for="a\\";host=evil"', b'for="a\\";host=evil"'),
         (b"for=192.0.2.1;host", b"for=192.0.2.1;host"),
         (b"for=192.0.2.1 host=evil", b"for=192.0.2.1 host=evil"),
+        (b'for=1;host="a b"', b'for=1;host="a b"'),
+        (b"for=1,,host=a", b"for=1,,host=a"),
     ],
 )
 def test_of_forwarded_only_the_addresses_do_not_count(forwarded: bytes, kept: bytes) -> None:

@@ -77,6 +77,50 @@ def test_a_content_that_cannot_be_read_beforehand_is_left_to_the_application(key
     assert (site.calls, stream.tell()) == (2, 0)
 
 
+def asked_over_http_2(method: str, content: bytes) -> Any:
+    """The keys of a request whose content has an end and no declared length."""
+    return {"method": method, "wsgi__input": io.BytesIO(content), "wsgi__input_terminated": True}
+
+
+def echo_to_the_end() -> Site:
+    """An application that reads its content to the end."""
+
+    def handle(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        environ["accelerator.cache_for"] = 60
+        call = site.calls
+        stream = environ["wsgi.input"]
+        content = b"".join(iter(lambda: stream.read(50_000), b""))
+        start_response("200 OK", TEXT)
+        return [b"%d:%b" % (call, content)]
+
+    site = Site(handle)
+    return site
+
+
+@pytest.mark.parametrize("method", ["QUERY", "POST"])
+def test_a_content_of_undeclared_length_that_has_an_end_is_a_question(method: str) -> None:
+    app = WSGIAccelerator(echo_to_the_end(), **POSTS)
+    bodies = [ask(app, "/search", **asked_over_http_2(method, content)).body for content in (b"one", b"two", b"one")]
+    assert bodies == [b"1:one", b"2:two", b"1:one"]
+
+
+def test_a_content_of_undeclared_length_beyond_the_bound_passes_by_whole() -> None:
+    app = WSGIAccelerator(echo_to_the_end(), **POSTS)
+    content = b"a" * MAX_QUESTION_BYTES + b"and the rest" * 10_000
+    for call in (1, 2):
+        assert ask(app, "/search", **asked_over_http_2("POST", content)).body == b"%d:%b" % (call, content)
+
+
+def test_the_answer_to_a_get_with_a_content_is_given_to_nobody_else() -> None:
+    app = WSGIAccelerator(echo_to_the_end())
+    reply = ask(app, **asked_over_http_2("GET", b"evil"))
+    assert (reply.body, reply.get("cache-status")) == (
+        b"1:evil",
+        'accelerator; fwd=uri-miss; detail="a request with content"',
+    )
+    assert [ask(app, **asked_over_http_2("GET", b"")).body for _ in range(2)] == [b"2:"] * 2
+
+
 def test_a_content_that_ends_early_is_shown_as_far_as_it_came_and_asks_nothing() -> None:
     app = WSGIAccelerator(echo(), **POSTS)
     bodies = [ask(app, "/search", method="POST", body=b"ab", CONTENT_LENGTH="5").body for _ in range(2)]
