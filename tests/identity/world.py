@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from accelerator import CREDENTIALS, cache_for
+from accelerator import CREDENTIALS, cache_for, identity
 from accelerator.testing import ManualClock
 from tests.identity.doors import Answer, ASGIDoor, Page
 
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     from tests.identity.doors import Cached, Door, Field, Seen
 
 FIELDS: Final = ("Cookie", "Authorization", *CREDENTIALS)
-SCOPE: Final = ("user", "auth", "session", "csrftoken", "state", "extensions")
-ENVIRON: Final = (
-    *("REMOTE_USER", "AUTH_USER", "LOGON_USER", "SSL_CLIENT_S_DN", "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL"),
-    *("HTTPS_DN", "HTTPS_CC", "OIDC_CLAIM_sub", "Shib-Session-ID", "MELLON_NAME_ID", "beaker.session"),
-    *("werkzeug.session", "repoze.who.identity", "wsgiorg.user"),
-)
+SCOPE: Final = (*identity.OUTER, "state", "extensions")
+ENVIRON: Final = tuple(identity._ENVIRON)
 
 WORDS: Final[dict[str, list[Field]]] = {
     "nothing": [],
