@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from accelerator.request_fields import CREDENTIALS
 from tests.identity.doors import ASGIDoor, WSGIDoor
-from tests.identity.world import ENVIRON, SCOPE, SEARCH, Asked, Site, requests
+from tests.identity.world import ENVIRON, SCOPE, SEARCH, WORDS, Asked, Site, requests
 
 if TYPE_CHECKING:
     from tests.identity.doors import Door
@@ -31,6 +32,20 @@ def test_no_answer_that_was_made_for_one_identity_is_given_to_another_or_to_nobo
             site.check(request)
 
     check()
+
+
+@pytest.mark.parametrize("cookies", ["strict", "vary"])
+@pytest.mark.parametrize("of", [ASGIDoor, WSGIDoor], ids=["ASGI", "WSGI"])
+def test_of_any_two_requests_the_second_gets_nothing_that_was_made_for_the_first_alone(
+    of: Door, cookies: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    for name in ("Cookie", "Authorization", "X-API-Key", "user" if of is ASGIDoor else "REMOTE_USER"):
+        somebody = [((name, "alice"),), ((name, "bob"),), ()]
+        for first, second, words in product(somebody, somebody, WORDS):
+            site = Site(of, None, cookies=cookies)
+            site.check(Asked(first, words))
+            site.check(Asked(second, words))
 
 
 def each_way() -> list[Any]:

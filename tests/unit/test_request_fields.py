@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from accelerator import identity
 from accelerator.request_fields import (
     CLIENTS,
     CREDENTIALS,
@@ -37,6 +38,16 @@ TABLES = {
 def test_the_page_has_every_field_of_the_table_and_no_other() -> None:
     written = [name.lower().encode() for name in re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)]
     assert sorted(written) == sorted(name for names in TABLES.values() for name in names)
+
+
+def test_the_page_names_every_key_of_scope_and_environ_that_says_who_asks() -> None:
+    scope, environ = (
+        set(re.findall(r"`([^`]+)`", line))
+        for line in PAGE.splitlines()
+        if line.startswith(("| the ASGI", "| the WSGI"))
+    )
+    assert scope == {"state", *identity.OUTER, *identity._STATE}
+    assert environ == {*identity._ENVIRON}
 
 
 def test_a_field_is_of_one_kind() -> None:
