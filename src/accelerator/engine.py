@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from accelerator import policy, question
 from accelerator.bypass import Bypass, Changes
@@ -16,10 +16,13 @@ from accelerator.guard import Guard
 from accelerator.normalise import Ignored
 from accelerator.partition import partition_of
 from accelerator.policy import Decision
+from accelerator.refresh import Refreshes
 from accelerator.report import Reporter
 from accelerator.respond import respond, respond_unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerator.asgi_types import Application, Receive, Scope, Send
     from accelerator.entry import Entry
     from accelerator.flight import Flight
@@ -28,12 +31,6 @@ if TYPE_CHECKING:
     from accelerator.stores import Lookup, Store
 
 logger = logging.getLogger("accelerator")
-
-REFRESH_SECONDS: Final = 60.0
-"""How long a fill on nobody's behalf may take."""
-
-REFRESHES: Final = 3
-"""How often one refresh starts over because what it read was softly invalidated meanwhile."""
 
 
 class Engine:
@@ -56,8 +53,8 @@ class Engine:
         self._guard = Guard(store)
         self._options = options
         self._owner = owner
-        self._runtime = runtime
         self._flights = Flights(runtime, options.clock)
+        self._refreshes = Refreshes(self._guard, self._flights, runtime, options.clock, self._fill)
         self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
         self._reading = Reading(
             options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
@@ -96,9 +93,9 @@ class Engine:
             decision = policy.decide(request, found.entry, found.invalidated, now, asked)
             match decision:
                 case Decision.HIT | Decision.STALE:
-                    if decision is Decision.STALE:
-                        self._refresh(exchange, found)
-                    return await self._serve(exchange, found, decision, now)
+                    if decision is Decision.HIT or not await self._refreshes.answer(exchange, found):
+                        await self._serve(exchange, found, decision, now)
+                    return None
                 case Decision.FILL | Decision.VALIDATE:
                     flight = await self._flights.board(place_of(request, found), patience)
                     if flight is None:
@@ -107,7 +104,8 @@ class Engine:
                         may_look_again = False  # what this lookup missed may have been stored right after it
                         flight.land()
                     else:
-                        return await self._fill(exchange, found, decision, flight)
+                        await self._fill(exchange, found, decision, flight)
+                        return None
                 case Decision.PASS:
                     stale = policy.spoken_of(request, found.entry, asked)
                     fwd = _reason_to_forward(request, found, now)
@@ -135,7 +133,14 @@ class Engine:
 
     # --- calling the application --------------------------------------------------------------------------------------
 
-    async def _fill(self, exchange: Exchange, found: Lookup, decision: Decision, flight: Flight) -> None:
+    async def _fill(
+        self,
+        exchange: Exchange,
+        found: Lookup,
+        decision: Decision,
+        flight: Flight,
+        hides: Callable[[Entry, float], bool] = policy.serves_on_error,
+    ) -> Fill:
         """Call the application and keep its answer if it may be kept; the flight lands once it is, or cannot be."""
 
         async def commit(entry: Entry) -> bool:
@@ -160,6 +165,7 @@ class Engine:
             Fill,
             found=found,
             stale=stale,
+            hides=hides,
             fwd=_reason_to_forward(exchange.request, found, self._options.clock()),
             options=self._options,
             reporter=self.reporter,
@@ -180,6 +186,7 @@ class Engine:
                 await self._call(exchange, fill, [])
             if fill.must_drop:
                 await self._guard.invalidate([exchange.request.url_tag])
+            return fill
         finally:
             flight.land()
 
@@ -197,28 +204,6 @@ class Engine:
                 raise
             logger.exception("the application failed, a stale response was served: %r", exchange.request.url)
         await fill.finish()
-
-    def _refresh(self, exchange: Exchange, found: Lookup) -> None:
-        """Make a stale entry anew in the background, unless that is under way (RFC 5861 §3)."""
-        flight = self._flights.lead_if_none(place_of(exchange.request, found))
-        if flight is not None:
-            name = f"refresh of {exchange.request.url!r}"
-            self._runtime.spawn(name, REFRESH_SECONDS, self._fill_alone, exchange.detached(), found, flight)
-
-    async def _fill_alone(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
-        """Fill on nobody's behalf. One that began before a soft invalidation is not the one refresh after it."""
-        assert found.entry is not None  # noqa: S101 - it is what is stale
-        for _ in range(REFRESHES):
-            can_validate = policy.can_validate(found.entry, found.invalidated)
-            await self._fill(exchange, found, Decision.VALIDATE if can_validate else Decision.FILL, flight)
-            before, again = found.entry, await self._guard.look_up(exchange.request)
-            if again is None or again.entry is None or not again.invalidated or again.entry == before:
-                return
-            successor = self._flights.lead_if_none(flight.place)
-            if successor is None:
-                return
-            found, flight = again, successor
-        flight.land()
 
     async def _pass(self, exchange: Exchange, fwd: str, stale: Entry | None = None) -> None:
         """Call the application for an answer that is not stored; with `stale` if it may speak of what is."""

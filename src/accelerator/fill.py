@@ -27,6 +27,8 @@ logger = logging.getLogger("accelerator")
 
 _CONTENT: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
+_INCOMPLETE: Final = "incomplete response"
+
 MAX_COPIED_BYTES: Final = 128 * 1024 * 1024
 
 ALONE_SECONDS: Final = 60.0
@@ -50,6 +52,7 @@ class Fill:
         exchange: the request and the client's ends.
         found: the lookup that led here: its mark is that of the fill.
         stale: the entry that may be served in place of an error, or that a 304 speaks of.
+        hides: tells whether an error may be hidden behind an entry, at a time.
         fwd: why the application is asked, in the words of RFC 9211 §2.2.
         options: the options.
         reporter: gives the member of Cache-Status.
@@ -77,6 +80,7 @@ class Fill:
         exchange: Exchange,
         found: Lookup,
         stale: Entry | None,
+        hides: Callable[[Entry, float], bool],
         fwd: str,
         options: Options,
         reporter: Reporter,
@@ -99,6 +103,7 @@ class Fill:
         self._mark = found.mark
         self._known = found.vary or ()
         self._stale = stale
+        self._hides = hides
         self._is_invalidated = found.invalidated
         self._fwd = fwd
         self._options = options
@@ -126,6 +131,15 @@ class Fill:
     def kind(self) -> EventKind:
         """What came of it, as an event."""
         return "stale" if self.answered_stale else "validated" if self.was_validated else "miss"
+
+    @property
+    def failure(self) -> str:
+        """Why the answer is of no use to anybody, in words: it is an error, or no whole response; `""` if it is."""
+        if self.stored:
+            return ""
+        if self._response is None or self.reason == _INCOMPLETE:
+            return "the application did not answer to the end"
+        return f"the application answered {self._response.status}" if self._response.status >= 400 else ""
 
     @property
     def _goes_on_alone(self) -> bool:
@@ -172,7 +186,7 @@ class Fill:
     async def finish(self) -> None:
         """Let out what is held, now that the application has returned or raised."""
         if self._plan is not None:
-            await self._give_up("incomplete response")
+            await self._give_up(_INCOMPLETE)
         self._settle()
 
     async def rescue(self) -> bool:
@@ -254,7 +268,7 @@ class Fill:
         assert self._response is not None  # noqa: S101 - it has started
         assert self._plan is not None  # noqa: S101 - else it would not be copied
         if not policy.complete(self._response, self._size):
-            await self._refuse("incomplete response")
+            await self._refuse(_INCOMPLETE)
             return
         await self._keep(self._response, self._plan, b"".join(self._chunks), self._mark)
         if self._held is not None and self.entry is not None and self.entry.validator is None:
@@ -390,7 +404,7 @@ class Fill:
             self._is_settled.set()
 
     def _may_hide_error(self) -> bool:
-        return self._stale is not None and policy.serves_on_error(self._stale, self._options.clock())
+        return self._stale is not None and self._hides(self._stale, self._options.clock())
 
     async def _answer_stale(self) -> None:
         assert self._stale is not None  # noqa: S101 - asked before

@@ -94,10 +94,10 @@ def decide(
             return Decision.HIT
         if _staleness(entry, current) < entry.stale_while_revalidate:
             return Decision.STALE
-    return _call(request, entry, invalidated)
+    return call_for(request, entry, invalidated)
 
 
-def _call(request: Request, entry: Entry | None, invalidated: bool) -> Decision:
+def call_for(request: Request, entry: Entry | None, invalidated: bool) -> Decision:
     """Say what the application is called for."""
     if not request.wants_content or request.has_range:
         return Decision.PASS
@@ -129,7 +129,7 @@ def _decide_as_asked(
             return Decision.STALE
     if "only-if-cached" in asked:
         return Decision.UNAVAILABLE
-    return Decision.PASS if "no-store" in asked else _call(request, entry, invalidated)
+    return Decision.PASS if "no-store" in asked else call_for(request, entry, invalidated)
 
 
 def _is_acceptable(asked: h.CacheControl, entry: Entry, current_age: float, invalidated: bool) -> bool:
@@ -160,6 +160,16 @@ def age(entry: Entry, now: float) -> float:
 def serves_on_error(entry: Entry, now: float) -> bool:
     """Tell whether an error may be hidden behind this entry (RFC 5861 §4)."""
     return _staleness(entry, age(entry, now)) < entry.stale_if_error
+
+
+def serves_after_refresh(entry: Entry, now: float) -> bool:
+    """Tell whether an error may be hidden from who is served this entry while it is made anew (RFC 5861 §3, §4)."""
+    return _staleness(entry, age(entry, now)) < max(entry.stale_if_error, entry.stale_while_revalidate)
+
+
+def serves_nobody(entry: Entry, now: float) -> bool:  # noqa: ARG001 - the shape of the two above
+    """Hide no error: whoever began a refresh has to know that it failed."""
+    return False
 
 
 def _staleness(entry: Entry, current_age: float) -> float:

@@ -16,6 +16,20 @@ logger = logging.getLogger("accelerator")
 _running: Final[set[asyncio.Task[None]]] = set()  # the loop itself holds its tasks only weakly
 
 
+TOO_LONG: Final = "it took too long"
+
+
+def log_failure(name: str, error: Exception) -> None:
+    """Say in one line why work beside a request failed; its traceback is for who asks for it.
+
+    Args:
+        name: what the work is called.
+        error: what it raised.
+    """
+    logger.error("%s failed (it runs after its request, when outer middlewares have closed theirs): %r", name, error)
+    logger.debug("where %s failed", name, exc_info=error)
+
+
 class Signal(Protocol):
     """Something that happens once, and that many can wait for."""
 
@@ -77,10 +91,13 @@ class AnyioRuntime:
 
         async def run() -> None:
             try:
-                with anyio.fail_after(limit):
+                with anyio.move_on_after(limit) as scope:
                     await work(*arguments)
-            except Exception:
-                logger.exception("%s failed", name)
+            except Exception as error:  # noqa: BLE001 - whatever an application raises
+                log_failure(name, error)
+            else:
+                if scope.cancelled_caught:
+                    log_failure(name, TimeoutError(TOO_LONG))
 
         try:
             loop = asyncio.get_running_loop()

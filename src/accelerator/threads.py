@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import types
 from contextvars import copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from accelerator.runtime import TOO_LONG, log_failure
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
     from accelerator.runtime import Signal
-
-logger = logging.getLogger("accelerator")
 
 T = TypeVar("T")
 
@@ -76,7 +75,7 @@ class Driven:
         """Make a call for it, and drive it to the next one."""
         if self._deadline is not None and monotonic() > self._deadline:
             self._deadline = None  # what it does to clean up is not kept from it
-            return self._run(work.throw, TimeoutError("it took too long"))
+            return self._run(work.throw, TimeoutError(TOO_LONG))
         try:
             result = wanted()
         except BaseException as error:  # noqa: BLE001 - it is raised where the coroutine called
@@ -117,8 +116,8 @@ class ThreadRuntime:
         def run() -> None:
             try:
                 Driven(work(*arguments), monotonic() + limit).resume()
-            except Exception:
-                logger.exception("%s failed", name)
+            except Exception as error:  # noqa: BLE001 - whatever an application raises
+                log_failure(name, error)
 
         def run_beside() -> None:
             try:

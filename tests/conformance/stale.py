@@ -59,9 +59,9 @@ REVALIDATING = [
     ),
     Case(
         "while-revalidate-of-a-failure",
-        "A failure behind the client's back leaves what is stored, and the next request tries again.",
+        "A failure behind the client's back leaves what is stored, and the next request asks by itself.",
         "RFC 5861 §3",
-        (asks(WHILE), refreshes(status=500, after=60), refreshes(WHILE, after=1), reuses(of=3)),
+        (asks(WHILE), refreshes(status=500, after=60), asks(WHILE, after=1), reuses(of=3)),
     ),
     Case(
         "while-revalidate-head",

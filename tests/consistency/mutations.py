@@ -371,7 +371,7 @@ REQUESTS = [
         "a refresh begun before a soft invalidation counts as the one after it",
         RULES,
         Change(
-            ENGINE,
+            "refresh.py",
             "if again is None or again.entry is None or not again.invalidated",
             "if True or not again.invalidated",
         ),

@@ -629,6 +629,50 @@ def test_any_other_time_comes_before_a_guess(lines: list[Line], seconds: float) 
     assert stored(*lines, changed(1000), heuristic=True, default_ttl=2).lifetime == seconds
 
 
+# --- event streams ----------------------------------------------------------------------------------------------------
+
+EVENTS: Line = ("content-type", "text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        ("text/event-stream", True),
+        ("text/event-stream; charset=utf-8", True),
+        (" Text/Event-Stream\t; x=;", True),
+        ("multipart/x-mixed-replace;boundary=a", True),
+        ("text/event-stream-like", False),
+        ("multipart/mixed; boundary=a", False),
+        ("text/html; x=text/event-stream", False),
+        ("", False),
+    ],
+)
+def test_an_event_stream_is_known_by_its_media_type(value: str, is_one: bool) -> None:
+    assert policy.is_event_stream(response(("content-type", value)).headers) is is_one
+
+
+def test_what_has_no_media_type_is_no_event_stream() -> None:
+    assert not policy.is_event_stream(())
+
+
+def test_an_event_stream_needs_a_time_of_its_own() -> None:
+    assert refused(EVENTS, default_ttl=2) == "an event stream needs an explicit time"
+    assert refused(EVENTS, changed(1000), heuristic=True) == "an event stream needs an explicit time"
+    assert [stored(EVENTS, line).lifetime for line in (cache_control("max-age=4"), EXPIRES)] == [4, 30]
+    assert stored(EVENTS, heard=said(60)).lifetime == 60
+
+
+def test_an_event_stream_is_not_made_anew_for_nobody() -> None:
+    made = stored(EVENTS, cache_control("max-age=60, stale-while-revalidate=30, stale-if-error=600"))
+    assert (made.stale_while_revalidate, made.stale_if_error) == (0, 600)
+    assert stored(EVENTS, heard=said(60, stale_while_revalidate=30)).stale_while_revalidate == 0
+
+
+@pytest.mark.parametrize("control", ["no-cache", "max-age=0", "max-age=0, stale-if-error=600"])
+def test_an_event_stream_that_is_never_fresh_is_not_kept_for_what_it_could_serve_else(control: str) -> None:
+    assert refused(EVENTS, cache_control(control), ("etag", '"a"')) == "no time to be fresh"
+
+
 # --- whose requests ---------------------------------------------------------------------------------------------------
 
 
@@ -820,6 +864,17 @@ def test_an_error_is_hidden_for_as_long_as_stale_if_error_says() -> None:
     assert not policy.serves_on_error(made, NOW + 660)
     assert not policy.serves_on_error(entry(), NOW)
     assert not policy.serves_on_error(entry(stale_while_revalidate=600.0), NOW + 60)
+
+
+def test_after_a_failed_refresh_an_error_is_hidden_for_as_long_as_either_window_says() -> None:
+    for windows in ({"stale_while_revalidate": 600.0}, {"stale_if_error": 600.0, "stale_while_revalidate": 30.0}):
+        made = entry(**windows)
+        assert policy.serves_after_refresh(made, NOW + 659)
+        assert not policy.serves_after_refresh(made, NOW + 660)
+
+
+def test_from_nobody_no_error_is_hidden() -> None:
+    assert not policy.serves_nobody(entry(stale_if_error=600.0, stale_while_revalidate=600.0), NOW)
 
 
 def test_what_counts_as_an_error_is_what_rfc_5861_lists() -> None:
