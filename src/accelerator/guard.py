@@ -55,9 +55,10 @@ class Guard:
         try:
             await self._store.invalidate(tags, soft=False)
         except InvalidationError as error:
-            logger.warning("what a request changed is not known to be taken back yet: %r", error)
+            logger.warning("what a request changed is not known to be taken back yet: %s", error)
 
     def _report(self, method: str, error: Exception) -> None:
         if method not in self._failing:
             self._failing.add(method)
-            logger.error("the store's %s fails, requests go to the application: %r", method, error)
+            kind = type(error).__name__
+            logger.error("the store's %s fails, requests go to the application: %s: %s", method, kind, error)

@@ -105,6 +105,9 @@ class MemoryStore(Store):
         """Return the number of entries."""
         return len(self._queues)
 
+    def __repr__(self) -> str:
+        return f"<MemoryStore: {len(self)} entries, {self.size:,} of {self._max_bytes:,} bytes>"
+
     @property
     def size(self) -> int:
         """What the entries take, in bytes."""

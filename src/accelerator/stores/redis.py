@@ -15,14 +15,13 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 import msgpack
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 
 from accelerator.stores import InvalidationError, Lookup, Store
 from accelerator.stores.binary import POSITION_OFFSET, Component, pack, unpack
 from accelerator.stores.decoded import Decoded
 from accelerator.stores.pending import Pending, judge
+from accelerator.stores.redis_address import Address, RedisStoreError, new_pool
 from accelerator.stores.redis_link import FAILURES, Link
 from accelerator.stores.redis_scripts import COMMIT, INVALIDATE, RENEW
 from accelerator.tagging import ALL, seconds
@@ -142,7 +141,7 @@ class RedisStore(Store):
 
     Raises:
         TypeError: `source` is neither a URL nor a client, `prefix` is no `str`, or `deadline` no number.
-        ValueError: the URL is none that Redis clients know, or `deadline` is not positive.
+        ValueError: the URL is none that Redis clients know, or they would misread it, or `deadline` is not positive.
     """
 
     def __init__(self, source: str | Redis, prefix: str = "accelerator:", *, deadline: float = 0.1) -> None:
@@ -153,6 +152,7 @@ class RedisStore(Store):
         if seconds("deadline", deadline) <= 0:
             raise ValueError(f"deadline is a positive number of seconds, not {deadline!r}")
         self._source = source
+        self._address = Address(new_pool(source) if isinstance(source, str) else source.connection_pool)
         self._prefix = prefix.encode()
         self._deadline = deadline
         self._partition = self._prefix + b"{%d}:" % PARTITION
@@ -164,8 +164,9 @@ class RedisStore(Store):
         self._pending = Pending()
         self._running: set[asyncio.Task[None]] = set()
         self._repeater: asyncio.Task[None] | None = None
-        if isinstance(source, str):
-            _new_pool(source)  # a wrong URL is an error here, not at the first request
+
+    def __repr__(self) -> str:
+        return f"<RedisStore: {self._address}, prefix {self._prefix.decode()!r}>"
 
     async def aclose(self) -> None:
         """Let the invalidations that run on this event loop end, and close its connections; a client given stays open.
@@ -189,7 +190,7 @@ class RedisStore(Store):
             for other in [other for other in self._links if other.is_closed()]:
                 del self._links[other]
             if isinstance(self._source, str):
-                pool = _new_pool(self._source)
+                pool = new_pool(self._source)
             elif not self._links:
                 pool = self._source.connection_pool
             else:
@@ -197,14 +198,24 @@ class RedisStore(Store):
             link = self._links[loop] = Link(pool, self._deadline)
         return link
 
+    def _failure(self, error: Exception) -> RedisStoreError:
+        """Return what a call failed by in words that may be read; the error itself may have the password in it."""
+        return RedisStoreError(self._address.explain(error))
+
     # --- lookup -------------------------------------------------------------------------------------------------------
 
     async def lookup(self, request: Request) -> Lookup:
         """Find the entry for a request, in one trip; in up to three when this process sees the URL for the first time.
 
         Raises:
-            RedisError, OSError: the server is away, slow or refuses.
+            RedisStoreError: the server is away, slow or refuses.
         """
+        try:
+            return await self._look_up(request)
+        except FAILURES as error:
+            raise self._failure(error) from None
+
+    async def _look_up(self, request: Request) -> Lookup:
         self._see_to_pending()
         kept = self._pending.kept  # as it is now: what is settled later may not have been when Redis was read
         memo = self._memo(request.key)
@@ -269,9 +280,8 @@ class RedisStore(Store):
 
     async def _begin_anew(self) -> Lookup:
         """Start the order of this server, unless somebody else just has: all that was stored before is not usable."""
-        incarnation, position = await self._link().run(
-            RENEW, [self._meta_key, self._log_key], _random_incarnation(), [KEEP_META]
-        )
+        keys = [self._meta_key, self._log_key]
+        incarnation, position = await self._link().run(RENEW, keys, _random_incarnation(), [KEEP_META])
         return Lookup(None, _mark(incarnation, position), False, None)
 
     def _memo(self, key: Key) -> _Memo:
@@ -294,7 +304,7 @@ class RedisStore(Store):
         """Store an entry in one step with the check of its tags, unless one was invalidated hard after its mark.
 
         Raises:
-            RedisError, OSError: the server is away, slow or refuses.
+            RedisStoreError: the server is away, slow or refuses.
         """
         lifetime = int(1000 * min(entry.useful_until - entry.received, MAX_SECONDS))
         if lifetime <= 0 or judge(self._pending.kept, entry.tags)[0]:
@@ -303,22 +313,22 @@ class RedisStore(Store):
         (mark,) = cast("tuple[Component, ...]", entry.mark)
         key, _, _ = memo.place(entry.vary, entry.selected_by)
         records = self._record_keys(entry.tags)
-        stored = await self._link().run(
-            COMMIT,
-            [self._meta_key, self._log_key, key, memo.varies_key, memo.variants_key, *records],
-            _random_incarnation(),
-            [
-                max(KEEP_META, lifetime),
-                mark.incarnation.hex(),
-                mark.position,
-                pack(entry),
-                lifetime,
-                b",".join(entry.vary),
-                MAX_VARIANTS,
-                POSITION_OFFSET,
-                *_named(entry.tags),
-            ],
-        )
+        keys = [self._meta_key, self._log_key, key, memo.varies_key, memo.variants_key, *records]
+        arguments = [
+            max(KEEP_META, lifetime),
+            mark.incarnation.hex(),
+            mark.position,
+            pack(entry),
+            lifetime,
+            b",".join(entry.vary),
+            MAX_VARIANTS,
+            POSITION_OFFSET,
+            *_named(entry.tags),
+        ]
+        try:
+            stored = await self._link().run(COMMIT, keys, _random_incarnation(), arguments)
+        except FAILURES as error:
+            raise self._failure(error) from None
         self._remember(memo.with_records(key, records))
         return bool(stored)
 
@@ -346,10 +356,11 @@ class RedisStore(Store):
         except FAILURES as error:
             self._pending.add(tags, soft=soft)
             self._see_to_pending()
-            logger.warning("an invalidation failed and will be repeated: %r", error)
+            failure = self._failure(error)
+            logger.warning("an invalidation failed and will be repeated: %s", failure)
             raise InvalidationError(
-                f"not known to be taken back in Redis: {error!r}; this process acts as if it were, and goes on trying"
-            ) from error
+                f"not known to be taken back: {failure}; this process acts as if it were, and goes on trying"
+            ) from failure
 
     async def _move(self, tags: list[str], soft: bool) -> None:
         await self._link().run(
@@ -385,10 +396,6 @@ class RedisStore(Store):
 
     def _record_keys(self, tags: Iterable[str]) -> tuple[bytes, ...]:
         return tuple(b"%st:%s" % (self._partition, tag) for tag in _named(tags))
-
-
-def _new_pool(url: str) -> ConnectionPool:
-    return ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0))  # the breaker says when to try again
 
 
 def _named(tags: Iterable[str]) -> list[bytes]:
