@@ -347,10 +347,10 @@ REQUESTS = [
         Change(
             ENGINE,
             """
-            stored = await self._guard.commit(entry)
+            reason = await self._guard.commit(entry)
 """,
             """
-            stored = await self._guard.commit(entry)
+            reason = await self._guard.commit(entry)
             flight.entry = entry
 """,
         ),

@@ -186,8 +186,8 @@ def test_purge_quotes_a_server_that_repeats_the_login_without_it() -> None:
 
 def test_words_of_a_server_lose_the_password_wherever_it_stands() -> None:
     address = Address(ConnectionPool.from_url("redis://cache:p%2Fs3cr3t@host/1"))
-    told = address.explain(ResponseError("ERR what is p/s3cr3t, and p/s3cr3t?"))
+    told = address.explain(ResponseError("ERR what is p/s3cr3t, and p/s3cr3t?"), 1)
     assert told == "Redis at host:6379, database 1, user 'cache': ERR what is ***, and ***?"
-    told = address.explain(AuthenticationError("invalid username-password pair", status_code="WRONGPASS"))
+    told = address.explain(AuthenticationError("invalid username-password pair", status_code="WRONGPASS"), 1)
     assert told.endswith("'cache': WRONGPASS invalid username-password pair")
-    assert address.explain(TimeoutError()).endswith("'cache': no answer in time (TimeoutError)")
+    assert address.explain(TimeoutError(), 0.1).endswith("'cache': no answer within 0.1 s")

@@ -67,6 +67,13 @@ def test_a_bound_that_makes_no_sense_is_an_error_at_once(max_bytes: Any, error: 
         MemoryStore(max_bytes)
 
 
+def test_a_store_shows_how_full_it_is() -> None:
+    store = MemoryStore(1_000_000)
+    put(store, url(0), body=bytes(10_000))
+    assert repr(store) == f"<MemoryStore: 1 entries, {store.size:,} of 1,000,000 bytes>"
+    assert 10_000 < store.size < 20_000
+
+
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 def test_taking_back_a_tag_touches_one_cell_and_no_entry(soft: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore()

@@ -200,7 +200,7 @@ class RedisStore(Store):
 
     def _failure(self, error: Exception) -> RedisStoreError:
         """Return what a call failed by in words that may be read; the error itself may have the password in it."""
-        return RedisStoreError(self._address.explain(error))
+        return RedisStoreError(self._address.explain(error, self._deadline))
 
     # --- lookup -------------------------------------------------------------------------------------------------------
 

@@ -97,9 +97,9 @@ class Address:
     def __str__(self) -> str:
         return self._text
 
-    def explain(self, error: Exception) -> str:
-        """Say what went wrong, in the words of the server if it has answered."""
-        words = str(error) or f"no answer in time ({type(error).__name__})"
+    def explain(self, error: Exception, deadline: float) -> str:
+        """Say what went wrong, in the words of the server if it has answered in time."""
+        words = str(error) or f"no answer within {deadline:g} s"
         code = getattr(error, "status_code", None)  # redis-py takes it off the text
         if code and not words.startswith(code):
             words = f"{code} {words}"
