@@ -143,3 +143,10 @@ async def test_a_redis_that_does_not_answer_is_named_by_host_and_port(
         port = listening.getsockname()[1]
         await ask(ASGIAccelerator(kept(), store=open_store(f"redis://127.0.0.1:{port}", deadline=0.02)))
     assert f"Redis at 127.0.0.1:{port}: no answer within 0.02 s" in caplog.text
+
+
+def test_under_wsgi_a_redis_that_is_not_there_is_told_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    app = WSGIAccelerator(site_saying(ttl=60), RedisStore(f"redis://127.0.0.1:{port}", deadline=5))
+    assert ask_wsgi(app).get("cache-status") == LOOKUP_FAILED
+    assert f"Redis at 127.0.0.1:{port}: Error" in caplog.text
