@@ -184,10 +184,29 @@ def test_purge_quotes_a_server_that_repeats_the_login_without_it() -> None:
     assert not pieces(output)
 
 
-def test_words_of_a_server_lose_the_password_wherever_it_stands() -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ResponseError("ERR what is p/s3cr3t, and p/s3cr3t?"), "ERR what is ***, and ***?"),
+        (
+            ResponseError("ERR unknown command 'AUTH', with args beginning with: 'cache' 'p/s3"),
+            "ERR unknown command 'AUTH'",
+        ),
+        (AuthenticationError("invalid pair", status_code="WRONGPASS"), "WRONGPASS invalid pair"),
+        (ResponseError("WRONGPASS invalid pair"), "WRONGPASS invalid pair"),
+        (TimeoutError(), "no answer within 0.1 s"),
+    ],
+)
+def test_an_error_of_the_same_kind_has_the_words_of_the_server_without_the_password(
+    error: Exception, words: str
+) -> None:
     address = Address(ConnectionPool.from_url("redis://cache:p%2Fs3cr3t@host/1"))
-    told = address.explain(ResponseError("ERR what is p/s3cr3t, and p/s3cr3t?"), 1)
-    assert told == "Redis at host:6379, database 1, user 'cache': ERR what is ***, and ***?"
-    told = address.explain(AuthenticationError("invalid username-password pair", status_code="WRONGPASS"), 1)
-    assert told.endswith("'cache': WRONGPASS invalid username-password pair")
-    assert address.explain(TimeoutError(), 0.1).endswith("'cache': no answer within 0.1 s")
+    told = address.explained(error, 0.1)
+    assert type(told) is type(error)
+    assert str(told) == f"Redis at host:6379, database 1, user 'cache': {words}"
+    assert told.__traceback__ is None
+
+
+def test_an_error_of_the_system_keeps_its_number() -> None:
+    told = Address(ConnectionPool.from_url("redis://host")).explained(ConnectionResetError(104, "gone"), 0.1)
+    assert str(told) == "[Errno 104] Redis at host:6379: [Errno 104] gone"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from copy import copy
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool
@@ -16,19 +17,14 @@ from redis.exceptions import RedisError
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+_Error = TypeVar("_Error", bound=Exception)
+
 _ENCODE: Final = (
     "a user or password in it has to be percent-encoded: urllib.parse.quote(password, safe='') turns / into %2F,"
     " # into %23, ? into %3F and @ into %40"
 )
 _ARGUMENTS: Final = re.compile(r",? with args beginning with:.*", re.DOTALL)
 """Where a server repeats a command that it does not know: HELLO and AUTH have the password among their arguments."""
-
-
-class RedisStoreError(RedisError):
-    """A call that a Redis server did not do. The text names server and user and has the server's own words."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self)!r})"
 
 
 def new_pool(url: str) -> ConnectionPool:
@@ -97,8 +93,20 @@ class Address:
     def __str__(self) -> str:
         return self._text
 
-    def explain(self, error: Exception, deadline: float) -> str:
-        """Say what went wrong, in the words of the server if it has answered in time."""
+    def explained(self, error: _Error, deadline: float) -> _Error:
+        """Return an error of the same kind whose text names the server and has its words, and nothing chained to it.
+
+        Args:
+            error: what a call raised: its text, and the variables of the frames that it went through, may be secret.
+            deadline: seconds that the call had.
+        """
+        told = copy(error)
+        told.args = (self._words_for(error, deadline),)
+        if isinstance(told, OSError) and told.errno is not None:  # then its text is not made of its arguments
+            told.strerror = told.args[0]
+        return told
+
+    def _words_for(self, error: Exception, deadline: float) -> str:
         words = str(error) or f"no answer within {deadline:g} s"
         code = getattr(error, "status_code", None)  # redis-py takes it off the text
         if code and not words.startswith(code):
