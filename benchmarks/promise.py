@@ -28,8 +28,7 @@ from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, InvalidationError, RedisStore, cache_for, tag
 from accelerator.demo.redis_server import RedisServer
-from accelerator.stores import redis as redis_store
-from accelerator.stores import redis_link
+from accelerator.stores import redis_link, redis_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +82,7 @@ class Data:
 class _MarksAtStoring(RedisStore):
     async def commit(self, entry: Entry) -> bool:
         values, identity = await self._link().read([self._meta_key])
-        meta = redis_store._read_meta(values[self._meta_key], identity)  # noqa: SLF001 - it is there to be broken
+        meta = redis_verdict.read_meta(values[self._meta_key], identity)
         object.__setattr__(entry, "mark", meta.mark if meta else entry.mark)
         return await super().commit(entry)
 
@@ -93,12 +92,12 @@ def _store(url: str, mutation: str) -> RedisStore:
     if mutation == "mark-at-storing":
         return _MarksAtStoring(url, deadline=1)
     if mutation == "missing-is-valid":
-        compare = redis_store._compare  # noqa: SLF001 - it is there to be broken
+        compare = redis_verdict.compare
 
         def skip_missing(entry: Entry, records: list[bytes | None], meta: Any) -> tuple[bool, bool]:
             return compare(entry, [record for record in records if record is not None], meta)
 
-        redis_store._compare = skip_missing  # noqa: SLF001
+        redis_verdict.compare = skip_missing
     if mutation == "no-identity":
 
         async def nobody(connection: AbstractConnection) -> bytes:  # noqa: ARG001 - that is the fault

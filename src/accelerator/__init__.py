@@ -1,5 +1,6 @@
 """An HTTP response cache inside a Python application: what a response was made from takes it back when it changes."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from accelerator.asgi import ASGIAccelerator
@@ -32,6 +33,9 @@ __all__ = [
     "tag",
     "vary",
 ]
+
+if not TYPE_CHECKING and not all(map(find_spec, ("hiredis", "msgpack", "redis"))):
+    __all__.remove("RedisStore")  # `from accelerator import *` asks for all that is named there
 
 
 def __getattr__(name: str) -> object:

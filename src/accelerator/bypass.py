@@ -70,6 +70,7 @@ class Bypass:
         exchange: the request and the client's ends.
         stale: what is stored for it, and could not answer it.
         fwd: why it passes, in the words of RFC 9211 §2.2.
+        detail: more of it, `""` if there is nothing to say.
         options: the options.
         reporter: gives the member of Cache-Status.
         guard: the store.
@@ -84,6 +85,7 @@ class Bypass:
         exchange: Exchange,
         stale: Entry | None,
         fwd: str,
+        detail: str,
         options: Options,
         reporter: Reporter,
         guard: Guard,
@@ -92,7 +94,7 @@ class Bypass:
         self.said = Said()
         self._exchange = exchange
         self._stale = stale
-        self._fwd = fwd
+        self._why = (f"fwd={fwd}", f'detail="{detail}"') if detail else (f"fwd={fwd}",)
         self._options = options
         self._reporter = reporter
         self._guard = guard
@@ -114,7 +116,7 @@ class Bypass:
         await self._exchange.send(message)
 
     def _lines(self, response: Response) -> list[tuple[bytes, bytes]]:
-        line = self._reporter.line(f"fwd={self._fwd}")
+        line = self._reporter.line(*self._why)
         return [
             *policy.without_tags(response.headers, self._options),
             *([] if line is None else [(b"cache-status", line)]),
@@ -133,6 +135,6 @@ class Bypass:
         found = await self._guard.look_up(self._exchange.request)
         if found is None or found.entry != self._stale:  # it has been made anew meanwhile
             return
-        stored = await self._guard.commit(entry)
-        if not (stored or entry.lifetime):  # a store does not take what is of no use, and would go on with what it has
+        refusal = await self._guard.commit(entry)
+        if refusal and not entry.lifetime:  # a store does not take what is of no use, and would go on with what it has
             await self._guard.invalidate([self._exchange.request.url_tag])

@@ -12,7 +12,7 @@ from accelerator.entry import CONDITIONS, Reading, Request
 from accelerator.exchange import Exchange
 from accelerator.fill import CopyBudget, Fill
 from accelerator.flight import ROUNDS, Flights, Patience, place_of
-from accelerator.guard import Guard
+from accelerator.guard import LOOKUP_FAILED, Guard
 from accelerator.normalise import Ignored
 from accelerator.partition import partition_of
 from accelerator.policy import Decision
@@ -87,7 +87,7 @@ class Engine:
             landings = self._flights.landings
             found = await self._guard.look_up(request)
             if found is None:
-                fwd, stale = "miss", None
+                fwd, stale, detail = "miss", None, LOOKUP_FAILED
                 break
             now = self._options.clock()
             decision = policy.decide(request, found.entry, found.invalidated, now, asked)
@@ -108,7 +108,7 @@ class Engine:
                         return None
                 case Decision.PASS:
                     stale = policy.spoken_of(request, found.entry, asked)
-                    fwd = _reason_to_forward(request, found, now)
+                    fwd, detail = _reason_to_forward(request, found, now), ""
                     break
                 case Decision.UNAVAILABLE:
                     await respond_unavailable(self.reporter.line('detail="only-if-cached"'), exchange.send)
@@ -116,7 +116,7 @@ class Engine:
                 case _:
                     assert_never(decision)
         with exchange.shown_as(request.lines()):  # as it would be if this could be stored
-            return await self._pass(exchange, fwd, stale)
+            return await self._pass(exchange, fwd, stale, detail)
 
     async def _serve(self, exchange: Exchange, found: Lookup, decision: Decision, now: float) -> None:
         """Answer from the store."""
@@ -143,10 +143,10 @@ class Engine:
     ) -> Fill:
         """Call the application and keep its answer if it may be kept; the flight lands once it is, or cannot be."""
 
-        async def commit(entry: Entry) -> bool:
-            stored = await self._guard.commit(entry)
+        async def commit(entry: Entry) -> str:
+            reason = await self._guard.commit(entry)
             flight.land()
-            return stored
+            return reason
 
         def judge(storable: bool) -> None:
             self._flights.judge(flight.place, storable=storable)
@@ -205,15 +205,15 @@ class Engine:
             logger.exception("the application failed, a stale response was served: %r", exchange.request.url)
         await fill.finish()
 
-    async def _pass(self, exchange: Exchange, fwd: str, stale: Entry | None = None) -> None:
+    async def _pass(self, exchange: Exchange, fwd: str, stale: Entry | None = None, detail: str = "") -> None:
         """Call the application for an answer that is not stored; with `stale` if it may speak of what is."""
-        bypass = Bypass(exchange, stale, fwd, self._options, self.reporter, self._guard, self._changes)
+        bypass = Bypass(exchange, stale, fwd, detail, self._options, self.reporter, self._guard, self._changes)
         try:
             with exchange.heard_by(bypass.said, self._owner):
                 await self._app(exchange.scope, exchange.receive, bypass.send)
         finally:
             self._questions.learn(exchange.request, bypass.said)
-            self.reporter.tell("pass", exchange.request)
+            self.reporter.tell("pass", exchange.request, detail=detail)
 
 
 def _reason_to_forward(request: Request, found: Lookup, now: float) -> str:

@@ -57,7 +57,7 @@ class Fill:
         options: the options.
         reporter: gives the member of Cache-Status.
         budget: what all running fills together may copy.
-        commit: stores an entry, and says whether it did.
+        commit: stores an entry, and says why it did not, `""` if it did.
         judge: is told, once that is known, whether the response could be stored.
         tell: is given this fill once nothing more of the response will be kept.
 
@@ -85,7 +85,7 @@ class Fill:
         options: Options,
         reporter: Reporter,
         budget: CopyBudget,
-        commit: Callable[[Entry], Awaitable[bool]],
+        commit: Callable[[Entry], Awaitable[str]],
         judge: Callable[[bool], None],
         tell: Callable[[Fill], None],
     ) -> None:
@@ -337,9 +337,9 @@ class Fill:
             self.wants_retry = True  # by what it was not known to be made from, it may have been taken back
             return
         self.entry = policy.new_entry(request, response, plan, self._options, body, tags, mark, self.said)
-        self.stored = await self._commit(self.entry)
+        self.reason = await self._commit(self.entry)
+        self.stored = not self.reason
         self.wants_retry = mark != self._mark and not self.stored  # an old mark may not be accepted any more
-        self.reason = "" if self.stored else "refused by the store"
         if self.stored:  # what is never fresh answers nobody who waits, and an event stream may have no end next time
             self._judge(plan.lifetime > 0 and not self._is_event_stream)
 

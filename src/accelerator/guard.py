@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from accelerator.stores import InvalidationError
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from accelerator.stores import Lookup, Store
 
 logger = logging.getLogger("accelerator")
+
+LOOKUP_FAILED: Final = "the store's lookup failed"
+COMMIT_FAILED: Final = "the store's commit failed"
+REFUSED: Final = "refused by the store"
+"""What `detail` says of a response that is not stored for the store's sake."""
 
 
 class Guard:
@@ -37,15 +42,15 @@ class Guard:
         self._failing.discard("lookup")
         return found
 
-    async def commit(self, entry: Entry) -> bool:
-        """Do what `Store.commit` does; False if the store fails."""
+    async def commit(self, entry: Entry) -> str:
+        """Do what `Store.commit` does; return why it was not stored, `""` if it was."""
         try:
             stored = await self._store.commit(entry)
         except Exception as error:  # noqa: BLE001 - whatever a store raises
             self._report("commit", error)
-            return False
+            return COMMIT_FAILED
         self._failing.discard("commit")
-        return stored
+        return "" if stored else REFUSED
 
     async def invalidate(self, tags: Collection[str]) -> None:
         """Take back what a request changed. If that fails, the answer goes out all the same: the change is made.
@@ -55,9 +60,10 @@ class Guard:
         try:
             await self._store.invalidate(tags, soft=False)
         except InvalidationError as error:
-            logger.warning("what a request changed is not known to be taken back yet: %r", error)
+            logger.warning("what a request changed is not known to be taken back yet: %s", error)
 
     def _report(self, method: str, error: Exception) -> None:
         if method not in self._failing:
             self._failing.add(method)
-            logger.error("the store's %s fails, requests go to the application: %r", method, error)
+            kind = type(error).__name__
+            logger.error("the store's %s fails, requests go to the application: %s: %s", method, kind, error)

@@ -41,6 +41,9 @@ _HEURISTICALLY_CACHEABLE: Final = _CACHEABLE_BY_DEFAULT | {405, 414, 501}  # RFC
 _UNDERSTOOD: Final = frozenset(  # RFC 9110 §15, but for what is never stored
     {*range(200, 206), 300, 301, 302, 303, 305, 307, 308, *range(400, 418), 421, 422, 426, *range(500, 506)}
 )
+_MAX_NAME: Final = 128
+"""Bytes of a field's name up to which it is kept in mind whether its lines are stored."""
+
 _NOT_UPDATED: Final = frozenset(  # by a 304: what the stored body depends on (RFC 9111 §3.2)
     b"content-length content-encoding content-range content-md5 content-digest etag transfer-encoding".split()
 )
@@ -569,8 +572,12 @@ def _storable_lines(headers: h.HeaderLines, options: Options) -> h.HeaderLines:
     )
 
 
-@lru_cache(1024)
 def _is_unstored(name: bytes, globs: tuple[str, ...]) -> bool:
+    return _matches(name, globs) if len(name) <= _MAX_NAME else _matches.__wrapped__(name, globs)
+
+
+@lru_cache(1024)
+def _matches(name: bytes, globs: tuple[str, ...]) -> bool:
     text = name.decode("latin-1")
     return any(re.match(translate(glob.lower()), text) for glob in globs)
 

@@ -45,7 +45,8 @@ CACHE_FOR: Final = "accelerator.cache_for"
 TAGS: Final = "accelerator.tags"
 
 MAX_FIELD_NAMES: Final = 1024
-"""Names of request fields that are kept in mind."""
+MAX_FIELD_NAME: Final = 128
+"""Names of request fields that are kept in mind, and their length: a stranger may make up others."""
 
 _CONTENT_FIELDS: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
@@ -347,10 +348,12 @@ class _FieldNames(dict[str, bytes]):
     """The fields that the keys of an environ with `HTTP_` stand for, in lower case; `b""` for any other key."""
 
     def __missing__(self, key: str) -> bytes:
-        if len(self) >= MAX_FIELD_NAMES:
-            self.clear()
         name = key[5:] if key.startswith("HTTP_") and key[5:] not in _CONTENT_FIELDS else ""
-        self[key] = found = name.replace("_", "-").lower().encode("latin-1", "backslashreplace")
+        found = name.replace("_", "-").lower().encode("latin-1", "backslashreplace")
+        if len(key) <= MAX_FIELD_NAME:
+            if len(self) >= MAX_FIELD_NAMES:
+                self.clear()
+            self[key] = found
         return found
 
 

@@ -50,10 +50,10 @@ MARKS = [
         Change(
             MEMORY,
             """
-        size = _size_of(entry)
+        size = entry_bytes(entry)
 """,
             """
-        size = _size_of(entry)
+        size = entry_bytes(entry)
         object.__setattr__(entry, "mark", self._position)
 """,
         ),
@@ -183,7 +183,7 @@ CELLS = [
         Change(
             MEMORY,
             "            if not cell.entries:\n",
-            "            if not cell.entries and self._cells.get(tag) is cell:\n",
+            "            if not cell.entries and self._cells.get(cell.name) is cell:\n",
         ),
     ),
     Mutation(
@@ -198,10 +198,10 @@ CELLS = [
             MEMORY,
             """
             if not cell.entries:
-                del self._cells[tag]
+                del self._cells[cell.name]
 """,
             """
-            self._cells.pop(tag, None)
+            self._cells.pop(cell.name, None)
 """,
         ),
     ),
@@ -209,12 +209,12 @@ CELLS = [
         "each entry has cells of its own, under names that are there once",
         MODEL,
         Change(MEMORY, "self._cells.get(tag) or self._new_cell(tag)", "self._new_cell(tag)"),
-        Change(MEMORY, "                del self._cells[tag]\n", "                self._cells.pop(tag, None)\n"),
+        Change(MEMORY, "del self._cells[cell.name]\n", "self._cells.pop(cell.name, None)\n"),
     ),
     Mutation(
         "missing = valid: a new cell knows nothing of the log",
         MODEL,
-        Change(MEMORY, "_Cell(*self._log.get(tag, (0, 0)))", "_Cell(0, 0)"),
+        Change(MEMORY, "_Cell(tag, *self._log.get(hash(tag), (0, 0)))", "_Cell(tag, 0, 0)"),
     ),
 ]
 
@@ -347,10 +347,10 @@ REQUESTS = [
         Change(
             ENGINE,
             """
-            stored = await self._guard.commit(entry)
+            reason = await self._guard.commit(entry)
 """,
             """
-            stored = await self._guard.commit(entry)
+            reason = await self._guard.commit(entry)
             flight.entry = entry
 """,
         ),

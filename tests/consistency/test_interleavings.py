@@ -10,6 +10,7 @@ import pytest
 
 from accelerator import MemoryStore
 from accelerator.stores import memory
+from accelerator.stores.sizes import entry_bytes
 from accelerator.tagging import ALL
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import History, Made, RuleBrokenError
@@ -40,7 +41,7 @@ class Scene:
             make_entry(request, 0, tags, body=b"%d" % number)
             for number, (request, tags) in enumerate([(X, ["x"]), (Y, ["y"]), (NEW, ["x", "z"])])
         ]
-        self.store = MemoryStore(max_bytes=2 * memory._size_of(entries[2]))
+        self.store = MemoryStore(max_bytes=2 * entry_bytes(entries[2]))
         *stored, self.running = entries
         for entry in entries:
             self.note(entry, self.history.tick())

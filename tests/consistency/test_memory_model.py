@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from accelerator import MemoryStore
 from accelerator.stores import memory
+from accelerator.stores.sizes import entry_bytes
 from accelerator.tagging import ALL
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import History, Made, RuleBrokenError
@@ -47,7 +48,7 @@ class MemoryModel(RuleBasedStateMachine):
     @initialize(entries=st.sampled_from([100, 2, 4]), log_length=st.sampled_from([1, 2, 100]))
     def start(self, entries: int, log_length: int) -> None:
         self.log_length, memory.LOG_LENGTH = memory.LOG_LENGTH, log_length  # type: ignore[misc]  # put back below
-        size = memory._size_of(make_entry(REQUESTS[0], 0, ["x", "y"], vary=(b"accept",), body=b"1000"))
+        size = entry_bytes(make_entry(REQUESTS[0], 0, ["x", "y"], vary=(b"accept",), body=b"1000"))
         self.store = MemoryStore(max_bytes=entries * size)
         self.history = History()
         self.made: dict[bytes, Made] = {}

@@ -47,4 +47,4 @@ def record_key(store: RedisStore, tag: str) -> bytes:
 
 
 def entry_key(store: RedisStore, request: Request, vary: tuple[bytes, ...] = ()) -> bytes:
-    return store._memo(request.key).place(vary, request.selects(vary))[0]
+    return store._memos.get(request.key).place(vary, request.selects(vary))[0]

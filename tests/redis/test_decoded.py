@@ -6,73 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from accelerator.stores import decoded
 from accelerator.stores import redis as redis_store
 from accelerator.stores.binary import unpack
-from accelerator.stores.decoded import Decoded
 from tests.redis.support import OpenStore, entry_key, fill, record_key, request_of, state
 
 if TYPE_CHECKING:
     from accelerator import RedisStore
     from accelerator.demo.redis_server import RedisServer
     from accelerator.entry import Entry
-
-# --- the table --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def table() -> Decoded[str]:
-    return Decoded()
-
-
-def test_a_key_has_what_was_made_of_these_very_bytes(table: Decoded[str]) -> None:
-    table.keep(b"key", b"value", "made")
-    assert table.get(b"key", bytes(bytearray(b"value"))) == "made"
-    assert table.get(b"key", b"other") is None
-    assert table.get(b"other", b"value") is None
-
-
-def test_a_key_keeps_its_last_value_only(table: Decoded[str]) -> None:
-    table.keep(b"key", b"old", "of the old")
-    table.keep(b"key", b"new", "of the new")
-    assert table.get(b"key", b"old") is None
-    assert table.get(b"key", b"new") == "of the new"
-
-
-def kept(table: Decoded[str], value: bytes = b"v") -> str:
-    return "".join(letter for letter in "abcdefgh" if table.get(letter.encode(), value))
-
-
-def test_of_too_many_values_those_used_longest_ago_go(table: Decoded[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoded, "MAX_VALUES", 3)
-    for letter in "abc":
-        table.keep(letter.encode(), b"v", letter)
-    assert table.get(b"a", b"v") == "a"
-    table.keep(b"d", b"v", "d")
-    assert kept(table) == "acd"
-
-
-def test_the_bytes_of_all_values_are_bounded(table: Decoded[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is replaced or went does not count any more."""
-    monkeypatch.setattr(decoded, "MAX_BYTES", 80)
-    for _ in range(3):
-        for letter in "abcdefgh":
-            table.keep(letter.encode(), b"0123456789", letter)
-            assert table.get(letter.encode(), b"0123456789") == letter
-    assert kept(table, b"0123456789") == "abcdefgh"
-    table.keep(b"more", b"0", "more")
-    assert kept(table, b"0123456789") == "bcdefgh"
-
-
-def test_a_value_that_would_push_out_many_is_not_kept(table: Decoded[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoded, "MAX_BYTES", 80)
-    table.keep(b"a", b"v", "a")
-    table.keep(b"large", b"0123456789A", "large")
-    assert table.get(b"large", b"0123456789A") is None
-    assert kept(table) == "a"
-
-
-# --- the store --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

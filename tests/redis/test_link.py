@@ -15,8 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from accelerator import RedisStore
-from accelerator.stores import redis as redis_store
-from accelerator.stores import redis_link
+from accelerator.stores import redis_link, redis_memo
 from accelerator.stores.redis_link import Link, ServerLeftAloneError, Values
 from accelerator.testing import make_request
 from tests.redis.relay import Relay
@@ -398,14 +397,14 @@ def test_what_makes_no_sense_is_refused_at_once(source: Any, options: Any, error
 async def test_what_a_process_remembers_of_urls_is_bounded(
     server: RedisServer, prefix: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_store, "MAX_MEMOS", 3)
-    monkeypatch.setattr(redis_store, "MAX_VARIANTS", 3)
+    monkeypatch.setattr(redis_memo, "MAX_MEMOS", 3)
+    monkeypatch.setattr(redis_memo, "MAX_VARIANTS", 3)
     store = open_store(server.url, prefix)
     for number in range(10):
         await fill(store, "x", url=f"https://example.org/{number}")
         await fill(store, "x", headers=[("accept", f"{number}")], vary=(b"accept",))
-    assert len(store._memos) == 3
-    assert all(len(memo.records) <= 3 for memo in store._memos.values())
+    assert len(store._memos.kept) == 3
+    assert all(len(memo.records) <= 3 for memo, _ in store._memos.kept._kept.values())
     assert [await state(store, f"https://example.org/{number}") for number in range(10)] == ["fresh"] * 10
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from accelerator import RedisStore
 from accelerator.stores import redis as redis_store
-from accelerator.stores import redis_scripts
+from accelerator.stores import redis_scripts, redis_verdict
 from accelerator.testing import make_entry, make_request
 
 if TYPE_CHECKING:
@@ -173,12 +173,12 @@ def breaks(name: str) -> Callable[[Break], Break]:
 
 @breaks("missing means valid")
 def _missing_means_valid(patch: pytest.MonkeyPatch) -> None:
-    compare = redis_store._compare
+    compare = redis_verdict.compare
 
     def skip(entry: Entry, records: list[bytes | None], meta: Any) -> tuple[bool, bool]:
         return compare(entry, [record for record in records if record is not None], meta)
 
-    patch.setattr(redis_store, "_compare", skip)
+    patch.setattr(redis_verdict, "compare", skip)
 
 
 @breaks("incarnations are not told apart")
@@ -188,12 +188,12 @@ def _incarnation_ignored(patch: pytest.MonkeyPatch) -> None:
 
 @breaks("what was usable once stays so while its bytes do not change")
 def _verdicts_kept(patch: pytest.MonkeyPatch) -> None:
-    judge = redis_store._Stored.judge
+    judge = redis_verdict.Stored.judge
 
     def keep(stored: Any, read: list[bytes | None], meta: Any) -> Any:
         return stored.judged[1] or judge(stored, read, meta)
 
-    patch.setattr(redis_store._Stored, "judge", keep)
+    patch.setattr(redis_verdict.Stored, "judge", keep)
 
 
 @breaks("mark at storing")

@@ -37,11 +37,13 @@ def check_tables(store: MemoryStore) -> None:
     for key, resource in store._resources.items():
         assert resource.records
         assert {vary for vary, _ in resource.records} == set(resource.varies)
-        assert all(record.entry.key == key for record in resource.records.values())
+        assert all(record.entry.key is key is resource.key for record in resource.records.values())
     named = Counter(tag for record in queue for tag in record.entry.tags)
     assert {tag: cell.entries for tag, cell in store._cells.items()} == dict(named)
     for record in queue:
-        assert all(store._cells[tag] is cell for tag, cell in zip(record.entry.tags, record.cells, strict=True))
+        assert {id(store._cells[tag]) for tag in record.entry.tags} == set(map(id, record.cells))
+        assert len(record.cells) == len(record.entry.tags)
+        assert all(store._cells[tag].name is tag for tag in record.entry.tags), "no text is kept twice"
 
 
 def check_queues(queues: S3Fifo[ItemT]) -> None:

@@ -123,7 +123,7 @@ class SoftReplacesHard(MemoryStore):
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         await super().invalidate(tags, soft=soft)
         if soft:
-            self._log.update((tag, (0, self._position)) for tag in tags)
+            self._log.update((hash(tag), (0, self._position)) for tag in tags)
 
 
 class TakesBackTheFirstTagOnly(MemoryStore):

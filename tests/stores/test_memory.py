@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from accelerator import Lookup, MemoryStore, SyncStore
 from accelerator.stores import memory
+from accelerator.stores.sizes import entry_bytes
 from accelerator.testing import make_entry, make_request
 from tests.consistency.stepping import count_steps
 from tests.stores.tables import check_tables, records
@@ -49,7 +50,7 @@ def stored(store: MemoryStore) -> list[int]:
 
 def full_store() -> MemoryStore:
     """Return a store of twenty entries: 10 to 27 in the main queue, 29 and 30 on probation, 28 known by its ghost."""
-    store = MemoryStore(20 * memory._size_of(make_entry(make_request(url(10)), 0)))
+    store = MemoryStore(20 * entry_bytes(make_entry(make_request(url(10)), 0)))
     for number in range(10, 30):
         put(store, url(number))
     for number in range(10, 28):
@@ -65,6 +66,13 @@ def full_store() -> MemoryStore:
 def test_a_bound_that_makes_no_sense_is_an_error_at_once(max_bytes: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="max_bytes"):
         MemoryStore(max_bytes)
+
+
+def test_a_store_shows_how_full_it_is() -> None:
+    store = MemoryStore(1_000_000)
+    put(store, url(0), body=bytes(10_000))
+    assert repr(store) == f"<MemoryStore: 1 entries, {store.size:,} of 1,000,000 bytes>"
+    assert 10_000 < store.size < 20_000
 
 
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
@@ -179,7 +187,7 @@ def test_a_store_that_was_cleared_begins_anew() -> None:
 
 
 def test_a_scan_does_not_drive_out_what_is_used() -> None:
-    size = memory._size_of(make_entry(make_request(url(10_000)), 0))
+    size = entry_bytes(make_entry(make_request(url(10_000)), 0))
     store = MemoryStore(50 * size)
     for number in range(20):
         put(store, url(number))
@@ -246,7 +254,7 @@ def test_what_is_larger_than_the_small_queue_is_stored_and_judged_like_the_rest(
 
 def test_what_fills_the_store_alone_is_stored() -> None:
     store = full_store()
-    body = b"x" * (store._max_bytes - memory._size_of(make_entry(make_request(url(31)), 0, body=b"")))
+    body = b"x" * (store._max_bytes - entry_bytes(make_entry(make_request(url(31)), 0, body=b"")))
     put(store, url(31), body=body)
     assert (stored(store), store.size) == ([31], store._max_bytes)
     put(store, url(32))
@@ -261,7 +269,7 @@ def test_the_bound_holds_whatever_comes_and_is_used(steps: list[tuple[int, int, 
         request = make_request(url(number))
         entry = make_entry(request, drive(store.lookup(request)).mark, body=bytes(length))
         is_stored = drive(store.commit(entry))
-        assert is_stored == (memory._size_of(entry) <= 20_000)
+        assert is_stored == (entry_bytes(entry) <= 20_000)
         if is_stored:
             assert number in stored(store)
         if is_used:

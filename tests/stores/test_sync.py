@@ -197,4 +197,4 @@ def test_from_many_threads_at_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(far.memory._log) == {f"tag:{number}" for number in range(8)}
+    assert set(far.memory._log) == {hash(f"tag:{number}") for number in range(8)}

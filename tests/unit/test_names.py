@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 
@@ -17,6 +19,40 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "accelerator.stores.redis", None)
     with pytest.raises(ImportError, match=r"asgi-accelerator\[redis\]"):
         accelerator.RedisStore  # noqa: B018 - asking for it imports it
+
+
+def test_a_star_takes_what_is_there_without_the_extra_and_naming_what_is_not_says_how_to_get_it() -> None:
+    script = """
+import sys
+
+sys.modules.update(dict.fromkeys(["hiredis", "msgpack", "redis"]))  # no import of these succeeds
+from accelerator import *
+
+assert ASGIAccelerator and cache_for and "RedisStore" not in globals()
+try:
+    from accelerator import RedisStore
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert (done.stdout, done.stderr) == ('RedisStore needs an extra: pip install "asgi-accelerator[redis]"\n', "")
+
+
+@pytest.mark.parametrize("missing", ["hiredis", "msgpack", "redis"])
+def test_a_star_does_not_ask_for_what_lacks_a_part_of_its_extra(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    spec = spec_from_file_location("accelerator", accelerator.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    again = module_from_spec(spec)
+    spec.loader.exec_module(again)
+    assert set(accelerator.__all__) - set(again.__all__) == {"RedisStore"}
+
+
+def test_a_star_takes_everything_with_the_extra() -> None:
+    taken: dict[str, object] = {}
+    exec("from accelerator import *", taken)  # noqa: S102 - it has no other form in a function
+    assert taken.keys() >= set(accelerator.__all__) >= {"RedisStore", "MemoryStore"}
 
 
 def test_another_name_is_no_attribute() -> None:

@@ -115,5 +115,8 @@ def checked_store(store: Store) -> Store:
         TypeError: it is something else, such as a URL, or the class of a store.
     """
     if isinstance(store, type) or not isinstance(store, Store):
-        raise TypeError(f"store is a MemoryStore(), a RedisStore(url) or another Store, not {store!r:.80}")
+        given = f"the class {store.__name__}" if isinstance(store, type) else f"a {type(store).__name__}"
+        raise TypeError(
+            f"store is a MemoryStore(), a RedisStore(url) or another Store, not {given}"
+        )  # no secret of a URL
     return store

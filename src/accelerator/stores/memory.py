@@ -12,21 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from accelerator.stores import Lookup, Store
 from accelerator.stores.eviction import Item, S3Fifo
+from accelerator.stores.sizes import entry_bytes
 from accelerator.tagging import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from accelerator.entry import Entry, Key, Request, Vary
-
-ENTRY_BYTES: Final = 1300
-"""What an entry takes beyond its texts: objects, tables, links and one ghost, as measured in the tests."""
-
-LINE_BYTES: Final = 136
-"""What a header line takes beyond its texts."""
-
-TAG_BYTES: Final = 240
-"""What a tag takes beyond its text, for an entry that is alone in naming it."""
 
 MAX_VARIANTS: Final = 64
 LOG_LENGTH: Final = 8192
@@ -39,9 +31,10 @@ SWEEP: Final = 2
 class _Cell:
     """The last positions at which a tag was invalidated, as long as an entry names it."""
 
-    __slots__ = ("entries", "hard", "soft")
+    __slots__ = ("entries", "hard", "name", "soft")
 
-    def __init__(self, hard: int, soft: int) -> None:
+    def __init__(self, name: str, hard: int, soft: int) -> None:
+        self.name = name
         self.hard = hard
         self.soft = soft
         self.entries = 0
@@ -62,9 +55,10 @@ class _Record(Item):
 class _Resource:
     """The variants of one URL, oldest first, and the lists of fields that choose among them, newest first."""
 
-    __slots__ = ("records", "varies")
+    __slots__ = ("key", "records", "varies")
 
-    def __init__(self) -> None:
+    def __init__(self, key: Key) -> None:
+        self.key = key
         self.records: dict[tuple[Vary, tuple[bytes | None, ...]], _Record] = {}
         self.varies: tuple[Vary, ...] = ()
 
@@ -92,7 +86,8 @@ class MemoryStore(Store):
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._position = 0
-        self._log: OrderedDict[str, tuple[int, int]] = OrderedDict()  # tag -> last hard and soft
+        # by the hashes of tags, so that long ones take no room: what takes back one of two with the same, does both
+        self._log: OrderedDict[int, tuple[int, int]] = OrderedDict()  # last hard and soft
         self._log_floor = 0  # fills with a smaller mark cannot be judged any more
         self._reset()
 
@@ -104,6 +99,9 @@ class MemoryStore(Store):
     def __len__(self) -> int:
         """Return the number of entries."""
         return len(self._queues)
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore: {len(self)} entries, {self.size:,} of {self._max_bytes:,} bytes>"
 
     @property
     def size(self) -> int:
@@ -135,7 +133,7 @@ class MemoryStore(Store):
 
     async def commit(self, entry: Entry) -> bool:
         """Store an entry, unless it was taken back while it was made by an invalidation."""
-        size = _size_of(entry)
+        size = entry_bytes(entry)
         with self._lock:
             self._sweep(entry.received)
             if size > self._max_bytes or entry.mark < self._log_floor or self._is_taken_back(entry):
@@ -173,26 +171,29 @@ class MemoryStore(Store):
     # --- under the lock -----------------------------------------------------------------------------------------------
 
     def _write_log(self, tag: str, position: int, soft: bool) -> None:
-        hard_before, soft_before = self._log.pop(tag, (0, 0))
-        self._log[tag] = (hard_before, position) if soft else (position, soft_before)
+        hard_before, soft_before = self._log.pop(hash(tag), (0, 0))
+        self._log[hash(tag)] = (hard_before, position) if soft else (position, soft_before)
         if len(self._log) > LOG_LENGTH:
             _, dropped = self._log.popitem(last=False)
             self._log_floor = max(self._log_floor, *dropped)
 
     def _is_taken_back(self, entry: Entry) -> bool:
         """Whether a tag was invalidated hard after the entry's mark. The log knows all that came after its floor."""
-        return any(self._log.get(tag, (0, 0))[0] > entry.mark for tag in entry.tags)
+        return any(self._log.get(hash(tag), (0, 0))[0] > entry.mark for tag in entry.tags)
 
     def _insert(self, entry: Entry, size: int, old: _Record | None) -> None:
-        cells = tuple(self._cells.get(tag) or self._new_cell(tag) for tag in entry.tags)
+        cells = [self._cells.get(tag) or self._new_cell(tag) for tag in entry.tags]
         for cell in cells:
             cell.entries += 1
-        record = _Record(entry, cells, -1, size)
         resource = self._resources.get(entry.key)
         if resource is None:
-            resource = _Resource()
+            resource = _Resource(entry.key)
         elif len(resource.records) >= MAX_VARIANTS:
             self._remove(next(iter(resource.records.values())))
+        # the same values with the tables' own texts: of those, none then outlives the entries that account for it
+        object.__setattr__(entry, "key", resource.key)
+        object.__setattr__(entry, "tags", frozenset([cell.name for cell in cells]))
+        record = _Record(entry, tuple(cells), -1, size)
         resource.records[entry.vary, entry.selected_by] = record
         resource.varies = (entry.vary, *(vary for vary in resource.varies if vary != entry.vary))
         self._resources[entry.key] = resource
@@ -200,7 +201,7 @@ class MemoryStore(Store):
 
     def _new_cell(self, tag: str) -> _Cell:
         """Make a cell at the logged positions: what was dropped from the log is not after any mark still accepted."""
-        cell = self._cells[tag] = _Cell(*self._log.get(tag, (0, 0)))
+        cell = self._cells[tag] = _Cell(tag, *self._log.get(hash(tag), (0, 0)))
         return cell
 
     def _remove(self, record: _Record, *, leave_ghost: bool = False) -> None:
@@ -211,10 +212,10 @@ class MemoryStore(Store):
             del self._resources[entry.key]
         elif not any(vary == entry.vary for vary, _ in resource.records):
             resource.varies = tuple(vary for vary in resource.varies if vary != entry.vary)
-        for tag, cell in zip(entry.tags, record.cells, strict=True):
+        for cell in record.cells:
             cell.entries -= 1
             if not cell.entries:
-                del self._cells[tag]
+                del self._cells[cell.name]
         self._queues.remove(record, leave_ghost=leave_ghost)
 
     def _evict(self) -> None:
@@ -234,11 +235,3 @@ class MemoryStore(Store):
 def _is_usable(record: _Record) -> bool:
     mark = record.entry.mark
     return all(cell.hard <= mark for cell in record.cells)
-
-
-def _size_of(entry: Entry) -> int:
-    """Return what an entry takes, in bytes: its texts, and the overhead around them."""
-    texts = len(entry.body) + sum(LINE_BYTES + len(name) + len(value) for name, value in entry.headers + entry.added)
-    texts += sum(len(part) for part in entry.key if isinstance(part, str | bytes))
-    texts += sum(len(value) for value in entry.selected_by if value)
-    return ENTRY_BYTES + texts + sum(TAG_BYTES + len(tag) * (1 if tag.isascii() else 4) for tag in entry.tags)
