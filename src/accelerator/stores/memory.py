@@ -14,6 +14,7 @@ from accelerator.stores import Lookup, Store
 from accelerator.stores.eviction import Item, S3Fifo
 from accelerator.stores.sizes import entry_bytes
 from accelerator.tagging import ALL
+from accelerator.workers import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -133,6 +134,7 @@ class MemoryStore(Store):
 
     async def commit(self, entry: Entry) -> bool:
         """Store an entry, unless it was taken back while it was made by an invalidation."""
+        warn_once()
         size = entry_bytes(entry)
         with self._lock:
             self._sweep(entry.received)
