@@ -117,8 +117,10 @@ class Bypass:
 
     def _lines(self, response: Response) -> list[tuple[bytes, bytes]]:
         line = self._reporter.line(*self._why)
+        is_reusable = self._exchange.scope["method"] in {"GET", "HEAD"}  # by caches further out
         return [
             *policy.without_tags(response.headers, self._options),
+            *(policy.added_vary(response, self.said, self._options) if is_reusable else ()),
             *([] if line is None else [(b"cache-status", line)]),
         ]
 

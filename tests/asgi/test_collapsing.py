@@ -525,7 +525,7 @@ async def test_a_client_waits_for_what_was_made_for_another_one_if_it_takes_that
 # --- credentials ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("line", [COOKIE, LOGIN], ids=["Cookie", "Authorization"])
+@pytest.mark.parametrize("line", [COOKIE, LOGIN, ("x-api-key", "a")], ids=["Cookie", "Authorization", "X-API-Key"])
 async def test_requests_with_credentials_wait_only_for_what_is_known_to_be_storable(line: tuple[str, str]) -> None:
     app = Gated(SHARED)
     cached = ASGIAccelerator(app)

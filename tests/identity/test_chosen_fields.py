@@ -72,6 +72,18 @@ def test_a_response_that_is_not_stored_says_by_which_fields_it_was_chosen_too(do
     assert [app.ask(headers=ONE).get("vary") for _ in range(2)] == ["x-tenant"] * 2
 
 
+@pytest.mark.parametrize(("say", "options"), WAYS, ids=["cache_for", "vary()", "@cached", "the option"])
+def test_what_passes_by_says_so_too_where_caches_further_out_may_keep_it(
+    door: Door, say: Callable[[], object], options: dict[str, Any]
+) -> None:
+    app = door(chosen(say), **options)
+    part = app.ask(headers=[*ONE, ("Range", "bytes=0-1")])
+    head = app.ask(method="HEAD", headers=ONE)
+    conditional = app.ask(headers=[*ONE, ("If-Match", "*")])
+    assert [answer.get("vary") for answer in (part, head, conditional)] == ["x-tenant"] * 3
+    assert app.ask(method="POST", headers=ONE).get("vary") is None
+
+
 def test_a_field_that_chooses_needs_no_public_but_says_who_asks_no_less(door: Door) -> None:
     app = door(chosen(lambda: cache_for(60, vary=["X-API-Key"])))
     for name in ("ada", "bob", "ada"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import anyio
 import pytest
 from asgi_csrf import asgi_csrf
 from fastapi import Depends, FastAPI
@@ -18,8 +19,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from accelerator import CREDENTIALS, ASGIAccelerator, WSGIAccelerator, cache_for
+from accelerator.testing import ManualClock
 from tests.identity.doors import ASGIDoor, Page, WSGIDoor
-from tests.support import Lines
+from tests.support import App, Lines, Scope
 from tests.support import ask as ask_asgi
 from tests.wsgi.support import ask as ask_wsgi
 
@@ -98,6 +100,31 @@ def test_a_key_under_a_name_of_the_sites_own_is_an_option(door: Door) -> None:
     app = door(echo_of("X-My-Key"), credentials=(*CREDENTIALS, "X-My-Key"))
     asked = [app.ask(headers=headers).body for headers in ([("X-My-Key", "ada")], [], [("X-My-Key", "bob")])]
     assert asked == ["page of ada", "page of None", "page of bob"]
+
+
+@pytest.mark.anyio
+async def test_what_is_made_anew_for_a_user_is_not_given_to_another_if_it_is_public_no_more() -> None:
+    """A refresh in the background runs as the request that found the page stale, with its key."""
+    is_public, made, gate = True, [], anyio.Event()
+
+    async def handle(scope: Scope) -> tuple[int, Lines, bytes]:
+        cache_for(60, stale_while_revalidate=600, public=is_public)
+        key = dict(scope["headers"]).get(b"x-api-key", b"nobody")
+        made.append(key)
+        if len(made) == 2:
+            gate.set()
+        return 200, [], b"page of " + key
+
+    clock = ManualClock()
+    app = ASGIAccelerator(App(handle), clock=clock)
+    await ask_asgi(app)
+    is_public = False
+    clock.advance(61)
+    assert (await ask_asgi(app, headers=ALICE)).body == b"page of nobody", "it was public"
+    await gate.wait()
+    await anyio.wait_all_tasks_blocked()
+    assert made == [b"nobody", b"alice"]
+    assert [(await ask_asgi(app, headers=headers)).body for headers in (BOB, [])] == [b"page of nobody"] * 2
 
 
 # --- proxies that authenticate ----------------------------------------------------------------------------------------
