@@ -1,17 +1,29 @@
-"""README's code runs as tests, from top to bottom."""
+"""README's code runs as a test, from top to bottom."""
 
 from __future__ import annotations
 
-import pytest
-from sybil import Sybil
-from sybil.integration.pytest import SybilItem
+from typing import TYPE_CHECKING
+
+from sybil import Document, Region, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sybil import Example
+
 pytest_plugins = ["pytester"]
-pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README.md"]).pytest()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Undo the shuffling for what builds on what stands above it."""
-    items.sort(key=lambda item: item.example.line if isinstance(item, SybilItem) else float("inf"))
+def from_top_to_bottom(document: Document) -> Iterator[Region]:
+    """All code blocks of a document as one test, since each builds on what stands above it."""
+    blocks = Document.parse(document.path, PythonCodeBlockParser())
+
+    def evaluate(_: Example) -> None:
+        for block in blocks.examples():
+            block.evaluate()
+
+    yield Region(0, document.end, evaluator=evaluate)
+
+
+pytest_collect_file = Sybil(parsers=[from_top_to_bottom], patterns=["README.md"]).pytest()
