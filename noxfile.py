@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -17,6 +18,7 @@ PYTHONS = [
 ]
 NEWEST = next((python for python in reversed(PYTHONS) if get_interpreter(python)), PYTHONS[-1])
 SUITE = "http-cache-tests@0.4.5"
+FOREIGN = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//""")
 GROUPS = nox.project.load_toml("pyproject.toml")
 
 nox.needs_version = ">=2026.10.20"
@@ -75,6 +77,19 @@ def typing(session: nox.Session) -> None:
     """Check types."""
     install(session, "typing")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into site/, where a broken link is an error; `nox -s docs -- serve` serves it."""
+    session.install(*nox.project.dependency_groups(GROUPS, "docs"))
+    calm = {"NO_MKDOCS_2_WARNING": "1"}  # the theme's advertisement
+    if session.posargs:
+        session.run("mkdocs", *session.posargs, env=calm)
+        return
+    session.run("mkdocs", "build", "--strict", env=calm)
+    if foreign := [str(page) for page in Path("site").rglob("*.html") if FOREIGN.search(page.read_text())]:
+        session.error(f"These pages load something from elsewhere: {', '.join(foreign)}")
 
 
 @nox.session

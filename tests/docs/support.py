@@ -1,9 +1,10 @@
-"""What the tests of docs/whole-site.md share: its code, and how its answers are read."""
+"""What the tests of the pages in docs/ share: their code, and how answers are read."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
 
 from tests.wsgi.servers import ROOT
 
@@ -17,8 +18,18 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
 
 
+def blocks_of(page: str) -> list[str]:
+    """The blocks of Python of a page; a test names each, so that none is added without being tried."""
+    return BLOCK.findall((ROOT / "docs" / page).read_text())
+
+
+def run(code: str, said: dict[str, Any]) -> None:
+    """Run a block of code after what the blocks above it said."""
+    exec(compile(dedent(code), "docs", "exec"), said)  # noqa: S102 - our own page
+
+
 def code_of(heading: str) -> list[str]:
-    """The blocks of code below a heading, as they stand there."""
+    """The blocks of code below a heading of docs/whole-site.md, as they stand there."""
     return BLOCK.findall(PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0])
 
 
