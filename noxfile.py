@@ -97,7 +97,7 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session
 def sites(session: nox.Session) -> None:
-    """Serve software from PyPI bare and behind the cache, compare, and write docs/sites.md; `-- --sites static` for one."""
+    """Serve software from PyPI bare and behind the cache, write docs/sites.md; `-- --sites NAME` for one."""
     install(session, "sites")
     folder = session.cache_dir / "sites"
     session.run("python", "-m", "benchmarks.sites", "--environments", str(folder), *(session.posargs or ["--write"]))
