@@ -41,7 +41,7 @@ class Comparison:
             case: where, and what was asked for.
             direct: the site's answer.
             reply: the answer of the site behind the cache.
-            whole: the site's answer to the same visitor's plain GET of the same target.
+            whole: what the same visitor's plain GET of the same target got last, behind the cache if that was asked.
         """
         found = list(self._of_same(case, direct, reply, whole))
         if found and (answer := _answer(case, direct, reply, whole)):
@@ -150,7 +150,7 @@ def _of_part(reply: Reply, whole: Reply) -> Iterator[str]:
 
 
 def _without_group(found: re.Match[bytes]) -> bytes:
-    start, end = (at - found.start() for at in found.span(1))
+    start, end = (at - found.start() for at in found.span(found.lastindex or 0))
     return found[0][:start] + b"..." + found[0][end:]
 
 

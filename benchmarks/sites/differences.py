@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    import re
+from typing import Final, NamedTuple
 
 
 class Case(NamedTuple):
@@ -48,7 +46,7 @@ class Added(Difference):
 
 @dataclass(frozen=True, kw_only=True)
 class Changing(Difference):
-    """What no two answers of the site have in common, in fields or content: the pattern's one group.
+    """What no two answers of the site have in common, in fields or content: what the pattern's groups match.
 
     Attributes:
         is_secret: it belongs to whoever got it; nobody else may be given it.
@@ -107,7 +105,19 @@ ADDED: Final = (
     ),
 )
 
-CHANGING: Final[tuple[Changing, ...]] = ()
+CHANGING: Final = (
+    Changing(
+        sites=("datasette",),
+        pattern=re.compile(rb'ds_csrftoken=([^;]+)|name="csrftoken" value="([^"]+)"'),
+        is_secret=True,
+        reason="the token against forged requests, another one for each visitor",
+    ),
+    Changing(
+        sites=("datasette",),
+        pattern=re.compile(rb'Queries took ([\d.]+)ms|"query_ms": ([\d.e-]+)'),
+        reason="how long the queries took",
+    ),
+)
 
 RECOMPRESSED: Final[tuple[Recompressed, ...]] = ()
 

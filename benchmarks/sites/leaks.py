@@ -38,4 +38,4 @@ def _secrets(case: Case, reply: Reply) -> Iterator[bytes]:
             yield value.encode("latin-1")
     for each in CHANGING:
         if each.is_secret and each.holds(case):
-            yield from (found[1] for found in each.pattern.finditer(reply.content))
+            yield from (found[found.lastindex or 0] for found in each.pattern.finditer(reply.content))

@@ -15,7 +15,7 @@ from benchmarks.sites.cache_status import cache_status
 from benchmarks.sites.crawl import crawl, matches
 from benchmarks.sites.differences import left_out
 from benchmarks.sites.servers import serve, serve_gateway
-from benchmarks.sites.side import Side
+from benchmarks.sites.side import BARE, Side
 from benchmarks.sites.site import NEWCOMER, NOBODY
 from benchmarks.sites.wire import Ask, Reply
 
@@ -69,10 +69,12 @@ class Visit:
     def __init__(self, site: Site, bare: Bare, behind: Side, comparison: Comparison, outcome: Outcome) -> None:
         self._site, self._bare, self._behind = site, bare, behind
         self._comparison, self._outcome = comparison, outcome
+        self._plain: dict[str, Reply] = {}
 
     def target(self, target: str, *, of_nobody: bool) -> None:
         """Ask for one target as everybody, at first and again; who asks first depends on the target."""
         plain = Ask("plain", target)
+        self._plain.clear()
         for ask in _parts(target):
             self._compare(NOBODY, ask)
         order = _turned([name for name in self._bare.visitors if name != NEWCOMER], zlib.crc32(target.encode()))
@@ -87,8 +89,11 @@ class Visit:
                 self._compare(visitor, ask)
 
     def _compare(self, visitor: str, ask: Ask) -> Reply:
-        direct, whole = (self._bare.reply(visitor, each) for each in (ask, Ask("plain", ask.target)))
+        direct = self._bare.reply(visitor, ask)
+        whole = self._plain.get(visitor) or self._bare.reply(visitor, Ask("plain", ask.target))
         reply = self._behind.ask(visitor, ask)
+        if ask.kind == "plain":
+            self._plain[visitor] = reply
         self._outcome.compared += 1
         words = self._comparison.differences(self._behind.case(ask), direct, reply, whole)
         if cache_status(reply).is_hit and matches(ask.target, self._site.never_hit):
@@ -149,7 +154,7 @@ def run(
         origin, *others = [stack.enter_context(server) for server in _servers(site, environment, redis, folder)]
         for server in (origin, *others):
             server.wait()
-        sides = [Side(site, "bare", origin.url, stack)]
+        sides = [Side(site, BARE, origin.url, stack)]
         bare = Bare(sides[0], site)
         outcomes, visits = [], []
         for (door, store), server in zip(WAYS, others, strict=True):

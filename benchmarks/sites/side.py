@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.sites.differences import Case
 from benchmarks.sites.leaks import Secrets
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from benchmarks.sites.site import Site
 
+BARE: Final = "bare"
+"""The door of the site itself."""
+
 
 class Side:
     """A site behind one door, or bare: each visitor with a connection and an identity of their own.
@@ -24,7 +27,10 @@ class Side:
 
     def __init__(self, site: Site, door: str, url: str, stack: ExitStack) -> None:
         self._site, self._door = site, door
-        self._browsers = {name: Browser(url, each) for name, each in {NOBODY: Visitor(), **site.visitors}.items()}
+        self._browsers = {
+            name: Browser(url, visitor, is_cache=door != BARE)
+            for name, visitor in {NOBODY: Visitor(), **site.visitors}.items()
+        }
         for browser in self._browsers.values():
             stack.callback(browser.close)
         self._secrets = Secrets()

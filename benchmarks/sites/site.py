@@ -33,10 +33,13 @@ class Visitor:
 
     Attributes:
         fields: what each request of the visitor carries.
+        uncounted: cookies that the cache is told not to count, so that the site does not see them: the bare site is
+            asked without.
         arrive: what the visitor does first, such as signing in; the cookies that this brings are sent from then on.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
+    uncounted: str = ""
     arrive: Callable[[httpx.Client], None] | None = None
 
 

@@ -55,15 +55,23 @@ class Reply(NamedTuple):
 
 
 class Browser:
-    """One visitor at one server: a connection that is kept open, and the fields that each request carries."""
+    """One visitor at one server: a connection that is kept open, and the fields that each request carries.
 
-    def __init__(self, base: str, visitor: Visitor) -> None:
+    Args:
+        base: the server's URL.
+        visitor: who visits.
+        is_cache: it is a cache that is told not to count some cookies.
+    """
+
+    def __init__(self, base: str, visitor: Visitor, *, is_cache: bool) -> None:
         fields = {**BROWSER, **visitor.fields}
+        cookies = [fields.pop("cookie", ""), visitor.uncounted if is_cache else ""]
         if visitor.arrive is not None:
             with open_client(base, fields, CookieJar()) as client:
                 visitor.arrive(client)
-                came = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
-            fields["cookie"] = "; ".join(filter(None, [fields.get("cookie"), came]))
+                cookies += [f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar]
+        if any(cookies):
+            fields["cookie"] = "; ".join(filter(None, cookies))
         self._client = open_client(base, fields, CookieJar(DefaultCookiePolicy(allowed_domains=[])))
 
     def ask(self, ask: Ask) -> Reply:

@@ -25,7 +25,7 @@ SITE = Site(
     visitors={
         "ann": Visitor(arrive=sign_in),
         "bob": Visitor(fields={"x-api-key": "the key of bob"}),
-        NEWCOMER: Visitor(fields={"cookie": "_ga=GA1.1.7; lang=fr"}),
+        NEWCOMER: Visitor(uncounted="_ga=GA1.1.7; lang=fr"),
     },
     never_hit=("/key",),
     must_keep=True,
