@@ -151,7 +151,7 @@ def _of_part(reply: Reply, whole: Reply) -> Iterator[str]:
 
 def _without_group(found: re.Match[bytes]) -> bytes:
     start, end = (at - found.start() for at in found.span(found.lastindex or 0))
-    return found[0][:start] + b"..." + found[0][end:]
+    return found[0][:start] + found[0][end:]
 
 
 def _first_difference(one: bytes, other: bytes) -> int:
