@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.sites.sites import datasette, fastapi, httpbin, static
+from benchmarks.sites.sites import datasette, fastapi, httpbin, pypiserver, static
 
 if TYPE_CHECKING:
     from benchmarks.sites.site import Site
 
-SITES: Final = {each.name: each for each in (static.SITE, fastapi.SITE, datasette.SITE, httpbin.SITE)}
+SITES: Final = {each.name: each for each in (static.SITE, fastapi.SITE, datasette.SITE, httpbin.SITE, pypiserver.SITE)}
 
 
 def site(name: str) -> Site:

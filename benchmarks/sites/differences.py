@@ -109,7 +109,7 @@ CHANGING: Final = (
     Changing(
         sites=("httpbin",),
         pattern=re.compile(rb'(,\s*"Accept-Encoding": "gzip")'),
-        reason="it shows the request and does not say that its answers vary: one may be kept with or without this field",
+        reason="it shows the request and says no `Vary`: an answer may be kept with or without this field",
     ),
     Changing(
         sites=("httpbin",),
@@ -161,6 +161,12 @@ ANSWERS: Final = (
         instead_of=200,
         status=206,
         reason="one range of what is stored is answered, whether or not the site knows ranges",
+    ),
+    Answer(
+        kinds=("range",),
+        instead_of=200,
+        status=416,
+        reason="what is stored has no such part; a site that knows no ranges sends the whole",
     ),
     Answer(
         kinds=("range",),

@@ -98,7 +98,8 @@ class Visit:
         words = self._comparison.differences(self._behind.case(ask), direct, reply, whole)
         if cache_status(reply).is_hit and matches(ask.target, self._site.never_hit):
             words.append("it came from the store")
-        self._outcome.faults += [f"{visitor}: {ask.method} {ask.target} ({ask.kind}): {each}" for each in words]
+        where, said = f"{visitor}: {ask.method} {ask.target} ({ask.kind})", reply.get("cache-status")
+        self._outcome.faults += [f"{where}: {each} [{said}]" for each in words]
         return reply
 
     def _count(self, target: str, reply: Reply) -> None:
@@ -141,7 +142,7 @@ class Bare:
 def run(
     site: Site, environment: Environment, redis: str, folder: Path, comparison: Comparison
 ) -> tuple[list[Outcome], list[str]]:
-    """Serve a site in each way, visit it, and return what came of it, and what went to the wrong visitor.
+    """Serve a site in each way and visit it; return what came of it, and what went wrong besides.
 
     Args:
         site: which.
@@ -152,7 +153,8 @@ def run(
     """
     with ExitStack() as stack:
         origin, *others = [stack.enter_context(server) for server in _servers(site, environment, redis, folder)]
-        for server in (origin, *others):
+        servers = (origin, *others)
+        for server in servers:
             server.wait()
         sides = [Side(site, BARE, origin.url, stack)]
         bare = Bare(sides[0], site)
@@ -165,7 +167,8 @@ def run(
             for visit in visits:
                 visit.target(target, of_nobody=of_nobody)
             bare.forget()
-        return outcomes, [leak for side in sides for leak in side.leaks]
+        complaints = [f"{server.log}: {line}" for server in servers for line in server.complaints()]
+        return outcomes, [*complaints, *(leak for side in sides for leak in side.leaks)]
 
 
 def _servers(site: Site, environment: Environment, redis: str, folder: Path) -> Iterator[Server]:

@@ -50,12 +50,13 @@ class Server:
 
     Attributes:
         url: where it serves.
+        log: where it writes.
     """
 
     def __init__(self, command: str, python: Path, told: dict[str, str], log: Path) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._log = log
+        self.log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the commands are those above
                 [str(python), "-m", *command.format(port=port).split()],
@@ -80,7 +81,11 @@ class Server:
                     time.sleep(0.05)
                 else:
                     return
-        raise RuntimeError(f"it does not answer: {self._log.read_text(errors='replace')[-4000:]}")
+        raise RuntimeError(f"it does not answer: {self.log.read_text(errors='replace')[-4000:]}")
+
+    def complaints(self) -> list[str]:
+        """Return the lines of its log that tell of an exception."""
+        return [line for line in self.log.read_text(errors="replace").splitlines() if "Traceback" in line]
 
     def __enter__(self) -> Server:
         """Have it ended."""

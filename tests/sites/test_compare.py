@@ -94,6 +94,15 @@ def test_a_part_is_that_part_of_the_whole(direct: Reply) -> None:
     assert words == "a 206 with content-range 'bytes 3-'"
 
 
+@pytest.mark.parametrize("status", [200, 416])
+def test_a_part_that_is_not_there_is_a_416_with_the_length_of_the_whole(status: int) -> None:
+    direct = reply(b"", status=status)
+    assert differences(direct, reply(b"", ("content-range", "bytes */10"), status=416), WHOLE, "range") == []
+    assert differences(direct, reply(b"", ("content-range", "bytes */9"), status=416), WHOLE, "range") == [
+        "10 bytes, and content-range 'bytes */9'"
+    ]
+
+
 def test_what_changes_from_answer_to_answer_does_not_count_nor_what_follows_from_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

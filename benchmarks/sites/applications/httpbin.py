@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from httpbin import app
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -12,8 +14,6 @@ def prepare(home: Path) -> None:
     """It has no data."""
 
 
-def application(home: Path) -> Any:
+def application(home: Path) -> Any:  # noqa: ARG001 - the same for all sites
     """Return httpbin."""
-    from httpbin import app
-
     return app
