@@ -129,6 +129,20 @@ CHANGING: Final = (
         reason="the token against forged requests, another one for each visitor",
     ),
     Changing(
+        sites=("wagtail",),
+        pattern=re.compile(
+            rb'csrftoken=([0-9A-Za-z]{32})|name="csrfmiddlewaretoken" value="([0-9A-Za-z]{64})"'
+            rb'|"CSRF_TOKEN": "([0-9A-Za-z]{64})"'
+        ),
+        is_secret=True,
+        reason="the token against forged requests, another one for each visitor and in each answer",
+    ),
+    Changing(
+        sites=("wagtail",),
+        pattern=re.compile(rb"(?:expires|Expires)=([^;]+ GMT)"),
+        reason="a cookie ends a time after its answer",
+    ),
+    Changing(
         sites=("datasette",),
         pattern=re.compile(rb'Queries took ([\d.]+)ms|"query_ms": ([\d.e-]+)'),
         reason="how long the queries took",
@@ -173,6 +187,12 @@ ANSWERS: Final = (
         instead_of=416,
         status=416,
         reason="it says how long what is stored is, and nothing else of it",
+    ),
+    Answer(
+        kinds=("etag", "modified"),
+        instead_of=304,
+        status=304,
+        reason="it has the fields that RFC 9110 §15.4.5 asks for, and none of the content's, which some sites send",
     ),
     Answer(
         kinds=("etag", "modified"),
