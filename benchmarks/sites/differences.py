@@ -87,6 +87,7 @@ FREE: Final = (
     Free(field="date", reason="it is the time of the answer; what comes from the store has that of its making"),
     Free(field="age", reason="what comes from the store says how old it is (RFC 9111 §5.1)"),
     Free(field="cache-status", reason="the cache says what it did (RFC 9211)"),
+    Free(field="expires", reason="sites count it from the time of the answer; what is stored has that of its making"),
     Free(field="connection", reason="it is of one connection (RFC 9110 §7.6.1)"),
     Free(field="keep-alive", reason="it is of one connection (RFC 9112 §9.3)"),
     Free(
@@ -136,6 +137,21 @@ CHANGING: Final = (
         ),
         is_secret=True,
         reason="the token against forged requests, another one for each visitor and in each answer",
+    ),
+    Changing(
+        sites=("wagtail",),
+        pattern=re.compile(rb"editing-sessions/\w+/(?:wagtailcore/page/\d+/)?(\d+)/"),
+        reason="each editor that opens a page gets the next number",
+    ),
+    Changing(
+        sites=("wagtail",),
+        pattern=re.compile(rb'datetime="([^"]+)"|>\s*(\S+ minutes? ago|[Jj]ust now)\s*<'),
+        reason="when users signed in, which each does at each server",
+    ),
+    Changing(
+        sites=("wagtail",),
+        pattern=re.compile(rb"messages=[^:;]+:([^;]+)"),
+        reason="the signature of a message holds the time",
     ),
     Changing(
         sites=("wagtail",),

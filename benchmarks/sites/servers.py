@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 
-START: Final = 60.0
+START: Final = 180.0
 """Seconds in which a server has to answer for the first time."""
+
+ALIKE: Final = {"PYTHONHASHSEED": "0", "TZ": "UTC"}
+"""What lets two processes answer alike: sets are gone through in the same order."""
 
 APP: Final = "benchmarks.sites.serve:app"
 COMMANDS: Final = {
     "uvicorn": f"uvicorn --factory {APP} --port {{port}} --no-access-log --timeout-keep-alive 120",
-    "gunicorn": f"gunicorn {APP}() --bind 127.0.0.1:{{port}} --worker-class gthread --threads 4 --keep-alive 120",
+    "gunicorn": f"gunicorn {APP}() --bind 127.0.0.1:{{port}} --worker-class gthread --threads 4 --keep-alive 120"
+    " --no-control-socket",
     "waitress": f"waitress --listen=127.0.0.1:{{port}} --call {APP}",
 }
 """The command of each server, after `python -m`."""
@@ -61,7 +65,7 @@ class Server:
             self._process = subprocess.Popen(  # noqa: S603 - the commands are those above
                 [str(python), "-m", *command.format(port=port).split()],
                 cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)} | told,
+                env={**os.environ, **ALIKE, "PYTHONPATH": str(ROOT), **told},
                 stdout=output,
                 stderr=output,
             )
