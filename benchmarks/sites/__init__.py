@@ -1,0 +1,1 @@
+"""Real software from PyPI, bare and behind the cache: what differs for whom, and what is kept."""

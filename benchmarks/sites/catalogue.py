@@ -1,0 +1,19 @@
+"""The sites, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.sites.sites import datasette, fastapi, httpbin, pypiserver, static, wagtail
+
+if TYPE_CHECKING:
+    from benchmarks.sites.site import Site
+
+SITES: Final = {
+    each.name: each for each in (static.SITE, fastapi.SITE, datasette.SITE, httpbin.SITE, pypiserver.SITE, wagtail.SITE)
+}
+
+
+def site(name: str) -> Site:
+    """Return the site of this name."""
+    return SITES[name]
