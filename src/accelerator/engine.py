@@ -66,11 +66,12 @@ class Engine:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        partition = partition_of(scope, self._options, self.reporter)
+        options = self._options
+        partition = "" if options.partition is None else partition_of(options.partition, scope, self.reporter)
         request = Request(self.ignored.scope(scope), partition or "", self._reading)
         exchange = Exchange(request, scope, receive, send)
-        is_open = partition is not None and self._options.enabled
-        if is_open and request.is_bypass and self._questions.may_be(request):
+        is_open = partition is not None and options.enabled
+        if request.is_bypass and is_open and self._questions.may_be(request):
             exchange = await question.read(exchange)
         if is_open and not exchange.request.is_bypass:
             await self._answer(exchange)

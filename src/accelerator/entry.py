@@ -12,8 +12,9 @@ from urllib.parse import quote
 from accelerator import headers as h
 from accelerator import identity
 from accelerator.cookies import called, naming
+from accelerator.headers import BLANKS
 from accelerator.normalise import canonical, matching, takes_codings
-from accelerator.request_fields import CREDENTIALS, METHODS, PARTS, TARGETS, spellings, without_nodes
+from accelerator.request_fields import CREDENTIALS, METHODS, ORDINARY, PARTS, TARGETS, spellings, without_nodes
 from accelerator.tagging import group_tag, url_tag
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ AUTHORIZATION: Final = "Authorization"
 _NOT_ASKING: Final = frozenset({b"upgrade", b"if-match", b"if-unmodified-since"})
 _BYPASS: Final = _NOT_ASKING | {b"transfer-encoding"}
 _METHODS: Final = spellings(METHODS)
+)
 _FORWARDED: Final = b"forwarded"
 _TELLING: Final = spellings((*TARGETS, *PARTS))
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
@@ -59,7 +61,7 @@ class Reading:
 
     Attributes:
         credentials: the names as they were given, by each spelling in lower case.
-        special: the fields that make a request other than a plain one.
+        ordinary: fields that make a request no other than a plain one: with none but these it need not be looked at.
         is_cacheable_post: tells whether a POST to a path only asks.
     """
 
@@ -77,7 +79,7 @@ class Reading:
         self._renewed_cookies = called([name.encode() for name in renewed_cookies]) if renewed_cookies else None
         self.is_cacheable_post = matching(cacheable_posts)
         plain = {b"cookie", b"authorization", b"content-length", b"range"}
-        self.special = frozenset().union(plain, _BYPASS, _METHODS, _TELLING, self.credentials)
+        self.ordinary = ORDINARY.difference(plain, _BYPASS, _METHODS, _TELLING, self.credentials)
 
     def selecting_cookies(self, cookies: bytes | None) -> bytes | None:
         """Return a Cookie field without the cookies that tell no stored responses apart, None if that is nothing."""
@@ -146,7 +148,7 @@ class Request:
         self.outer = identity.of_scope(scope) if environ is None else identity.of_environ(environ)
         if self.outer and not partition:
             self.audience = (self.outer,)
-        if not reading.special.isdisjoint(fields) or b"_" in b"".join(fields):
+        if not reading.ordinary.issuperset(fields):
             told += self._read_special(partition)
         path = scope["path"]
         self.key: Key = (
@@ -273,13 +275,13 @@ class Request:
 def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the fields by name, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
     # ASGI says that names are in lower case, some servers and middlewares do not care
-    fields = {name.lower(): value.strip(h.BLANKS) for name, value in lines}
+    fields = {name.lower(): value.strip(BLANKS) for name, value in lines}
     if len(fields) < len(lines):
         repeated: dict[bytes, list[bytes]] = {}
         for name, value in lines:
-            repeated.setdefault(name.lower(), []).append(value.strip(h.BLANKS))
+            repeated.setdefault(name.lower(), []).append(value.strip(BLANKS))
         for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
-            fields[name] = (b"; " if name == b"cookie" else b", ").join(values).strip(h.BLANKS)
+            fields[name] = (b"; " if name == b"cookie" else b", ").join(values).strip(BLANKS)
     return fields
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerator.asgi_types import Scope
-    from accelerator.options import Options
     from accelerator.report import Reporter
 
 
-def partition_of(scope: Scope, options: Options, reporter: Reporter) -> str | None:
+def partition_of(says: Callable[[Scope], object], scope: Scope, reporter: Reporter) -> str | None:
     """Return what the option `partition` says of a request: the text that joins its key, None for one that passes by.
 
     What is neither a text nor None would let requests share that must not, so it passes the request by.
     """
-    if options.partition is None:
-        return ""
-    partition: object = options.partition(scope)
+    partition = says(scope)
     if partition is None or isinstance(partition, str):
         return partition
     wrong = TypeError(f"partition returned {partition!r:.80}: it returns a str, or None to pass the request by")
