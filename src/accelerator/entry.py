@@ -176,7 +176,7 @@ class Request:
 
     @property
     def takes_codings(self) -> bool:
-        """Whether it asks for any content coding."""
+        """Whether it would rather have content in a coding that every server knows."""
         return takes_codings(self._fields.get(b"accept-encoding"))
 
     @property

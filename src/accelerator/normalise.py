@@ -185,11 +185,15 @@ def _accept_language(value: bytes) -> bytes:
 
 
 def takes_codings(value: bytes | None) -> bool:
-    """Tell whether an Accept-Encoding asks for any content coding (RFC 9110 §12.5.3); a malformed one may."""
-    if value is None:
+    """Tell whether an Accept-Encoding would rather have gzip, which all that compress know (RFC 9110 §12.5.3).
+
+    A wildcard does not say so: many applications look for the name alone.
+    """
+    weights = _weights(value, _CODING) if value is not None and len(value) <= MAX_FORM_BYTES else None
+    if not weights:
         return False
-    weights = _weights(value, _CODING) if len(value) <= MAX_FORM_BYTES else None
-    return weights is None or any(weight for name, weight in weights.items() if name != b"identity")
+    gzip = max(weights.get(b"gzip", 0), weights.get(b"x-gzip", 0))
+    return gzip > 0 and gzip >= weights.get(b"identity", 0)
 
 
 def _weights(value: bytes, syntax: re.Pattern[bytes]) -> dict[bytes, int] | None:
