@@ -131,11 +131,12 @@ class Bypass:
         self.said.hear(self._exchange.scope)
         if self.said.vetoed:
             return
-        entry = policy.entry_after_head(self._exchange.request, self._stale, self._head, self.said, self._options)
-        if entry is None:
-            return
-        found = await self._guard.look_up(self._exchange.request)
+        request = self._exchange.request
+        found = await self._guard.look_up(request)
         if found is None or found.entry != self._stale:  # it has been made anew meanwhile
+            return
+        entry = policy.entry_after_head(request, self._stale, self._head, self.said, self._options, found.vary or ())
+        if entry is None:
             return
         refusal = await self._guard.commit(entry)
         if refusal and not entry.lifetime:  # a store does not take what is of no use, and would go on with what it has

@@ -287,7 +287,9 @@ class Fill:
         exchange, stale = self._exchange, self._stale
         self.said.hear(exchange.scope)
         merged = policy.freshened(stale, self._response)
-        plan = policy.plan_after_304(exchange.request, stale, self._response, merged, self.said, self._options)
+        plan = policy.plan_after_304(
+            exchange.request, stale, self._response, merged, self.said, self._options, self._known
+        )
         if isinstance(plan, Refusal):
             self.reason = plan
             self._judge(False)

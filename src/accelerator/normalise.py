@@ -192,11 +192,14 @@ def _accept_language(value: bytes) -> bytes:
 
 
 def takes_codings(value: bytes | None) -> bool:
-    """Tell whether an Accept-Encoding would rather have gzip, which all that compress know (RFC 9110 §12.5.3)."""
+    """Tell whether an Accept-Encoding would rather have gzip, which all that compress know (RFC 9110 §12.5.3).
+
+    A wildcard does not say so: many applications look for the name alone.
+    """
     weights = _weights(value, _CODING) if value is not None and len(value) <= MAX_FORM_BYTES else None
     if not weights:
         return False
-    gzip = max(weights.get(b"gzip", weights.get(b"*", 0)), weights.get(b"x-gzip", 0))
+    gzip = max(weights.get(b"gzip", 0), weights.get(b"x-gzip", 0))
     return gzip > 0 and gzip >= weights.get(b"identity", 0)
 
 

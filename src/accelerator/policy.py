@@ -232,7 +232,7 @@ def plan(request: Request, response: Response, said: Said, options: Options, kno
         response: the start of the response.
         said: what the application said of it.
         options: the options.
-        known: the fields by which this URL's responses were last chosen.
+        known: the fields by which the newest response of this URL is chosen.
     """
     control, is_targeted = _control(response, options)
     if refusal := _is_no_question(request, said) or _forbidden(response, control, said, options):
@@ -279,7 +279,7 @@ def _selecting_fields(response: Response, said: Said, options: Options, known: V
     """Return the request fields by which a stored response is chosen: those of Vary, and those said to the cache.
 
     Applications that compress hardly ever say so of what they did not compress. So Accept-Encoding counts where this
-    response, or the last one of the same URL, shows that the URL has more than one coding.
+    response, or the newest one of the same URL, shows that the URL has more than one coding.
     """
     names = {*_vary(response), *said.vary, *_site_vary(options.vary)}
     if response.has(b"content-encoding") or b"accept-encoding" in known:
@@ -640,7 +640,13 @@ def freshened(entry: Entry, response: Response) -> Response:
 
 
 def plan_after_304(
-    request: Request, entry: Entry, response: Response, merged: Response, said: Said, options: Options
+    request: Request,
+    entry: Entry,
+    response: Response,
+    merged: Response,
+    said: Said,
+    options: Options,
+    known: Vary = (),
 ) -> Plan | Refusal:
     """Say how a freshened response may be stored: as before where nothing new is said about that.
 
@@ -651,17 +657,18 @@ def plan_after_304(
         merged: what `freshened` made of both.
         said: what was said with the 304.
         options: the options.
+        known: the fields by which the newest response of this URL is chosen.
     """
+    vary = _selecting_fields(merged, said, options, entry.vary + known)
     targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
     if said.ttl is not None or any(map(response.has, (b"cache-control", b"expires", *targeted))):
-        made = plan(request, merged, said, options, entry.vary)
-        return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
+        made = plan(request, merged, said, options)
+        return made if isinstance(made, Refusal) else replace(made, vary=vary, for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
         # the new fields may be for this user alone, and nothing says that they are not
         return Refusal("a request with credentials needs a word for shared caches")
     control, _ = _control(merged, options)
     is_dated = merged.has(b"expires") and not control.has_any("max-age", "s-maxage")  # which does not move with a 304
-    vary = _selecting_fields(merged, said, options, entry.vary)
     return _forbidden(merged, control, said, options) or Plan(
         vary=vary,
         lifetime=min(entry.lifetime, _expires(merged)) if is_dated else entry.lifetime,
@@ -686,7 +693,9 @@ def spoken_of(request: Request, entry: Entry | None, asked: h.CacheControl | Non
     return entry
 
 
-def entry_after_head(request: Request, entry: Entry, response: Response, said: Said, options: Options) -> Entry | None:
+def entry_after_head(
+    request: Request, entry: Entry, response: Response, said: Said, options: Options, known: Vary = ()
+) -> Entry | None:
     """Return the stored response as a HEAD's answer leaves it, None where that says nothing of it (RFC 9111 §4.3.5).
 
     Where it names another validator or length, the stored response is stale. Where it names none, nothing shows that it
@@ -702,7 +711,7 @@ def entry_after_head(request: Request, entry: Entry, response: Response, said: S
     ):
         return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
     merged = freshened(entry, response)
-    made = plan_after_304(request, entry, response, merged, said, options)
+    made = plan_after_304(request, entry, response, merged, said, options, known)
     if isinstance(made, Refusal) or not any(_validators(response)):
         return None
     try:

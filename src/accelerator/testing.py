@@ -262,6 +262,13 @@ class StoreContract:
             found = await store.lookup(request)
             assert (_body(found), found.vary) == (body, vary)
 
+    async def test_what_the_newest_variant_varies_on_is_told_where_an_older_one_is_found(self, store: Store) -> None:
+        """What is made next is chosen by at least that."""
+        await _fill(store, make_request(), body=b"older")
+        await _fill(store, make_request(headers=[("accept", "a")]), vary=(b"accept",), body=b"newer")
+        found = await store.lookup(make_request())
+        assert (_body(found), found.vary) == (b"older", (b"accept",))
+
     # --- marks --------------------------------------------------------------------------------------------------------
 
     async def test_an_invalidation_during_a_fill_keeps_it_out(self, store: Store) -> None:

@@ -241,6 +241,12 @@ class KnowsTooMuch(MemoryStore):
         return found._replace(vary=found.vary or ())
 
 
+class TellsWhatTheFoundVariesOn(MemoryStore):
+    async def lookup(self, request: Request) -> Lookup:
+        found = await super().lookup(request)
+        return found if found.entry is None else found._replace(vary=found.entry.vary)
+
+
 class OldestVariantFirst(MemoryStore):
     async def lookup(self, request: Request) -> Lookup:
         found = self._resources.get(request.key)
@@ -375,6 +381,7 @@ FAULTS: list[tuple[Callable[[], Store], str]] = [
     (JoinsTheKey, "the_whole_key_is_compared"),
     (TakesAbsentForEmpty, "variants_live_side_by_side"),
     (TellsNoVary, "what_a_url_varies_on_is_told_where_the_variant_is_missing"),
+    (TellsWhatTheFoundVariesOn, "what_the_newest_variant_varies_on_is_told_where_an_older_one_is_found"),
     (OldestVariantFirst, "the_newest_variant_that_fits_is_found"),
     (ChangesHeaders, "an_entry_comes_back_as_it_was_committed"),
     (GivesMarksFromTheEndOfTime, "an_invalidation_during_a_fill_keeps_it_out"),

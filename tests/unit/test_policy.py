@@ -1468,6 +1468,18 @@ def test_a_304_that_varies_on_more_is_stored_so(vary: str) -> None:
     assert isinstance(made, Refusal) or b"cookie" in made.vary
 
 
+@pytest.mark.parametrize("lines", [[], [cache_control("max-age=5")]], ids=["mute", "with a time"])
+@pytest.mark.parametrize(("was", "newest"), [((b"accept-encoding",), ()), ((), (b"accept-encoding",))])
+def test_what_a_304_freshens_is_chosen_by_codings_where_it_was_or_the_newest_is(
+    lines: list[Line], was: tuple[bytes, ...], newest: tuple[bytes, ...]
+) -> None:
+    made, answer = replace(RETAINED, vary=was), response(*lines, status=304)
+    merged = policy.freshened(made, answer)
+    planned = policy.plan_after_304(request(), made, answer, merged, NOTHING_SAID, Options(), newest)
+    assert isinstance(planned, Plan)
+    assert b"accept-encoding" in planned.vary
+
+
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [

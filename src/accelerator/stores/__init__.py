@@ -24,7 +24,8 @@ class Lookup(NamedTuple):
         entry: the entry to answer from, None if there is none that no hard invalidation took back.
         mark: the last position before the lookup, for a fill that begins now.
         invalidated: a soft invalidation took the entry back: it is stale.
-        vary: the fields by which this URL's responses were last chosen, None if nothing is known of it.
+        vary: the fields by which the newest response of this URL is chosen, even where an older one was found; None if
+            nothing is known of it.
     """
 
     entry: Entry | None

@@ -122,14 +122,14 @@ class MemoryStore(Store):
                 continue
             if record.checked == position:
                 record.used = True
-                return Lookup(record.entry, position, False, vary)
+                return Lookup(record.entry, position, False, varies[0])
             mark = record.entry.mark
             if all(cell.hard <= mark for cell in record.cells):
                 invalidated = any(cell.soft > mark for cell in record.cells)
                 if not invalidated:
                     record.checked = position
                 record.used = True
-                return Lookup(record.entry, position, invalidated, vary)
+                return Lookup(record.entry, position, invalidated, varies[0])
         return Lookup(None, position, False, varies[0] if varies else None)
 
     async def commit(self, entry: Entry) -> bool:

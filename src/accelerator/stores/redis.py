@@ -174,7 +174,7 @@ class RedisStore(Store):
             last_vary = vary if last_vary is None else last_vary
             taken_back, made_stale = judge(kept, entry.tags)
             if seen.is_usable and not taken_back:
-                return Lookup(entry, meta.mark, made_stale or not seen.is_fresh, vary)
+                return Lookup(entry, meta.mark, made_stale or not seen.is_fresh, last_vary)
         return Lookup(None, meta.mark, False, last_vary)
 
     def _see(self, key: bytes, values: Values, meta: Meta) -> Seen:

@@ -142,6 +142,9 @@ for i = 6, #KEYS do
 end
 redis.call('SET', KEYS[3], ARGV[6], 'PX', ttl)
 local varies = redis.call('GET', KEYS[4])
+if vary ~= '' and not varies then  -- what was stored before by the URL alone is still found
+  varies = redis.call('GETRANGE', string.gsub(KEYS[4], 'u(:{%x+})$', 'e%1') .. ':', 0, 0) ~= '' and ''
+end
 if vary ~= '' or varies then
   local list = {vary}
   for other in string.gmatch((varies or '') .. '\\n', '(.-)\\n') do
