@@ -25,7 +25,7 @@ SCOPE: Final = ("user", "auth", "session", "csrftoken", "state", "extensions")
 ENVIRON: Final = (
     *("REMOTE_USER", "AUTH_USER", "LOGON_USER", "SSL_CLIENT_S_DN", "SSL_CLIENT_CERT", "SSL_CLIENT_M_SERIAL"),
     *("HTTPS_DN", "HTTPS_CC", "OIDC_CLAIM_sub", "Shib-Session-ID", "MELLON_NAME_ID", "beaker.session"),
-    *("werkzeug.session", "repoze.who.identity", "wsgiorg.user"),
+    *("secure_cookie.session", "werkzeug.session", "repoze.who.identity", "wsgiorg.user"),
 )
 
 WORDS: Final[dict[str, list[Field]]] = {
@@ -72,7 +72,7 @@ def _saying(words: str) -> list[Field]:
 def _put(name: str, value: str) -> Any:
     """Return what stands in a scope or an environ for an identity."""
     match name:
-        case "session" | "state" | "beaker.session" | "werkzeug.session":
+        case "session" | "state" | "beaker.session" | "secure_cookie.session" | "werkzeug.session":
             return {"user": value}
         case "csrftoken":
             return lambda: value
