@@ -42,6 +42,12 @@ _ENVIRON: Final = {
 }
 """What servers and middlewares put into the environ, with the words for it."""
 
+_SCOPE_IN_ENVIRON: Final = "asgi.scope"
+"""Where a2wsgi keeps the scope of an ASGI server in the environ that it makes of it."""
+
+_ENVIRON_IN_SCOPE: Final = "wsgi_environ"
+"""Where a2wsgi keeps the environ of a WSGI server in the scope that it makes of it."""
+
 _WORDS: Final = {
     **OUTER,
     **dict.fromkeys(_STATE, "a user"),
@@ -52,6 +58,8 @@ _SESSIONS: Final = frozenset(
     {"session", "state.session", "beaker.session", "secure_cookie.session", "werkzeug.session"}
 )
 _SCOPES: Final = frozenset({"auth", "state.auth"})
+_SCOPE_NAMES: Final = frozenset({*OUTER, _ENVIRON_IN_SCOPE})
+_ENVIRON_NAMES: Final = frozenset({*_ENVIRON, _SCOPE_IN_ENVIRON})
 _STATE_NAMES: Final = frozenset(_STATE.values())
 _PLAIN: Final = frozenset({type(None), bool, str, bytes, dict, list, tuple, set, frozenset})
 _ABSENT: Final = object()
@@ -62,7 +70,7 @@ def of_scope(scope: Scope) -> str:
     """Say what of an ASGI scope tells who asks, in words; `""` for nothing."""
     state, extensions = scope.get("state"), scope.get("extensions")
     if (
-        scope.keys().isdisjoint(OUTER)
+        scope.keys().isdisjoint(_SCOPE_NAMES)
         and (state is None or (type(state) is dict and (not state or state.keys().isdisjoint(_STATE_NAMES))))
         and (extensions is None or (type(extensions) is dict and _is_uncertified(extensions)))
     ):
@@ -72,7 +80,7 @@ def of_scope(scope: Scope) -> str:
 
 def of_environ(environ: Mapping[str, Any]) -> str:
     """Say what of a WSGI environ tells who asks, in words; `""` for nothing."""
-    return "" if environ.keys().isdisjoint(_ENVIRON) else _first(_in_environ(environ))
+    return "" if environ.keys().isdisjoint(_ENVIRON_NAMES) else _first(_in_environ(environ))
 
 
 def _is_uncertified(extensions: Mapping[str, Any]) -> bool:
@@ -90,26 +98,25 @@ def _first(found: Mapping[str, object]) -> str:
 def _in_scope(scope: Scope) -> dict[str, object]:
     """Return what stands in a scope where somebody may stand, by place."""
     found = {name: scope[name] for name in OUTER if name in scope}
-    if state := scope.get("state"):
-        found |= _read(state, _STATE)
-    if extensions := scope.get("extensions"):
-        found |= _read(_of(extensions, "tls"), _CERTIFICATE)
-    return found
+    found |= _read(scope.get("state"), _STATE)
+    found |= _read(_of(scope.get("extensions"), "tls"), _CERTIFICATE)
+    return found | _in_environ(scope[_ENVIRON_IN_SCOPE]) if _ENVIRON_IN_SCOPE in scope else found
 
 
 def _in_environ(environ: Mapping[str, Any]) -> dict[str, object]:
     """Return what stands in an environ where somebody may stand, by place."""
-    return {name: environ[name] for name in _ENVIRON if name in environ}
+    found = {name: environ[name] for name in _ENVIRON if name in environ}
+    return found | _in_scope(environ[_SCOPE_IN_ENVIRON]) if _SCOPE_IN_ENVIRON in environ else found
 
 
 def _read(holder: object, names: Mapping[str, str]) -> dict[str, object]:
+    if holder is None or holder is _ABSENT or (type(holder) is dict and not holder):
+        return {}
     return {place: value for place, name in names.items() if (value := _of(holder, name)) is not _ABSENT}
 
 
 def _of(holder: object, name: str) -> object:
     """Return what a dict has under a name; some middlewares put an object of their own in its stead."""
-    if type(holder) is dict:
-        return holder.get(name, _ABSENT)
     try:
         return holder.get(name, _ABSENT) if isinstance(holder, Mapping) else getattr(holder, name, _ABSENT)
     except Exception:  # noqa: BLE001 - see `_is_somebody`

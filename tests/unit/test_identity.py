@@ -79,6 +79,7 @@ def certified(**tls: Any) -> dict[str, Any]:
         ({"extensions": UserDict(tls={"client_cert_name": "CN=ada"})}, "a client certificate"),
         ({"extensions": {"tls": SimpleNamespace(client_cert_name="CN=ada")}}, "a client certificate"),
         (certified(client_cert_name="CN=ada"), "a client certificate"),
+        ({"wsgi_environ": environ_of() | {"REMOTE_USER": "ada"}}, "REMOTE_USER"),
         (certified(client_cert_chain=["-----BEGIN CERTIFICATE-----"]), "a client certificate"),
     ],
 )
@@ -105,6 +106,7 @@ def test_a_scope_tells_who_asks(said: dict[str, Any], words: str) -> None:
         {"extensions": {"tls": None}},
         {"extensions": {"tls": SimpleNamespace(client_cert_name=None)}},
         {"extensions": ["tls"]},
+        {"wsgi_environ": environ_of() | {"REMOTE_USER": ""}},
         {"extensions": {"http.response.push": {}}},
         {"extensions": None},
         certified(),
@@ -126,12 +128,26 @@ def test_a_scope_that_holds_nobody_is_anybodys(said: dict[str, Any]) -> None:
         ({"repoze.who.identity": {"repoze.who.userid": "ada"}}, "a user"),
         ({"wsgiorg.user": SimpleNamespace(name="ada")}, "a user"),
         ({"REMOTE_USER": "", "SSL_CLIENT_S_DN": "CN=ada"}, "a client certificate"),
+        # what the scope of an ASGI server around it says
+        ({"asgi.scope": http_scope(user="ada")}, "a user"),
+        ({"asgi.scope": http_scope(state={"user_id": 7})}, "a user"),
+        ({"asgi.scope": http_scope(**certified(client_cert_name="CN=ada"))}, "a client certificate"),
+        ({"REMOTE_USER": "ada", "asgi.scope": http_scope(session={"user": "ada"})}, "REMOTE_USER"),
     ],
 )
 def test_an_environ_tells_who_asks(said: dict[str, Any], words: str) -> None:
     assert of_environ(environ_of() | said) == words
 
 
-@pytest.mark.parametrize("said", [{}, {"REMOTE_USER": ""}, {"SSL_CLIENT_CERT": ""}, *({name: {}} for name in SESSIONS)])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"REMOTE_USER": ""},
+        {"SSL_CLIENT_CERT": ""},
+        *({name: {}} for name in SESSIONS),
+        {"asgi.scope": http_scope(session={})},
+    ],
+)
 def test_an_environ_that_holds_nobody_is_anybodys(said: dict[str, Any]) -> None:
     assert of_environ(environ_of() | said) == ""
