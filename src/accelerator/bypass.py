@@ -124,7 +124,7 @@ class Bypass:
         """Let the answer to a HEAD freshen what is stored, or end its use (RFC 9111 §4.3.5). It moves no mark."""
         if self._head is None or self._stale is None:
             return
-        self.said.hear(self._exchange.scope)
+        self._exchange.hear(self.said)
         if self.said.vetoed:
             return
         entry = policy.entry_after_head(self._exchange.request, self._stale, self._head, self.said, self._options)

@@ -83,6 +83,24 @@ def of_environ(environ: Mapping[str, Any]) -> str:
     return "" if environ.keys().isdisjoint(_ENVIRON_NAMES) else _first(_in_environ(environ))
 
 
+def places_in(scope: Scope) -> frozenset[str]:
+    """Return where in a request's scope or environ somebody may stand, be it that nobody does yet."""
+    return frozenset(_in_world(scope))
+
+
+def somebody_at(places: frozenset[str], scope: Scope) -> str:
+    """Say who stands at one of these places of a scope or its environ now, in words; `""` for nobody.
+
+    By name, not by what stood there before: a session may be filled, or be replaced by another one.
+    """
+    return _first({place: value for place, value in _in_world(scope).items() if place in places}) if places else ""
+
+
+def _in_world(scope: Scope) -> dict[str, object]:
+    environ = scope.get("wsgi.environ")
+    return _in_scope(scope) if environ is None else _in_environ(environ)
+
+
 def _is_uncertified(extensions: Mapping[str, Any]) -> bool:
     """Tell whether the ASGI TLS extension, if it is there, plainly names no client certificate."""
     if "tls" not in extensions:

@@ -10,7 +10,7 @@ import pytest
 from starlette.authentication import AuthCredentials, SimpleUser, UnauthenticatedUser
 from starlette.datastructures import State
 
-from accelerator.identity import of_environ, of_scope
+from accelerator.identity import of_environ, of_scope, places_in, somebody_at
 from tests.support import http_scope
 from tests.wsgi.support import environ_of
 
@@ -151,3 +151,43 @@ def test_an_environ_tells_who_asks(said: dict[str, Any], words: str) -> None:
 )
 def test_an_environ_that_holds_nobody_is_anybodys(said: dict[str, Any]) -> None:
     assert of_environ(environ_of() | said) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({"session": {}}, {"session": {"user": "ada"}}, "a session"),
+        ({"user": UnauthenticatedUser()}, {"user": SimpleUser("ada")}, "a user"),
+        ({"state": {"user_id": None}}, {"state": {"user_id": 0}}, "a user"),
+        ({"state": State({"user": None})}, {"state": State({"user": "ada"})}, "a user"),
+        ({"session": {}}, {"session": {}}, ""),
+        ({"session": {}}, {"session": None}, ""),
+        ({"session": {}}, {}, ""),
+        ({}, {"session": {"user": "ada"}}, ""),
+        ({"state": {}}, {"state": {"user": "ada"}}, ""),
+        ({"state": {}}, {"state": Locked()}, ""),
+        ({"session": {}}, {"session": {}, "user": "ada"}, ""),
+    ],
+)
+def test_who_has_come_to_a_place_that_was_there_is_seen(
+    before: dict[str, Any], after: dict[str, Any], words: str
+) -> None:
+    """What a middleware further in has put into the scope is the application's own affair."""
+    assert somebody_at(places_in(http_scope(**before)), http_scope(**after)) == words
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({"beaker.session": {}}, {"beaker.session": {"user": "ada"}}, "a session"),
+        ({"REMOTE_USER": ""}, {"REMOTE_USER": "ada"}, "REMOTE_USER"),
+        ({"asgi.scope": {"session": {}}}, {"asgi.scope": {"session": {"user": "ada"}}}, "a session"),
+        ({}, {"beaker.session": {"user": "ada"}}, ""),
+        ({"beaker.session": {}}, {}, ""),
+    ],
+)
+def test_who_has_come_to_a_place_of_the_environ_is_seen(
+    before: dict[str, Any], after: dict[str, Any], words: str
+) -> None:
+    one, other = ({"wsgi.environ": environ_of() | said} for said in (before, after))
+    assert somebody_at(places_in(one), other) == words
