@@ -128,7 +128,7 @@ class Bypass:
         """Let the answer to a HEAD freshen what is stored, or end its use (RFC 9111 §4.3.5). It moves no mark."""
         if self._head is None or self._stale is None:
             return
-        self.said.hear(self._exchange.scope)
+        self._exchange.hear(self.said)
         if self.said.vetoed:
             return
         request = self._exchange.request

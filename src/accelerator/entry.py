@@ -118,7 +118,6 @@ class Request:
     __slots__ = (
         "_fields",
         "_reading",
-        "_session",
         "audience",
         "content",
         "has_range",
@@ -140,7 +139,6 @@ class Request:
         self.has_range = False
         self.content: bytes | None = None
         self.audience: tuple[str, ...] = ()
-        self._session = scope.get("session")
         told = b""
         environ = scope.get("wsgi.environ")
         if environ is not None:
@@ -214,11 +212,6 @@ class Request:
     def takes_codings(self) -> bool:
         """Whether it would rather have content in a coding that every server knows."""
         return takes_codings(self._fields.get(b"accept-encoding"))
-
-    @property
-    def has_gained_session(self) -> bool:
-        """Whether the session of a middleware further out, empty before, has content now: the response may show it."""
-        return bool(self._session) and not self.outer and not self.partition
 
     @property
     def url(self) -> str:

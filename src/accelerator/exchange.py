@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accelerator.entry import CONDITIONS
+from accelerator.identity import places_in, somebody_at
 from accelerator.tagging import start_listening, stop_listening
 
 if TYPE_CHECKING:
@@ -19,13 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and the client's ends; `collapsed` once it waited for another one's fill."""
+    """A request and the client's ends.
+
+    Attributes:
+        request: the request.
+        scope: the scope that the application gets.
+        receive: the client's end.
+        send: the client's end.
+        collapsed: it waited for another one's fill.
+        places: where in the scope somebody might stand before the application was called, None as long as it was not.
+    """
 
     request: Request
     scope: Scope
     receive: Receive
     send: Send
     collapsed: bool = False
+    places: frozenset[str] | None = None
 
     @contextmanager
     def shown_as(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
@@ -49,6 +60,8 @@ class Exchange:
             owner: what the application finds in its scope as `accelerator`.
         """
         scope = self.scope
+        if self.places is None:
+            self.places = places_in(scope)
         ttl = scope.get("accelerator.cache_for")
         scope["accelerator"] = owner
         scope["accelerator.tags"] = said.tags
@@ -61,6 +74,11 @@ class Exchange:
                 scope.pop("accelerator.cache_for", None)
             scope.pop("accelerator", None)
             scope.pop("accelerator.tags", None)
+
+    def hear(self, said: Said) -> None:
+        """Take in what the application has said until now by its scope: by keys, and by whom it has put there."""
+        said.hear(self.scope)
+        said.newcomer = somebody_at(self.places or frozenset(), self.scope)
 
     def detached(self) -> Exchange:
         """Return the exchange that asks for the same thing as a whole, on nobody's behalf."""

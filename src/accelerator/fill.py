@@ -216,7 +216,7 @@ class Fill:
             await self._start_copy(message, response)
 
     async def _start_copy(self, message: Message, response: Response) -> None:
-        self.said.hear(self._exchange.scope)
+        self._exchange.hear(self.said)
         plan = policy.plan(self._exchange.request, response, self.said, self._options, self._known)
         added = policy.added_vary(response, self.said, self._options)
         self._held = {**message, "headers": [*policy.without_tags(response.headers, self._options), *added]}
@@ -285,7 +285,7 @@ class Fill:
         assert self._response is not None  # noqa: S101 - it has started
         assert self._stale is not None  # noqa: S101 - it is what is validated
         exchange, stale = self._exchange, self._stale
-        self.said.hear(exchange.scope)
+        exchange.hear(self.said)
         merged = policy.freshened(stale, self._response)
         plan = policy.plan_after_304(
             exchange.request, stale, self._response, merged, self.said, self._options, self._known
@@ -322,7 +322,7 @@ class Fill:
         self, response: Response, plan: Plan, body: bytes, mark: Mark, older_tags: frozenset[str] = frozenset()
     ) -> None:
         """Make the entry and store it, with every tag that was said until now."""
-        self.said.hear(self._exchange.scope)
+        self._exchange.hear(self.said)
         request = self._exchange.request
         if refusal := policy.refused_at_the_end(request, plan, self.said):
             self.reason = refusal

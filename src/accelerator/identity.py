@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from accelerator.asgi_types import Scope
 
 OUTER: Final = {
@@ -17,8 +16,11 @@ OUTER: Final = {
 }
 """What middlewares put into the scope, with the words for it."""
 
-_STATE: Final = frozenset({"user", "current_user", "user_id", "session", "auth", "principal"})
-"""What middlewares put into `request.state`."""
+_STATE: Final = {f"state.{name}": name for name in ("user", "current_user", "user_id", "session", "auth", "principal")}
+"""What middlewares put into `request.state`, by place."""
+
+_CERTIFICATE: Final = {f"tls.{name}": name for name in ("client_cert_name", "client_cert_chain")}
+"""What the ASGI TLS extension says of a client, by place."""
 
 _ENVIRON: Final = {
     "REMOTE_USER": "REMOTE_USER",  # RFC 3875 §4.1.11
@@ -33,41 +35,122 @@ _ENVIRON: Final = {
     "Shib-Session-ID": "a session",  # Shibboleth
     "MELLON_NAME_ID": "a session",  # mod_auth_mellon
     "beaker.session": "a session",
+    "secure_cookie.session": "a session",
     "werkzeug.session": "a session",
     "repoze.who.identity": "a user",
     "wsgiorg.user": "a user",
 }
 """What servers and middlewares put into the environ, with the words for it."""
 
+_SCOPE_IN_ENVIRON: Final = "asgi.scope"
+"""Where a2wsgi keeps the scope of an ASGI server in the environ that it makes of it."""
+
+_ENVIRON_IN_SCOPE: Final = "wsgi_environ"
+"""Where a2wsgi keeps the environ of a WSGI server in the scope that it makes of it."""
+
+_WORDS: Final = {
+    **OUTER,
+    **dict.fromkeys(_STATE, "a user"),
+    **dict.fromkeys(_CERTIFICATE, "a client certificate"),
+    **_ENVIRON,
+}
+_SESSIONS: Final = frozenset(
+    {"session", "state.session", "beaker.session", "secure_cookie.session", "werkzeug.session"}
+)
+_SCOPES: Final = frozenset({"auth", "state.auth"})
+_SCOPE_NAMES: Final = frozenset({*OUTER, _ENVIRON_IN_SCOPE})
+_ENVIRON_NAMES: Final = frozenset({*_ENVIRON, _SCOPE_IN_ENVIRON})
+_STATE_NAMES: Final = frozenset(_STATE.values())
+_PLAIN: Final = frozenset({type(None), bool, str, bytes, dict, list, tuple, set, frozenset})
+_ABSENT: Final = object()
+_UNREADABLE: Final = object()
+
 
 def of_scope(scope: Scope) -> str:
     """Say what of an ASGI scope tells who asks, in words; `""` for nothing."""
-    if not scope.keys().isdisjoint(OUTER) and (words := _first(scope, OUTER)):
-        return words
-    state = scope.get("state")
-    if state and not state.keys().isdisjoint(_STATE) and any(_is_somebody(state.get(name)) for name in _STATE):
-        return "a user"
-    extensions = scope.get("extensions")
-    return "a client certificate" if extensions and "tls" in extensions and _is_certified(extensions["tls"]) else ""
+    state, extensions = scope.get("state"), scope.get("extensions")
+    if (
+        scope.keys().isdisjoint(_SCOPE_NAMES)
+        and (state is None or (type(state) is dict and (not state or state.keys().isdisjoint(_STATE_NAMES))))
+        and (extensions is None or (type(extensions) is dict and _is_uncertified(extensions)))
+    ):
+        return ""
+    return _first(_in_scope(scope))
 
 
 def of_environ(environ: Mapping[str, Any]) -> str:
     """Say what of a WSGI environ tells who asks, in words; `""` for nothing."""
-    return "" if environ.keys().isdisjoint(_ENVIRON) else _first(environ, _ENVIRON)
+    return "" if environ.keys().isdisjoint(_ENVIRON_NAMES) else _first(_in_environ(environ))
 
 
-def _first(values: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    return next((words[name] for name in words if _is_somebody(values.get(name))), "")
+def places_in(scope: Scope) -> frozenset[str]:
+    """Return where in a request's scope or environ somebody may stand, be it that nobody does yet."""
+    return frozenset(_in_world(scope))
 
 
-def _is_certified(tls: Mapping[str, Any]) -> bool:
-    """Tell whether the ASGI TLS extension names a client certificate."""
-    return bool(tls.get("client_cert_name") or tls.get("client_cert_chain"))
+def somebody_at(places: frozenset[str], scope: Scope) -> str:
+    """Say who stands at one of these places of a scope or its environ now, in words; `""` for nobody.
+
+    By name, not by what stood there before: a session may be filled, or be replaced by another one.
+    """
+    return _first({place: value for place, value in _in_world(scope).items() if place in places}) if places else ""
 
 
-def _is_somebody(value: object) -> bool:
-    """Tell whether a value stands for somebody: an empty session, nobody's user and no scopes do not."""
+def _in_world(scope: Scope) -> dict[str, object]:
+    environ = scope.get("wsgi.environ")
+    return _in_scope(scope) if environ is None else _in_environ(environ)
+
+
+def _is_uncertified(extensions: Mapping[str, Any]) -> bool:
+    """Tell whether the ASGI TLS extension, if it is there, plainly names no client certificate."""
+    if "tls" not in extensions:
+        return True
+    tls = extensions["tls"]
+    return type(tls) is dict and not (tls.get("client_cert_name") or tls.get("client_cert_chain"))
+
+
+def _first(found: Mapping[str, object]) -> str:
+    return next((_WORDS[place] for place, value in found.items() if _is_somebody(place, value)), "")
+
+
+def _in_scope(scope: Scope) -> dict[str, object]:
+    """Return what stands in a scope where somebody may stand, by place."""
+    found = {name: scope[name] for name in OUTER if name in scope}
+    found |= _read(scope.get("state"), _STATE)
+    found |= _read(_of(scope.get("extensions"), "tls"), _CERTIFICATE)
+    return found | _in_environ(scope[_ENVIRON_IN_SCOPE]) if _ENVIRON_IN_SCOPE in scope else found
+
+
+def _in_environ(environ: Mapping[str, Any]) -> dict[str, object]:
+    """Return what stands in an environ where somebody may stand, by place."""
+    found = {name: environ[name] for name in _ENVIRON if name in environ}
+    return found | _in_scope(environ[_SCOPE_IN_ENVIRON]) if _SCOPE_IN_ENVIRON in environ else found
+
+
+def _read(holder: object, names: Mapping[str, str]) -> dict[str, object]:
+    if holder is None or holder is _ABSENT or (type(holder) is dict and not holder):
+        return {}
+    return {place: value for place, name in names.items() if (value := _of(holder, name)) is not _ABSENT}
+
+
+def _of(holder: object, name: str) -> object:
+    """Return what a dict has under a name; some middlewares put an object of their own in its stead."""
     try:
-        return bool(value) and bool(getattr(value, "is_authenticated", True)) and bool(getattr(value, "scopes", True))
+        return holder.get(name, _ABSENT) if isinstance(holder, Mapping) else getattr(holder, name, _ABSENT)
+    except Exception:  # noqa: BLE001 - see `_is_somebody`
+        return _UNREADABLE
+
+
+def _is_somebody(place: str, value: object) -> bool:
+    """Tell whether a value stands for somebody: an empty session, nobody's user and no scopes do not, the id 0 does.
+
+    Scopes count only where they are all that the value has: somebody may have been granted none.
+    """
+    try:
+        if place in _SESSIONS or type(value) in _PLAIN:
+            return bool(value)
+        if place in _SCOPES and vars(value).keys() == {"scopes"}:  # Starlette's AuthCredentials
+            return bool(vars(value)["scopes"])
+        return bool(getattr(value, "is_authenticated", True))
     except Exception:  # noqa: BLE001 - what a stranger's object raises is no proof that nobody is there
         return True

@@ -247,7 +247,7 @@ def plan(request: Request, response: Response, said: Said, options: Options, kno
         made = replace(made, stale_while_revalidate=0)  # it would be made anew for nobody
     if freshness <= 0 and (is_event_stream(response.headers) or not _worth_keeping_stale(response, made)):
         return Refusal("no time to be fresh")
-    return _refused_for_audience(request, made) or made
+    return _refused_for_audience(request, made, said) or made
 
 
 def _is_no_question(request: Request, said: Said) -> Refusal | None:
@@ -255,14 +255,14 @@ def _is_no_question(request: Request, said: Said) -> Refusal | None:
     return Refusal("an unsafe request") if request.is_unsafe and request.method not in said.methods else None
 
 
-def _refused_for_audience(request: Request, made: Plan) -> Refusal | None:
+def _refused_for_audience(request: Request, made: Plan, said: Said) -> Refusal | None:
     """Refuse what may be one user's alone (RFC 9111 §3.5)."""
     if not made.for_cookies and COOKIE in request.audience:
         return Refusal("a request with Cookie needs a word for shared caches")
     if not made.for_credentials and request.credential:
         return Refusal(f"a request with {request.credential} needs public")
-    if not made.for_credentials and request.has_gained_session:
-        return Refusal("a request with a session needs public")
+    if not made.for_credentials and said.newcomer and not request.partition:
+        return Refusal(f"a request with {said.newcomer} needs public")
     return None
 
 
@@ -272,7 +272,7 @@ def refused_at_the_end(request: Request, made: Plan, said: Said) -> Refusal | No
         return VETOED
     if not said.vary.issubset(made.vary):
         return Refusal("vary() after the start")
-    return _refused_for_audience(request, made)
+    return _refused_for_audience(request, made, said)
 
 
 def _selecting_fields(response: Response, said: Said, options: Options, known: Vary) -> Vary:

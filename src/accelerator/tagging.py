@@ -213,9 +213,20 @@ class Said:
         stale_if_error: see `cache_for`.
         public: see `cache_for`.
         vetoed: it is to be kept out of the store.
+        newcomer: who stands now where a middleware further out had made a place, in words: a session has been filled.
     """
 
-    __slots__ = ("methods", "public", "stale_if_error", "stale_while_revalidate", "tags", "ttl", "vary", "vetoed")
+    __slots__ = (
+        "methods",
+        "newcomer",
+        "public",
+        "stale_if_error",
+        "stale_while_revalidate",
+        "tags",
+        "ttl",
+        "vary",
+        "vetoed",
+    )
 
     def __init__(self) -> None:
         self.tags: list[str] = []
@@ -226,6 +237,7 @@ class Said:
         self.stale_if_error: float | None = None
         self.public = False
         self.vetoed = False
+        self.newcomer = ""
 
     def hear(self, scope: Mapping[str, Any]) -> None:
         """Take in what was said by the keys `accelerator.cache_for` and `accelerator.tags`; functions come first.

@@ -100,11 +100,10 @@ class WSGIAccelerator:
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be the application of the engine."""
-        environ: WSGIEnvironment = scope["wsgi.environ"]
         answer: _Answer | None = getattr(scope, "answer", None)
-        if scope["method"] in {"GET", "HEAD"} and _may_have_content(environ):
+        if scope["method"] in {"GET", "HEAD"} and _may_have_content(scope["wsgi.environ"]):
             await receive()  # an answer to a content is not stored
-        environ = answer.fresh(environ) if answer is not None else _detached(environ, scope["method"])
+        environ = answer.fresh(scope["wsgi.environ"]) if answer is not None else _detached(scope)
         await _Call(self.app, environ, _changes(environ, scope, self._engine.ignored), scope, send, answer).run()
 
     def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
@@ -615,8 +614,10 @@ def _update(environ: WSGIEnvironment, values: Mapping[str, Any]) -> None:
             environ[key] = value
 
 
-def _detached(environ: WSGIEnvironment, method: str) -> WSGIEnvironment:
-    """Return an environ for a refresh, when the server has done with the request and its streams."""
-    mine = {**environ, "REQUEST_METHOD": method, "wsgi.input": BytesIO(), "wsgi.errors": sys.stderr}
+def _detached(scope: Scope) -> WSGIEnvironment:
+    """Put an environ for a refresh into its scope, when the server has done with the request and its streams."""
+    untouched: WSGIEnvironment = scope.get("wsgi.untouched") or scope["wsgi.environ"]
+    mine = {**untouched, "REQUEST_METHOD": scope["method"], "wsgi.input": BytesIO(), "wsgi.errors": sys.stderr}
     mine.pop("wsgi.file_wrapper", None)
+    scope.update({"wsgi.untouched": untouched, "wsgi.environ": mine})
     return mine

@@ -72,7 +72,7 @@ def _saying(words: str) -> list[Field]:
 def _put(name: str, value: str) -> Any:
     """Return what stands in a scope or an environ for an identity."""
     match name:
-        case "session" | "state" | "beaker.session" | "werkzeug.session":
+        case "session" | "state" | "beaker.session" | "secure_cookie.session" | "werkzeug.session":
             return {"user": value}
         case "csrftoken":
             return lambda: value

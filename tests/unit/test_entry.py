@@ -107,20 +107,6 @@ def test_other_credentials_may_be_named_in_place_of_the_well_known_ones() -> Non
     assert Request(scope, reading=reading).audience == ("X-My_Key",)
 
 
-def test_a_session_that_is_filled_while_the_response_is_made_is_seen() -> None:
-    session: dict[str, str] = {}
-    made, apart = (request(session=session, partition=partition) for partition in ("", "p"))
-    before = made.has_gained_session
-    session["user"] = "ada"
-    late = request(session=session)  # it says so from the beginning
-    assert [before, made.has_gained_session, apart.has_gained_session, late.has_gained_session] == [
-        False,
-        True,
-        False,
-        False,
-    ]
-
-
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 

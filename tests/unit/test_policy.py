@@ -757,15 +757,24 @@ def test_whatever_else_says_who_asks_needs_what_authorization_needs(of: Request,
     assert stored(heard=said(60, public=True), of=of).for_credentials
 
 
-def test_a_session_that_was_filled_while_the_response_was_made_needs_public() -> None:
-    session: dict[str, str] = {}
-    of = request(session=session)
-    plan_at_the_start = stored(heard=said(60), of=of)
-    session["user"] = "ada"
+def test_who_has_come_while_the_response_was_made_needs_public() -> None:
     reason = "a request with a session needs public"
-    assert refused(heard=said(60), of=of) == reason
-    assert policy.refused_at_the_end(of, plan_at_the_start, said(60)) == reason
-    assert policy.refused_at_the_end(of, stored(heard=said(60, public=True), of=of), said(60)) is None
+    plan_at_the_start = stored(heard=said(60))
+    assert refused(heard=joined_by("a session")) == reason
+    assert policy.refused_at_the_end(request(), plan_at_the_start, joined_by("a session")) == reason
+
+
+def test_who_has_come_counts_for_nothing_where_it_is_public_or_has_a_partition() -> None:
+    heard, public = joined_by("a session"), joined_by("a session", public=True)
+    apart = request(partition="p")
+    assert policy.refused_at_the_end(request(), stored(heard=public), public) is None
+    assert policy.refused_at_the_end(apart, stored(heard=heard, of=apart), heard) is None
+
+
+def joined_by(who: str, *, public: bool = False) -> Said:
+    heard = said(60, public=public)
+    heard.newcomer = who
+    return heard
 
 
 @pytest.mark.parametrize("heard", [said(60), NOTHING_SAID], ids=["cache_for", "default_ttl"])

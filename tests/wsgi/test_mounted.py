@@ -154,3 +154,19 @@ async def test_with_a_queue_without_a_bound_a_cancelled_request_blocks_no_worker
         await Client(on_send=hang).ask(app)
     assert await anyio.to_thread.run_sync(ended.wait, 30)
     assert (await ask_asgi(app)).body == b"chunk" * 50
+
+
+async def test_a_user_of_a_middleware_around_the_bridge_gets_a_page_of_his_own() -> None:
+    """Without a cache around it the inner one works, and knows whom the scope names."""
+
+    def greet(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        cache_for(60)
+        start_response("200 OK", TEXT)
+        return [b"hello %s" % environ["asgi.scope"].get("user", "nobody").encode()]
+
+    app = WSGIMiddleware(WSGIAccelerator(greet))  # type: ignore[arg-type]  # a2wsgi's environ is no dict
+    users: list[dict[str, Any]] = [{"user": "ada"}, {"user": "bob"}, {}, {}]
+    answers = [await ask_asgi(app, **user) for user in users]
+    assert [answer.body for answer in answers] == [b"hello ada", b"hello bob", b"hello nobody", b"hello nobody"]
+    assert str(answers[0].get("cache-status")).endswith('; detail="a request with a user needs public"')
+    assert "hit" in str(answers[3].get("cache-status"))

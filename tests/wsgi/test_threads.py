@@ -203,6 +203,26 @@ def test_a_refresh_has_an_environ_of_its_own_on_nobodys_behalf() -> None:
     assert environ == before
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_session_that_a_refresh_gives_content_keeps_its_page_out_of_the_store(is_replaced: bool) -> None:
+    def handle(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if site.calls > 1 and is_replaced:
+            environ["beaker.session"] = {"token": site.calls}
+        elif site.calls > 1:
+            environ["beaker.session"]["token"] = site.calls
+        start_response("200 OK", [("Cache-Control", "max-age=5, stale-while-revalidate=60")])
+        return [b"token %r" % environ["beaker.session"].get("token")]
+
+    clock, site = ManualClock(), Site(handle)
+    app = WSGIAccelerator(site, clock=clock)
+    bodies = []
+    for _ in range(3):
+        with refreshes():
+            bodies.append(ask(app, beaker__session={}).body)
+        clock.advance(6)
+    assert (bodies, site.calls) == ([b"token None"] * 3, 3)
+
+
 def test_a_refresh_may_write() -> None:
     def handle(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [STALE])(b"answer %d" % site.calls)
