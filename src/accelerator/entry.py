@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from accelerator.request_fields import CREDENTIALS, METHODS, PARTS, TARGETS, spe
 from accelerator.tagging import group_tag, url_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from accelerator.asgi_types import Message, Scope
 
@@ -62,9 +63,7 @@ class Reading:
         vary_cookies: Iterable[str] = (),
         renewed_cookies: Iterable[str] = (),
     ) -> None:
-        self.credentials = {
-            spelled: name for name in credentials for spelled in spellings([name.lower().encode("ascii")])
-        }
+        self.credentials = _spelled(tuple(credentials))
         self.vary_cookies = frozenset(name.encode() for name in vary_cookies)
         self._renewed_cookies = frozenset(name.encode() for name in renewed_cookies)
         plain = {b"cookie", b"authorization", b"content-length", b"range"}
@@ -81,6 +80,11 @@ class Reading:
         """Return the cookies of a Cookie field that tell responses apart by themselves, in the form of fields."""
         pairs = (pair.strip(h.BLANKS) for pair in cookies.split(b";"))
         return [(b"cookie", pair) for pair in pairs if _cookie_name(pair) in self.vary_cookies]
+
+
+@cache  # most middlewares of a process have the same names, over a hundred
+def _spelled(names: tuple[str, ...]) -> Mapping[bytes, str]:
+    return {spelled: name for name in names for spelled in spellings([name.lower().encode("ascii")])}
 
 
 PLAIN_READING: Final = Reading()
