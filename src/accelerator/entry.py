@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -18,7 +19,7 @@ from accelerator.request_fields import CREDENTIALS, METHODS, ORDINARY, PARTS, TA
 from accelerator.tagging import group_tag, url_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from accelerator.asgi_types import Message, Scope
 
@@ -43,7 +44,6 @@ AUTHORIZATION: Final = "Authorization"
 _NOT_ASKING: Final = frozenset({b"upgrade", b"if-match", b"if-unmodified-since"})
 _BYPASS: Final = _NOT_ASKING | {b"transfer-encoding"}
 _METHODS: Final = spellings(METHODS)
-)
 _FORWARDED: Final = b"forwarded"
 _TELLING: Final = spellings((*TARGETS, *PARTS))
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
@@ -72,9 +72,7 @@ class Reading:
         renewed_cookies: Collection[str] = (),
         cacheable_posts: Iterable[str] = (),
     ) -> None:
-        self.credentials = {
-            spelled: name for name in credentials for spelled in spellings([name.lower().encode("ascii")])
-        }
+        self.credentials = _spelled(tuple(credentials))
         self._vary_cookies = tuple(name.encode() for name in vary_cookies)
         self._renewed_cookies = called([name.encode() for name in renewed_cookies]) if renewed_cookies else None
         self.is_cacheable_post = matching(cacheable_posts)
@@ -90,6 +88,11 @@ class Reading:
     def telling_cookies(self, cookies: bytes) -> list[tuple[bytes, bytes]]:
         """Return the cookies of a Cookie field that tell responses apart by themselves, in the form of fields."""
         return [(b"cookie", pair) for pair in naming(cookies, self._vary_cookies)]
+
+
+@lru_cache(64)  # most middlewares of a process have the same names, over a hundred
+def _spelled(names: tuple[str, ...]) -> Mapping[bytes, str]:
+    return {spelled: name for name in names for spelled in spellings([name.lower().encode("ascii")])}
 
 
 PLAIN_READING: Final = Reading()

@@ -7,7 +7,6 @@ without being asked for: a field that says who asks needs a response for all, th
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
@@ -347,13 +346,11 @@ _NODES: Final = (b"for=", b"by=")
 
 def spellings(names: Iterable[bytes]) -> frozenset[bytes]:
     """Return names with each `-` and `_` as either: what turns fields into variables of CGI takes them for the same."""
-    return frozenset[bytes]().union(*map(_spellings_of, names))
-
-
-@lru_cache(1024)  # each middleware of a process spells the same names, over a hundred of them
-def _spellings_of(name: bytes) -> frozenset[bytes]:
-    letters = ([b"-", b"_"] if letter in "-_" else [letter.encode()] for letter in name.decode())
-    return frozenset(map(b"".join, product(*letters)))
+    return frozenset(
+        b"".join(letters)
+        for name in names
+        for letters in product(*([b"-", b"_"] if letter in "-_" else [letter.encode()] for letter in name.decode()))
+    )
 
 
 def dashed(name: bytes) -> bytes:

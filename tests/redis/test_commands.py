@@ -118,17 +118,17 @@ async def test_an_invalidation_costs_the_same_whatever_number_of_entries_has_the
     await fill(store, "of many", lifetime=7200.0)
     record = b"%s 0 0" % mark[0].incarnation.hex().encode()
     pipe = admin.pipeline(transaction=False)
-    for number in range(100_000):  # as commits write them, a thousand times faster
+    for number in range(10_000):  # as commits write them, a thousand times faster
         request = make_request(f"https://example.org/many/{number}")
         pipe.set(entry_key(store, request), pack(make_entry(request, mark, ["of many"], body=b"")), ex=3600)
         pipe.set(record_key(store, f"@url:example.org/many/{number}"), record, ex=3600)
         if number % 2000 == 1999:
             pipe.execute()
-    assert await state(store, "https://example.org/many/99999") == "fresh"
-    assert admin.dbsize() > 200_000
+    assert await state(store, "https://example.org/many/9999") == "fresh"
+    assert admin.dbsize() > 20_000
     one, inside_one = await counted(admin, store.invalidate_tag("of one"))
     many, inside_many = await counted(admin, store.invalidate_tag("of many"))
     assert one == many == {"evalsha": 1}
     assert max(inside_one, inside_many) <= 12
-    assert await state(store, "https://example.org/many/99999") == "missing"
+    assert await state(store, "https://example.org/many/9999") == "missing"
     assert (await store.lookup(request_of("https://example.org/many/0"))).entry is None
