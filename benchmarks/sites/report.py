@@ -44,7 +44,7 @@ def lines(outcome: Outcome) -> Iterator[str]:
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for fault in outcome.faults:
         where, _, words = fault.partition("): ")
-        alike[re.sub(r"\d+", "0", words or where)].append(fault)
+        alike[re.sub(r"'.*'|\d+|\[.*", "", words or where)].append(fault)
     for faults in alike.values():
         yield from (f"    {fault}" for fault in faults[:SHOWN])
         if len(faults) > SHOWN:

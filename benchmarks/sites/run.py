@@ -111,8 +111,13 @@ class Visit:
             return
         self._outcome.reasons[said.why_not] += 1
         shown = self._bare.reply(NOBODY, Ask("plain", target))
-        is_for_all = shown.status == HTTPStatus.OK and shown.get("set-cookie") is None
-        if self._site.must_keep and is_for_all and not matches(target, self._site.never_hit):
+        is_private = "private" in (shown.get("cache-control") or "") or shown.get("set-cookie") is not None
+        if (
+            self._site.must_keep
+            and shown.status == HTTPStatus.OK
+            and not is_private
+            and not matches(target, self._site.never_hit)
+        ):
             self._outcome.faults.append(f"{NEWCOMER}: GET {target}: not kept: {said.why_not}")
 
 
