@@ -183,6 +183,14 @@ RECOMPRESSED: Final = (
 
 ANSWERS: Final = (
     Answer(
+        kinds=("websocket",),
+        doors=("gateway",),
+        instead_of=101,
+        status=403,
+        of_store=False,
+        reason="the gateway forwards no WebSockets",
+    ),
+    Answer(
         kinds=("head",),
         instead_of=200,
         status=200,

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from itertools import chain, product
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.sites import streams
 from benchmarks.sites.cache_status import cache_status
 from benchmarks.sites.crawl import crawl, matches
 from benchmarks.sites.differences import left_out
@@ -168,6 +169,9 @@ def run(
             outcomes.append(Outcome(site.name, door, store))
             sides.append(Side(site, door, server.url, stack))
             visits.append(Visit(site, bare, sides[-1], comparison, outcomes[-1]))
+            if site.has_streams:
+                found = streams.faults(site, door, f"{door}-{store}", origin.url, server.url, comparison)
+                outcomes[-1].faults += found
         for target, of_nobody in _targets(site, bare).items():
             for visit in visits:
                 visit.target(target, of_nobody=of_nobody)
