@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.sites.differences import Difference
-    from benchmarks.sites.run import Outcome
     from benchmarks.sites.site import Site
+    from benchmarks.sites.visit import Outcome
 
 SHOWN: Final = 3
 """How many of the faults with the same words are named."""
