@@ -19,7 +19,7 @@ from benchmarks.sites.report import lines, page
 from benchmarks.sites.run import run
 
 if TYPE_CHECKING:
-    from benchmarks.sites.run import Outcome
+    from benchmarks.sites.visit import Outcome
 
 AT_ONCE: Final = 2
 """How many sites are visited at once."""

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.sites.sites import datasette, fastapi, httpbin, pypiserver, static, wagtail
+from benchmarks.sites.sites import datasette, fastapi, httpbin, litestar, pypiserver, quart, static, wagtail
 
 if TYPE_CHECKING:
     from benchmarks.sites.site import Site
 
 SITES: Final = {
-    each.name: each for each in (static.SITE, fastapi.SITE, datasette.SITE, httpbin.SITE, pypiserver.SITE, wagtail.SITE)
+    each.name: each
+    for each in (
+        static.SITE,
+        fastapi.SITE,
+        datasette.SITE,
+        httpbin.SITE,
+        pypiserver.SITE,
+        wagtail.SITE,
+        quart.SITE,
+        litestar.SITE,
+    )
 }
 
 

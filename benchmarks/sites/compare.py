@@ -52,6 +52,16 @@ class Comparison:
             return list(self._of_stored(case, reply, whole))
         return found
 
+    def may_answer(self, case: Case, instead_of: int, status: int) -> bool:
+        """Tell whether one status may come in place of another one."""
+        found = [
+            each
+            for each in declared.ANSWERS
+            if each.holds(case) and (each.instead_of, each.status) == (instead_of, status)
+        ]
+        self.used.update(found)
+        return bool(found)
+
     def _of_same(self, case: Case, direct: Reply, reply: Reply, whole: Reply) -> Iterator[str]:
         """Compare what should be the same."""
         if direct.status != reply.status:

@@ -90,6 +90,7 @@ FREE: Final = (
     Free(field="expires", reason="sites count it from the time of the answer; what is stored has that of its making"),
     Free(field="connection", reason="it is of one connection (RFC 9110 §7.6.1)"),
     Free(field="keep-alive", reason="it is of one connection (RFC 9112 §9.3)"),
+    Free(sites=("litestar",), field="allow", reason="it names the methods of a route in no order"),
     Free(
         sites=("fastapi",),
         field="x-request-id",
@@ -107,6 +108,17 @@ ADDED: Final = (
 )
 
 CHANGING: Final = (
+    Changing(
+        sites=("litestar",),
+        pattern=re.compile(rb"session=([0-9a-f]{64})"),
+        is_secret=True,
+        reason="each visitor has a session of their own",
+    ),
+    Changing(
+        sites=("quart", "litestar"),
+        pattern=re.compile(rb'"1000000000\.0-\d+-(\d+)"'),
+        reason="the entity tag of a file is made of its path, and each server has files of its own",
+    ),
     Changing(
         sites=("httpbin",),
         pattern=re.compile(rb'(,\s*"Accept-Encoding": "gzip")'),
@@ -165,9 +177,19 @@ CHANGING: Final = (
     ),
 )
 
-RECOMPRESSED: Final[tuple[Recompressed, ...]] = ()
+RECOMPRESSED: Final = (
+    Recompressed(sites=("litestar",), kinds=("gzip",), reason="gzip's header holds the time (RFC 1952 §2.3.1)"),
+)
 
 ANSWERS: Final = (
+    Answer(
+        kinds=("websocket",),
+        doors=("gateway",),
+        instead_of=101,
+        status=403,
+        of_store=False,
+        reason="the gateway forwards no WebSockets",
+    ),
     Answer(
         kinds=("head",),
         instead_of=200,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from benchmarks.sites.site import HOST
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 ATTRIBUTES: Final = {"href", "src", "data-src", "poster"}
 """What names another resource, on whatever element."""
+
+ALREADY: Final = "%/?:@!$&'()*+,;=~"
+"""What stays as it is in a target (RFC 3986 §3.3, §3.4); anything else is a browser's to escape."""
 
 _MANY: Final = {"srcset", "imagesrcset"}
 
@@ -59,4 +62,4 @@ def _same_site(here: str, found: Iterable[str]) -> Iterator[str]:
         except ValueError:  # what is no URL leads nowhere
             continue
         if url.scheme in {"http", "https"} and url.netloc == HOST:
-            yield (url.path or "/") + (f"?{url.query}" if url.query else "")
+            yield quote((url.path or "/") + (f"?{url.query}" if url.query else ""), safe=ALREADY)

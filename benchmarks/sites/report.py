@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.sites.differences import Difference
-    from benchmarks.sites.run import Outcome
     from benchmarks.sites.site import Site
+    from benchmarks.sites.visit import Outcome
 
 SHOWN: Final = 3
 """How many of the faults with the same words are named."""
@@ -44,7 +44,7 @@ def lines(outcome: Outcome) -> Iterator[str]:
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for fault in outcome.faults:
         where, _, words = fault.partition("): ")
-        alike[re.sub(r"\d+", "0", words or where)].append(fault)
+        alike[re.sub(r"'.*'|\d+|\[.*", "", words or where)].append(fault)
     for faults in alike.values():
         yield from (f"    {fault}" for fault in faults[:SHOWN])
         if len(faults) > SHOWN:

@@ -57,8 +57,8 @@ class Site:
         limit: how many URLs each visitor follows.
         visitors: all but nobody.
         never_hit: globs of targets whose answers must never come from the store.
-        must_keep: whether each page that nobody is shown without a Set-Cookie must be a hit for the newcomer, but for
-            `never_hit`.
+        must_keep: whether each page that nobody is shown, and that is not private, must be a hit for the newcomer,
+            but for `never_hit`.
         has_streams: whether it has the event stream and the WebSocket that `streams.py` knows.
     """
 

@@ -30,6 +30,7 @@ HTML = ("content-type", "text/html; charset=utf-8")
         ('<a href="b"><a href=" b "><a>', ["/a/b"]),
         ('<img src="i.png" srcset="i.png 1x, /j.png 2x,">', ["/a/i.png", "/j.png"]),
         ('<base href="/c/"><script src="s.js"></script><link href="s.css">', ["/c/s.js", "/c/s.css"]),
+        ('<a href="/\u00e9 b?c=%C3%A9+\u00e9">', ["/%C3%A9%20b?c=%C3%A9+%C3%A9"]),
         ('<form action="/sign-out">', []),
     ],
 )
