@@ -104,7 +104,7 @@ def mutation(session: nox.Session) -> None:
 @nox.session
 def benchmark(session: nox.Session) -> None:
     """Run the benchmarks, or those named."""
-    install(session, "tests")
+    install(session, "benchmark")
     for script in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("[!_]*.py")):
         session.run("python", f"benchmarks/{script}.py")
 

