@@ -141,7 +141,8 @@ async def test_a_redis_that_does_not_answer_is_named_by_host_and_port(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:  # it takes connections, and says nothing
         port = listening.getsockname()[1]
-        await ask(ASGIAccelerator(kept(), store=open_store(f"redis://127.0.0.1:{port}", deadline=0.02)))
+        url = f"redis://127.0.0.1:{port}?socket_timeout=600&socket_connect_timeout=600"  # redis-py's own patience
+        await ask(ASGIAccelerator(kept(), store=open_store(url, deadline=0.02)))
     assert f"Redis at 127.0.0.1:{port}: no answer within 0.02 s" in caplog.text
 
 

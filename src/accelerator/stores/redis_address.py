@@ -82,7 +82,7 @@ class Address:
 
     def __init__(self, pool: ConnectionPool) -> None:
         settings: dict[str, Any] = pool.connection_kwargs
-        self._password: str = settings.get("password") or ""
+        self._password = str(settings.get("password") or "")
         parts = [_place(pool, settings)]
         if database := int(settings.get("db") or 0):
             parts.append(f"database {database}")
