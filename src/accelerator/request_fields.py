@@ -330,7 +330,13 @@ PARTS: Final = {
 
 _PAIR: Final = rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")'
 _FORWARDED: Final = re.compile(rb"%b(?:[;,]%b)*+" % (_PAIR, _PAIR))
-_KNOWN: Final = frozenset({*TARGETS, *CLIENTS, *METHODS, *PARTS, *(name.lower().encode() for name in CREDENTIALS)})
+_KNOWN: Final = frozenset(
+    {
+        *(b"authorization", b"cookie"),  # they have rules of their own
+        *(*TARGETS, *CLIENTS, *METHODS, *PARTS),
+        *(name.lower().encode() for name in CREDENTIALS),
+    }
+)
 _DASHED: Final = re.sub(rb"[^0-9a-z]", b"-", bytes(range(256)).lower())
 _NODES: Final = (b"for=", b"by=")
 
