@@ -193,12 +193,21 @@ class Options:
             names = self._check_texts(option, "field names")
             if not all(is_token(name) for name in names):
                 raise ValueError(f"{option} are names of fields (RFC 9110 §5.1), not {names!r}")
+        self._check_credentials()
         if self.cookies not in {"strict", "vary"}:
             raise ValueError(f'cookies is "strict" or "vary", not {self.cookies!r}')
         if self.cache_status is not None and not isinstance(self.cache_status, str):
             raise TypeError(f"cache_status is a str or None, not {type(self.cache_status).__name__}")
         if self.cache_status is not None and not _is_sf_token(self.cache_status):
             raise ValueError(f"cache_status is a token such as 'accelerator' (RFC 9211 §2), not {self.cache_status!r}")
+
+    def _check_credentials(self) -> None:
+        """Refuse the names of the two fields that this option would not be asked about."""
+        if own := [name for name in self.credentials if name.lower() in {"cookie", "authorization"}]:
+            raise ValueError(
+                "credentials stand beside Cookie and Authorization, which have rules of their own: leave out"
+                f" {', '.join(own)}; the option cookies says what cookies count for, partition gives each their pages"
+            )
 
     def _check_texts(self, option: str, what: str) -> tuple[str, ...]:
         value = getattr(self, option)

@@ -712,7 +712,7 @@ def entry_after_head(
         return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
     merged = freshened(entry, response)
     made = plan_after_304(request, entry, response, merged, said, options, known)
-    if isinstance(made, Refusal) or not any(_validators(response)):
+    if isinstance(made, Refusal) or refused_at_the_end(request, made, said) or not any(_validators(response)):
         return None
     try:
         is_same = response_tags(request, merged, said, options, entry.tags) == entry.tags

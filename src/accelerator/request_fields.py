@@ -339,7 +339,13 @@ ORDINARY: Final = frozenset(
 """What most requests have, and what is of no kind above: a request with no other field need not be looked at."""
 
 _PAIR: Final = re.compile(rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")')
-_KNOWN: Final = frozenset({*TARGETS, *CLIENTS, *METHODS, *PARTS, *(name.lower().encode() for name in CREDENTIALS)})
+_KNOWN: Final = frozenset(
+    {
+        *(b"authorization", b"cookie"),  # they have rules of their own
+        *(*TARGETS, *CLIENTS, *METHODS, *PARTS),
+        *(name.lower().encode() for name in CREDENTIALS),
+    }
+)
 _DASHED: Final = re.sub(rb"[^0-9a-z]", b"-", bytes(range(256)).lower())
 _NODES: Final = (b"for=", b"by=")
 

@@ -18,7 +18,7 @@ from tests.identity.doors import ASGIDoor, Page, WSGIDoor
 from tests.support import ask
 
 if TYPE_CHECKING:
-    from tests.identity.doors import Answer, Cached, Door, Handle, Seen
+    from tests.identity.doors import Answer, Cached, Door, Field, Handle, Seen
 
 Put: TypeAlias = Callable[[dict[str, Any], str, object], None]
 
@@ -50,10 +50,10 @@ def numbering(place: str, put: Put, *, public: bool = False) -> Handle:
     return handle
 
 
-def ask_with(app: Cached, place: str, value: object) -> Answer:
+def ask_with(app: Cached, place: str, value: object, *, method: str = "GET") -> Answer:
     """Send a request for which a middleware further out has put this there."""
     world: dict[str, Any] = {place: value}
-    return app.ask(**world)
+    return app.ask(method=method, **world)
 
 
 def dict_of(seen: Seen) -> dict[str, Any]:
@@ -120,6 +120,29 @@ def test_a_session_that_got_content_in_the_first_of_two_calls_counts(door: Door,
     answers = [ask_with(app, place, {}) for _ in range(2)]
     assert [answer.body for answer in answers] == ["number 0", "number 1"]
     assert answers[0].detail == "a request with a session needs public"
+
+
+@pytest.mark.parametrize(("door", "place"), SESSIONS)
+@pytest.mark.parametrize("put", [fill, replace])
+@pytest.mark.parametrize("fields", [[], [("Cache-Control", "max-age=60")]], ids=["silent", "with a time"])
+def test_a_head_for_which_a_session_gets_content_freshens_nothing(
+    door: Door, place: str, put: Put, fields: list[Field]
+) -> None:
+    """Its fields may be that visitor's own."""
+
+    def handle(seen: Seen) -> Page:
+        if seen.method == "HEAD":
+            put(dict_of(seen), place, 7)
+            return Page("", [("ETag", '"a"'), ("X-CSRF-Token", "7"), *fields])
+        return Page("page", [("ETag", '"a"'), ("Cache-Control", "max-age=60")])
+
+    clock = ManualClock()
+    app = door(handle, clock=clock)
+    ask_with(app, place, {})
+    clock.advance(61)
+    assert ask_with(app, place, {}, method="HEAD").get("x-csrf-token") == "7"
+    answer = ask_with(app, place, {})
+    assert (answer.body, answer.is_hit, answer.get("x-csrf-token")) == ("page", False, None)
 
 
 @pytest.mark.anyio

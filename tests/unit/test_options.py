@@ -156,6 +156,7 @@ def test_a_wrong_type_is_a_type_error_at_once_that_names_the_option(name: str, v
         ("vary", ("X Tenant",)),
         ("vary", ("*, a",)),
         ("credentials", ("",)),
+        *(("credentials", (*CREDENTIALS, name)) for name in ("Cookie", "cookie", "COOKIE", "Authorization")),
         ("tag_headers", ("cache tag",)),
         ("tag_headers", ("",)),
         ("tag_headers", ("étiquette",)),
@@ -170,6 +171,12 @@ def test_a_wrong_type_is_a_type_error_at_once_that_names_the_option(name: str, v
 def test_a_value_that_makes_no_sense_is_a_value_error_at_once_that_names_the_option(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         options(**{name: value})
+
+
+def test_cookie_is_no_credential_and_the_error_says_what_to_do() -> None:
+    """Both have rules of their own, which a name in `credentials` would not change."""
+    with pytest.raises(ValueError, match="leave out cookie, Authorization; the option cookies"):
+        options(credentials=("cookie", "X-My-Key", "Authorization"))
 
 
 @pytest.mark.parametrize("what", ["query", "cookies"])

@@ -85,6 +85,8 @@ def test_programs_called_by_cgi_read_all_but_letters_and_digits_alike(name: byte
 @pytest.mark.parametrize(
     ("name", "credentials", "vary"),
     [
+        ("Cookie", (), ()),
+        ("Authorization", (), ()),
         ("X-Forwarded-Host", (), ()),
         ("CF-Connecting-IP", (), ()),
         ("X-Forwarded-User", (), ()),
