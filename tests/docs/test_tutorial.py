@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import sys
@@ -55,7 +56,8 @@ async def answers(app: Any, session: str) -> list[tuple[str, str]]:
         for command, expected in re.findall(r"^\$ curl (.*)\n((?!\$).*)\n", session, re.MULTILINE):
             words = shlex.split(command.partition(" | ")[0])
             method = words[words.index("-X") + 1] if "-X" in words else "GET"
-            response = await client.request(method, words[-1])
+            content = json.loads(words[words.index("--json") + 1]) if "--json" in words else None
+            response = await client.request(method, words[-1], json=content)
             await wait_all_tasks_blocked()  # a refresh has ended when the reader has typed the next command
             field = f"cache-status: {response.headers.get('cache-status')}"
             shown.append((expected, field if "| grep" in command else response.text))
