@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 SITES: Final = {
     each.name: each
     for each in (
-        static.SITE,
-        fastapi.SITE,
+        wagtail.SITE,  # what takes longest begins first
         datasette.SITE,
         httpbin.SITE,
         pypiserver.SITE,
-        wagtail.SITE,
+        static.SITE,
+        fastapi.SITE,
         quart.SITE,
         litestar.SITE,
     )

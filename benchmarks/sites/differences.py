@@ -89,7 +89,6 @@ FREE: Final = (
     Free(field="cache-status", reason="the cache says what it did (RFC 9211)"),
     Free(field="expires", reason="sites count it from the time of the answer; what is stored has that of its making"),
     Free(field="connection", reason="it is of one connection (RFC 9110 §7.6.1)"),
-    Free(field="keep-alive", reason="it is of one connection (RFC 9112 §9.3)"),
     Free(sites=("litestar",), field="allow", reason="it names the methods of a route in no order"),
     Free(
         sites=("fastapi",),
@@ -157,7 +156,7 @@ CHANGING: Final = (
     ),
     Changing(
         sites=("wagtail",),
-        pattern=re.compile(rb'datetime="([^"]+)"|>\s*(\S+ minutes? ago|[Jj]ust now)\s*<'),
+        pattern=re.compile(rb'datetime="([^"]+)"|(\d+\xc2\xa0\w+ ago|just now)'),
         reason="when users signed in, which each does at each server",
     ),
     Changing(

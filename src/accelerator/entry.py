@@ -133,7 +133,8 @@ class Request:
     )
 
     def __init__(self, scope: Scope, partition: str = "", reading: Reading = PLAIN_READING) -> None:
-        self._fields = fields = _joined(scope["headers"])
+        lines = scope["headers"]
+        self._fields = fields = dict(lines)
         self._reading = reading
         self.method = method = scope["method"]
         self.wants_content = method != "HEAD"
@@ -149,12 +150,13 @@ class Request:
         self.outer = identity.of_scope(scope) if environ is None else identity.of_environ(environ)
         if self.outer and not partition:
             self.audience = (self.outer,)
-        if not reading.ordinary.issuperset(fields):
+        if len(fields) != len(lines) or not reading.ordinary.issuperset(fields):
+            self._fields = fields = _joined(lines)
             told += self._read_special(partition)
         path = scope["path"]
         self.key: Key = (
             scope.get("scheme", "http"),
-            fields[b"host"] if b"host" in fields else _server(scope),
+            fields[b"host"].strip(BLANKS) if b"host" in fields else _server(scope),
             scope.get("raw_path") or quote(path).encode("ascii"),
             path,
             scope.get("query_string", b""),
@@ -199,7 +201,7 @@ class Request:
     def with_content(self, content: bytes) -> Request:
         """Return the request as one that asks by its content: it joins the key with the fields that say what it is."""
         digest = blake2b(digest_size=32)
-        for part in (self.method.encode(), *map(self._fields.get, _CONTENT_FIELDS), content):
+        for part in (self.method.encode(), *map(self.get, _CONTENT_FIELDS), content):
             digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
         asking = copy(self)
         asking.content, asking.is_bypass = content, False
@@ -214,7 +216,7 @@ class Request:
     @property
     def takes_codings(self) -> bool:
         """Whether it would rather have content in a coding that every server knows."""
-        return takes_codings(self._fields.get(b"accept-encoding"))
+        return takes_codings(self.get(b"accept-encoding"))
 
     @property
     def url(self) -> str:
@@ -249,20 +251,22 @@ class Request:
 
     def get(self, name: bytes) -> bytes | None:
         """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
-        return self._fields.get(name)
+        value = self._fields.get(name)
+        return None if value is None else value.strip(BLANKS)
 
     def lines(self) -> list[tuple[bytes, bytes]]:
         """Return the fields as the application is shown them: those that are compared as equal look equal."""
-        return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in self._fields.items()]
+        fields = ((name, value.strip(BLANKS)) for name, value in self._fields.items())
+        return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in fields]
 
     def selects(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values by which a variant is chosen (RFC 9111 §4.1); absent is None and matches only absent."""
         return tuple([self._selects_by(name) for name in vary]) if vary else ()
 
     def _selects_by(self, name: bytes) -> bytes | None:
-        value = self._fields.get(name)
+        value = self.get(name)
         if value is None and b"_" in name:  # WSGI has one spelling for both
-            value = self._fields.get(name.replace(b"_", b"-"))
+            value = self.get(name.replace(b"_", b"-"))
         if name == b"cookie":
             return self._reading.selecting_cookies(value)
         return None if value is None else canonical(name, value)

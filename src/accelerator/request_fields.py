@@ -329,12 +329,13 @@ PARTS: Final = {
 """What asks for a part of a page, or another form of it, under the same URL: it joins the key."""
 
 ORDINARY: Final = frozenset(
-    b"accept accept-charset accept-encoding accept-language cache-control connection content-type date device-memory"
-    b" dnt downlink dpr ect from host if-modified-since if-none-match if-range keep-alive pragma priority purpose referer"
-    b" rtt save-data sec-ch-prefers-color-scheme sec-ch-ua sec-ch-ua-arch sec-ch-ua-bitness sec-ch-ua-full-version"
-    b" sec-ch-ua-full-version-list sec-ch-ua-mobile sec-ch-ua-model sec-ch-ua-platform sec-ch-ua-platform-version"
-    b" sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user sec-gpc sec-purpose te upgrade-insecure-requests"
-    b" user-agent via viewport-width width x-forwarded-for x-real-ip".split()
+    b"accept accept-charset accept-encoding accept-language cache-control connection content-type date"
+    b" device-memory dnt downlink dpr ect from host if-modified-since if-none-match if-range keep-alive pragma"
+    b" priority purpose referer rtt save-data sec-ch-prefers-color-scheme sec-ch-ua sec-ch-ua-arch"
+    b" sec-ch-ua-bitness sec-ch-ua-full-version sec-ch-ua-full-version-list sec-ch-ua-mobile sec-ch-ua-model"
+    b" sec-ch-ua-platform sec-ch-ua-platform-version sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user"
+    b" sec-gpc sec-purpose te upgrade-insecure-requests user-agent via viewport-width width x-forwarded-for"
+    b" x-real-ip".split()
 )
 """What most requests have, and what is of no kind above: a request with no other field need not be looked at."""
 

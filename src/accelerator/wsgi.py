@@ -296,7 +296,7 @@ def _scope_of(environ: WSGIEnvironment, answer: _Answer) -> _Scope:
         client=(environ["REMOTE_ADDR"], int(environ.get("REMOTE_PORT") or 0)) if environ.get("REMOTE_ADDR") else None,
     )
     scope["wsgi.environ"] = environ
-    if target := _unusual_target(environ, scope["raw_path"]):
+    if target := _unusual_target(environ):
         scope["wsgi.target"] = target
     scope.answer = answer
     return scope
@@ -313,12 +313,20 @@ def _raw_path(environ: WSGIEnvironment, path: bytes) -> bytes:
     return _bytes(sent)
 
 
-def _unusual_target(environ: WSGIEnvironment, path: bytes) -> bytes:
+def _unusual_target(environ: WSGIEnvironment) -> bytes:
     """Return what the application is shown of a request's target beyond its path and query: a host, a fragment."""
-    query = environ.get("QUERY_STRING", "")
-    usual = path.decode("latin-1") + (f"?{query}" if query else "")
-    shown = [_bytes(environ[key]) for key in _TARGETS if environ.get(key, usual) != usual]
-    return b"".join([b"target:%d:%b" % (len(target), target) for target in shown]) if shown else b""
+    raw = environ.get("RAW_URI")
+    target = environ.get("REQUEST_URI") or raw
+    if not target or ((not raw or raw == target) and _is_usual(target, environ.get("QUERY_STRING", ""))):
+        return b""
+    shown = [_bytes(environ[key]) for key in _TARGETS if environ.get(key)]
+    return b"".join([b"target:%d:%b" % (len(target), target) for target in shown])
+
+
+def _is_usual(target: str, query: str) -> bool:
+    """Tell whether a target is a path and this query; which path that is, `_raw_path` says."""
+    path, mark, sent_query = target.partition("?")
+    return path[:1] == "/" and sent_query == query and bool(mark) == bool(query)
 
 
 def _query(environ: WSGIEnvironment) -> bytes:
