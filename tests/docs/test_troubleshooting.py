@@ -164,6 +164,9 @@ HUGE = 129 * 2**20
 def cases() -> dict[str, Case]:
     return {
         "no explicit time": Case(app_saying()),
+        "an event stream needs an explicit time": Case(
+            app_saying(("content-type", "text/event-stream")), {"default_ttl": 60}
+        ),
         "a time of 0": Case(said(lambda: cache_for(0))),
         "no time to be fresh": Case(app_saying(("cache-control", "max-age=0"))),
         "Set-Cookie": Case(app_saying(("set-cookie", "a=b"))),
