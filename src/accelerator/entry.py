@@ -11,7 +11,7 @@ from urllib.parse import quote
 from accelerator import headers as h
 from accelerator import identity
 from accelerator.normalise import canonical, matching, takes_codings
-from accelerator.request_fields import CREDENTIALS, METHODS, PARTS, TARGETS, spellings, without_nodes
+from accelerator.request_fields import CREDENTIALS, METHODS, PARTS, TARGETS, UNSAFE_METHODS, spellings, without_nodes
 from accelerator.tagging import group_tag, url_tag
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Request:
         self.has_range = b"range" in fields and self.method == "GET"
         if not _METHODS.isdisjoint(fields):
             self.is_bypass = True
-            self.is_unsafe = self.is_unsafe or not _SAFE.issuperset(_overrides(fields))
+            self.is_unsafe = self.is_unsafe or not UNSAFE_METHODS.isdisjoint(_overrides(fields))
         if not _BYPASS.isdisjoint(fields) or fields.get(b"content-length", b"0") != b"0":
             self.is_bypass = True
         if not partition:
@@ -277,9 +277,10 @@ def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return fields
 
 
-def _overrides(fields: dict[bytes, bytes]) -> list[str]:
+def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
     """Return the methods that fields name in place of the request's own."""
-    return [value.decode("latin-1").upper() for name, value in fields.items() if name in _METHODS]
+    named = b",".join([value for name, value in fields.items() if name in _METHODS])
+    return named.upper().translate(None, h.BLANKS).split(b",")
 
 
 def _telling(name: bytes, value: bytes) -> tuple[bytes, bytes]:

@@ -287,6 +287,16 @@ METHODS: Final = {
 }
 """What lets a GET mean another method: such a request passes by."""
 
+UNSAFE_METHODS: Final = frozenset(
+    b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL"
+    b" MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PATCH POST PROPPATCH PUT REBIND UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE"
+    b" UPDATEREDIRECTREF VERSION-CONTROL".split()
+)
+"""The methods of IANA's registry that are not safe (RFC 9110 §16.1): what a GET may mean by which it changes something.
+
+An application that knows no overrides answers 200 to whatever is named, and no nonsense is to take its pages back.
+"""
+
 PARTS: Final = {
     b"x-requested-with": "jQuery, Pyramid, Plone",
     b"hx-request": "htmx",
