@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from accelerator.stores import Lookup, Store
 from accelerator.stores.eviction import Item, S3Fifo
 from accelerator.tagging import ALL
+from accelerator.undivided import Undivided
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -69,7 +70,7 @@ class _Resource:
         self.varies: tuple[Vary, ...] = ()
 
 
-class MemoryStore(Store):
+class MemoryStore(Undivided, Store):
     """Entries in this process's memory. Several processes each have their own: they need a shared store.
 
     It is safe to use from any thread, and never waits.

@@ -26,6 +26,7 @@ from accelerator.stores.pending import Pending, judge
 from accelerator.stores.redis_link import FAILURES, Link
 from accelerator.stores.redis_scripts import COMMIT, INVALIDATE, RENEW
 from accelerator.tagging import ALL, seconds
+from accelerator.undivided import Undivided
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -131,7 +132,7 @@ class _Memo(NamedTuple):
         return self._replace(records={**others, key: records})
 
 
-class RedisStore(Store):
+class RedisStore(Undivided, Store):
     """Entries in Redis 7 or newer, or Valkey, shared by all that use the same server and prefix. On asyncio.
 
     Args:
