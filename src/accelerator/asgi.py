@@ -10,6 +10,7 @@ from accelerator.runtime import AnyioRuntime
 from accelerator.stores import checked_store
 from accelerator.stores.memory import MemoryStore
 from accelerator.tagging import flattened
+from accelerator.undivided import Undivided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from accelerator.stores import Store
 
 
-class ASGIAccelerator:
+class ASGIAccelerator(Undivided):
     """A cache in front of an ASGI application.
 
     Handlers find it in the scope as `accelerator`. Of several around one application, the outermost works, those

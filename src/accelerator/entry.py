@@ -15,7 +15,16 @@ from accelerator import identity
 from accelerator.cookies import called, naming
 from accelerator.headers import BLANKS
 from accelerator.normalise import canonical, matching, takes_codings
-from accelerator.request_fields import CREDENTIALS, METHODS, ORDINARY, PARTS, TARGETS, spellings, without_nodes
+from accelerator.request_fields import (
+    CREDENTIALS,
+    METHODS,
+    ORDINARY,
+    PARTS,
+    TARGETS,
+    UNSAFE_METHODS,
+    spellings,
+    without_nodes,
+)
 from accelerator.tagging import group_tag, url_tag
 
 if TYPE_CHECKING:
@@ -171,7 +180,7 @@ class Request:
         self.has_range = b"range" in fields and self.method == "GET"
         if not _METHODS.isdisjoint(fields):
             self.is_bypass = True
-            self.is_unsafe = self.is_unsafe or not _SAFE.issuperset(_overrides(fields))
+            self.is_unsafe = self.is_unsafe or not UNSAFE_METHODS.isdisjoint(_overrides(fields))
         if not _BYPASS.isdisjoint(fields) or fields.get(b"content-length", b"0") != b"0":
             self.is_bypass = True
         if not partition:
@@ -290,9 +299,10 @@ def _is_raw(name: bytes) -> bool:
     return _tells(name) or name in _CONTENT_FIELDS
 
 
-def _overrides(fields: dict[bytes, bytes]) -> list[str]:
+def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
     """Return the methods that fields name in place of the request's own."""
-    return [value.decode("latin-1").upper() for name, value in fields.items() if name in _METHODS]
+    named = b",".join([value for name, value in fields.items() if name in _METHODS])
+    return named.upper().translate(None, BLANKS).split(b",")
 
 
 def _tells(name: bytes) -> bool:

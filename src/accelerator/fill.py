@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -302,7 +303,9 @@ class Fill:
         self._settle()
         if self.entry is not None and self.stored:
             age = policy.age(self.entry, self._options.clock())
-            await respond(exchange.request, self.entry, age, self._status_line(), self._forward)
+            own = policy.lines_of_one_request(self._response, self._options)
+            shown = replace(self.entry, added=self.entry.added + own)
+            await respond(exchange.request, shown, age, self._status_line(), self._forward)
         else:
             headers = [
                 *policy.without_tags(merged.headers, self._options),

@@ -563,13 +563,23 @@ def new_entry(
 
 
 def _storable_lines(headers: h.HeaderLines, options: Options) -> h.HeaderLines:
-    """Leave out what concerns one connection, with what its Connection field names (RFC 9111 §3.1), or one request."""
+    """Leave out what concerns one connection or one request."""
+    globs = options.unstored_fields
+    return tuple(line for line in _end_to_end(headers) if not _is_unstored(line[0].lower(), globs))
+
+
+def lines_of_one_request(response: Response, options: Options) -> h.HeaderLines:
+    """Return the lines that are not stored because they speak of one request: its client gets them."""
+    globs = options.unstored_fields
+    lines = _end_to_end(without_tags(response.headers, options))
+    return tuple(line for line in lines if _is_unstored(line[0].lower(), globs))
+
+
+def _end_to_end(headers: h.HeaderLines) -> h.HeaderLines:
+    """Leave out what concerns one connection, with what its Connection field names (RFC 9111 §3.1)."""
     connection = h.combined(headers, b"connection")
     unstored = _NOT_STORED if connection is None else _NOT_STORED.union(h.field_names(connection))
-    globs = options.unstored_fields
-    return tuple(
-        line for line in headers if (name := line[0].lower()) not in unstored and not _is_unstored(name, globs)
-    )
+    return tuple(line for line in headers if line[0].lower() not in unstored)
 
 
 def _is_unstored(name: bytes, globs: tuple[str, ...]) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 from accelerator.headers import is_token
+from accelerator.undivided import Undivided
 
 MAX_TAG_BYTES: Final = 1024
 MAX_TAGS: Final = 1000
@@ -201,6 +202,12 @@ def _without_dot_segments(path: str) -> str:
 # --- what is said while a response is being made ----------------------------------------------------------------------
 
 
+class Tags(Undivided, list[str]):
+    """The names that were said of one response: what is added in a copy of the scope counts, too."""
+
+    __slots__ = ()
+
+
 class Said:
     """All that was said of one response, from wherever in the application: the last time wins, names add up.
 
@@ -229,7 +236,7 @@ class Said:
     )
 
     def __init__(self) -> None:
-        self.tags: list[str] = []
+        self.tags: list[str] = Tags()
         self.vary: set[bytes] = set()
         self.methods: frozenset[str] = frozenset()
         self.ttl: float | None = None

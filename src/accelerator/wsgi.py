@@ -23,6 +23,7 @@ from accelerator.stores.memory import MemoryStore
 from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
 from accelerator.tagging import flattened, listener, start_listening, stop_listening
 from accelerator.threads import Driven, ThreadRuntime, outside, pause
+from accelerator.undivided import Undivided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -61,7 +62,7 @@ _PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~"
 """What stands for itself in a path (RFC 3986 §3.3), besides letters, digits, and what `quote` spares anyway."""
 
 
-class WSGIAccelerator:
+class WSGIAccelerator(Undivided):
     """A cache in front of a WSGI application.
 
     Handlers find it in the environ as `accelerator`. Of several around one application, the outermost works, those

@@ -163,6 +163,15 @@ def test_what_a_proxy_says_of_a_user_is_read_as_authorization_is(door: Door, nam
     assert said_of(app, [(name, "alice")], [(name, "bob")], []) == ["page of alice"] * 3
 
 
+@pytest.mark.parametrize("name", ["SSL-Client-Verify", "X-SSL-Client-Verify", "X-Client-Verify"])
+def test_whose_certificate_a_proxy_found_good_shares_with_nobody_else(door: Door, name: str) -> None:
+    """It says so of everybody: those without one are not to be kept from the store."""
+    app = door(echo_of(name))
+    good, none = [(name, "SUCCESS")], [(name, "NONE")]
+    assert said_of(app, good, none, []) == ["page of SUCCESS", "page of NONE", "page of None"]
+    assert [app.ask(headers=headers).is_hit for headers in (good, none, [])] == [True] * 3
+
+
 # --- what the server says ---------------------------------------------------------------------------------------------
 
 

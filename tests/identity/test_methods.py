@@ -42,10 +42,14 @@ def test_a_get_with_a_method_override_does_not_fill(door: Door, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("meant", "is_unsafe"), [("DELETE", True), ("put", True), ("HEAD", False), ("GET", False), ("GET, PATCH", True)]
+    ("meant", "is_unsafe"),
+    [
+        *(("DELETE", True), ("put", True), ("GET, PATCH", True), ("PROPPATCH", True)),
+        *(("HEAD", False), ("GET", False), ("", False), ("nonsense", False), ("DELETED", False), ("GET DELETE", False)),
+    ],
 )
 def test_a_method_override_counts_as_what_it_means(door: Door, meant: str, is_unsafe: bool) -> None:
-    """RFC 9111 §4.4: an unsafe method takes its URL back."""
+    """RFC 9111 §4.4: an unsafe method takes its URL back. What is none that is known does not: anybody can write it."""
     app = door(overridden_by("X-HTTP-Method-Override"))
     app.ask()
     app.ask(headers=[("X-HTTP-Method-Override", meant)])

@@ -11,7 +11,7 @@ from accelerator.testing import ManualClock
 from tests.identity.doors import Page
 
 if TYPE_CHECKING:
-    from tests.identity.doors import Door, Handle, Seen
+    from tests.identity.doors import Door, Field, Handle, Seen
 
 
 def numbering(name: str) -> Handle:
@@ -42,15 +42,25 @@ def test_a_field_of_the_sites_own_is_an_option(door: Door) -> None:
     assert [app.ask().get("x-my-number") for _ in range(2)] == ["0", None]
 
 
-def test_the_number_of_a_304_is_not_stored_either(door: Door) -> None:
-    def handle(seen: Seen) -> Page:
-        fields = [("ETag", '"a"'), ("Cache-Control", "s-maxage=60"), ("X-Request-ID", "of one request")]
-        return Page("", fields, status=304) if seen.get("If-None-Match") else Page("page", fields)
+def revalidated(seen: Seen) -> Page:
+    """An application that names its answer, and each of them by a number of its own."""
+    is_known = seen.get("If-None-Match") is not None
+    fields = [("ETag", '"a"'), ("Cache-Control", "s-maxage=60"), ("Connection", "X-Trace-ID"), ("X-Trace-ID", "hop")]
+    return Page(
+        "" if is_known else "page", [*fields, ("X-Request-ID", seen.get("X-Number") or "")], 304 if is_known else 200
+    )
 
+
+@pytest.mark.parametrize(("asked", "status", "body"), [([], 200, "page"), ([("If-None-Match", '"a"')], 304, "")])
+def test_the_number_of_a_304_is_for_who_was_waited_for_and_is_not_stored_either(
+    door: Door, asked: list[Field], status: int, body: str
+) -> None:
     clock = ManualClock()
-    app = door(handle, clock=clock)
-    app.ask()
+    app = door(revalidated, clock=clock)
+    app.ask(headers=[("X-Number", "1")])
     clock.advance(61)
-    assert app.ask().body == "page"
-    hit = app.ask()
+    answer = app.ask(headers=[("X-Number", "2"), *asked])
+    assert (answer.status, answer.body, answer.get("x-request-id")) == (status, body, "2")
+    assert answer.get("x-trace-id") is None, "it was for one connection"
+    hit = app.ask(headers=[("X-Number", "3")])
     assert (hit.is_hit, hit.get("x-request-id")) == (True, None)

@@ -14,6 +14,7 @@ from accelerator.stores import Lookup, Store
 from accelerator.stores.eviction import Item, S3Fifo
 from accelerator.stores.sizes import entry_bytes
 from accelerator.tagging import ALL
+from accelerator.undivided import Undivided
 from accelerator.workers import warn_once
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class _Resource:
         self.varies: tuple[Vary, ...] = ()
 
 
-class MemoryStore(Store):
+class MemoryStore(Undivided, Store):
     """Entries in this process's memory. Several processes each have their own: they need a shared store.
 
     It is safe to use from any thread, and never waits.

@@ -24,6 +24,7 @@ from accelerator.stores.redis_memo import MAX_VARIANTS, Memos
 from accelerator.stores.redis_scripts import COMMIT, INVALIDATE, RENEW
 from accelerator.stores.redis_verdict import PARTITION, Seen, Stored, new_mark, read_meta, read_varies
 from accelerator.tagging import ALL, seconds
+from accelerator.undivided import Undivided
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -54,7 +55,7 @@ REPEAT_SECONDS: Final = (0.1, 0.3, 1.0, 3.0)
 """Pauses before the repetitions of a failed invalidation; the last one stands for all that follow."""
 
 
-class RedisStore(Store):
+class RedisStore(Undivided, Store):
     """Entries in Redis 7 or newer, or Valkey, shared by all that use the same server and prefix. On asyncio.
 
     Args:

@@ -11,6 +11,7 @@ import anyio.from_thread
 
 from accelerator.loop_thread import loop_thread
 from accelerator.stores import Store
+from accelerator.undivided import Undivided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from accelerator.stores import Lookup
 
 
-class SyncStore:
+class SyncStore(Undivided):
     """The invalidations of a store as plain calls, which return when they are done.
 
     From a thread of an event loop's pool they run on that loop; elsewhere on the one loop that this process keeps for
