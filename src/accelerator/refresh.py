@@ -122,9 +122,12 @@ class Refreshes:
         return True
 
     async def _refresh(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
-        """Make an entry anew on nobody's behalf. It counts as failed until it has come to its end."""
-        self._failures.add(flight.place)
-        await self._fill_alone(exchange, found, flight)
+        """Make an entry anew on nobody's behalf. Whatever keeps that from coming to its end, it has failed."""
+        try:
+            await self._fill_alone(exchange, found, flight)
+        except BaseException:
+            self._failures.add(flight.place)
+            raise
         self._failures.discard(flight.place)
 
     async def _fill_alone(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:

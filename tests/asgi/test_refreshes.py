@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from accelerator import ASGIAccelerator, cache_for, refresh
+from accelerator import ASGIAccelerator, MemoryStore, cache_for, refresh
 from accelerator.testing import ManualClock
 from tests.support import App, Lines, Receive, Scope, Send, ask
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from accelerator.asgi_types import Application
+    from accelerator.entry import Request as CacheRequest
+    from accelerator.stores import Lookup
 
 pytestmark = pytest.mark.anyio
 
@@ -177,6 +179,54 @@ async def test_a_404_that_may_be_stored_is_an_answer() -> None:
     origin = Turns((200, WHILE), (404, WHILE))
     await origin.become_stale()
     assert await origin.bodies(3) == [b"answer 1", b"answer 2", b"answer 2"]
+
+
+async def test_one_that_was_overtaken_leaves_it_to_the_next_that_has_begun_meanwhile() -> None:
+    """What a soft invalidation took back while it was made is made once more: by one of them."""
+
+    class Held(MemoryStore):
+        """A store whose lookups wait while there is a gate."""
+
+        gate: anyio.Event | None = None
+
+        async def lookup(self, request: CacheRequest) -> Lookup:
+            gate, self.gate = self.gate, None
+            found = await super().lookup(request)
+            if gate is not None:
+                await gate.wait()
+            return found
+
+    store = Held()
+    origin = Turns((200, WHILE), store=store)
+    await origin.become_stale()
+    made = origin.gate = anyio.Event()
+    await origin.bodies(1)
+    await store.invalidate_url("https://example.org/", soft=True)
+    looked_up = store.gate = anyio.Event()
+    made.set()
+    await settled()
+    remade = origin.gate = anyio.Event()
+    await origin.bodies(1)
+    looked_up.set()
+    await settled()
+    assert origin.app.calls == 3
+    remade.set()
+    await settled()
+    assert await origin.bodies(1) == [b"answer 3"]
+    assert origin.app.calls == 3
+
+
+async def test_one_that_is_overtaken_each_time_leaves_it_to_the_next_request() -> None:
+    async def overtake(scope: Scope, receive: Receive, send: Send) -> None:
+        await origin.cached.invalidate_url("https://example.org/", soft=True)
+        await origin(scope, receive, send)
+
+    origin = Turns((200, WHILE))
+    await origin.become_stale()
+    origin.cached = ASGIAccelerator(overtake, store=origin.cached.store, clock=origin.clock)
+    for calls in (1 + refresh.REFRESHES, 1 + 2 * refresh.REFRESHES):
+        await origin.bodies(1)
+        assert origin.app.calls == calls
 
 
 # --- the fill after it ------------------------------------------------------------------------------------------------
