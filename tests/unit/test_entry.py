@@ -341,7 +341,11 @@ def test_any_other_method_may_change_something(method: str) -> None:
 
 @pytest.mark.parametrize("name", ["x-http-method-override", "x_http_method", "x-method-override"])
 @pytest.mark.parametrize(
-    ("meant", "is_unsafe"), [("DELETE", True), ("delete", True), ("GET", False), ("head", False), ("GET, DELETE", True)]
+    ("meant", "is_unsafe"),
+    [
+        *(("DELETE", True), ("delete", True), ("GET, DELETE", True), ("GET ,\tput", True)),
+        *(("GET", False), ("head", False), ("", False), (",", False), ("unheard-of", False)),
+    ],
 )
 def test_a_get_that_means_another_method_passes_by_and_may_change_what_that_may(
     name: str, meant: str, is_unsafe: bool
