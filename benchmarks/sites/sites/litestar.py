@@ -30,4 +30,5 @@ SITE = Site(
         NEWCOMER: Visitor(uncounted="_ga=GA1.1.7"),
     },
     never_hit=("/me",),
+    must_keep=True,
 )
