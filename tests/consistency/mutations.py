@@ -379,7 +379,7 @@ REQUESTS = [
     Mutation(
         "an unsafe method's invalidation after its first byte",
         PROMISE,
-        Change(BYPASS, "                await self._invalidate(response)\n", ""),
+        Change(BYPASS, "            await self._changes.take_back(self._exchange.request, response, self.said)\n", ""),
         Change(
             BYPASS,
             """
@@ -387,16 +387,16 @@ REQUESTS = [
 """,
             """
         await self._exchange.send(message)
-        if kind == "http.response.start" and response is not None:
-            await self._invalidate(response)
+        if kind == "http.response.start":
+            await self._changes.take_back(self._exchange.request, response, self.said)
 """,
         ),
     ),
     Mutation(
         "an unsafe method's invalidation not awaited",
         SCHEDULES,
-        Change(ENGINE, "self.ignored.url)", "self.ignored.url, self._runtime)"),
-        Change(BYPASS, "narrowed: Callable[[str], str],\n", "narrowed: Callable[[str], str], runtime=None,\n"),
+        Change(ENGINE, "self.ignored.url)", "self.ignored.url, runtime)"),
+        Change(BYPASS, "narrowed: Callable[[str], str])", "narrowed: Callable[[str], str], runtime=None)"),
         Change(
             BYPASS, "        self._narrowed = narrowed\n", "        self._narrowed, self._runtime = narrowed, runtime\n"
         ),

@@ -46,7 +46,7 @@ def test_the_page_names_every_key_of_scope_and_environ_that_says_who_asks() -> N
         for line in PAGE.splitlines()
         if line.startswith(("| the ASGI", "| the WSGI"))
     )
-    assert scope == {"state", *identity.OUTER, *identity._STATE}
+    assert scope == {"state", *identity.OUTER, *identity._STATE.values()}
     assert environ == {*identity._ENVIRON}
 
 
