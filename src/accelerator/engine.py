@@ -61,6 +61,7 @@ class Engine:
         )
         self._questions = question.Questions()
         self.reporter = Reporter(options)
+        self.reporter.warn_of_credentials(options.credentials)
         self._changes = Changes(self._guard, self.reporter, self.ignored.url)
         self._budget = CopyBudget()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from accelerator.headers import is_token
@@ -189,6 +190,7 @@ class Options:
         for kept, ignored in (("keep_query", "ignore_query"), ("keep_cookies", "ignore_cookies")):
             if getattr(self, kept) is not None and getattr(self, ignored):
                 raise ValueError(f"{kept} names all that counts, so {ignored} says nothing beside it: give one of them")
+        self._check_cookies()
         for option in ("tag_headers", "targeted_fields", "vary", "credentials"):
             names = self._check_texts(option, "field names")
             if not all(is_token(name) for name in names):
@@ -207,6 +209,14 @@ class Options:
             raise ValueError(
                 "credentials stand beside Cookie and Authorization, which have rules of their own: leave out"
                 f" {', '.join(own)}; the option cookies says what cookies count for, partition gives each their pages"
+            )
+
+    def _check_cookies(self) -> None:
+        """Refuse cookies that are to tell responses apart and are never seen; the default may name such."""
+        kept = ("*",) if self.keep_cookies is None else (*self.keep_cookies, *VARY_COOKIES)
+        if unseen := [name for name in self.vary_cookies if not any(fnmatchcase(name, glob) for glob in kept)]:
+            raise ValueError(
+                f"keep_cookies leaves out {unseen[0]!r}, so vary_cookies cannot tell by it: name it in both"
             )
 
     def _check_texts(self, option: str, what: str) -> tuple[str, ...]:

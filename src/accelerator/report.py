@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from accelerator.identity import OUTER
 from accelerator.options import CacheEvent
 from accelerator.policy import application_tags
+from accelerator.request_fields import CREDENTIALS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from accelerator.entry import Entry, Request
     from accelerator.options import EventKind, Options
 
@@ -20,6 +23,11 @@ _MISPLACED: Final = (
     "a middleware outside of the cache has put %s into the scope: such a request is neither stored nor answered from"
     " the store unless the response is public, or the request has a partition. Put the cache outside of it: with"
     " Starlette and FastAPI call add_middleware(ASGIAccelerator) after all others."
+)
+
+_LEFT_OUT: Final = (
+    "credentials leaves out %d well-known names, %s among them: a response for a request with one of these may go to"
+    " everybody. To add a name of your own: credentials=(*accelerator.CREDENTIALS, 'X-My-Key')."
 )
 
 
@@ -63,6 +71,11 @@ class Reporter:
         """Say once which middleware costs all hits by standing outside of the cache, and which order is right."""
         if request.outer in OUTER.values():
             self.warn_once(request.outer, _MISPLACED, request.outer)
+
+    def warn_of_credentials(self, named: Iterable[str]) -> None:
+        """Say that well-known names are left out: whoever asks by one of those is not told apart."""
+        if left_out := sorted({*CREDENTIALS}.difference(named)):
+            self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
 
     def emit(self, event: CacheEvent) -> None:
         """Tell the listener; what it raises is its own affair, and logged."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import accelerator
-from accelerator import ASGIAccelerator, CacheEvent, cache_for, cached, no_store, tag, vary
+from accelerator import ASGIAccelerator, CacheEvent, MemoryStore, cache_for, cached, no_store, tag, vary
 from accelerator.testing import ManualClock
 from tests.docs.support import blocks_of, run
 from tests.support import Client, Message, Receive, Scope, Script, Send, app_saying, ask, chunk, start
@@ -157,6 +157,17 @@ class Left(Client):
         return {"type": "http.disconnect"}
 
 
+class Failing(MemoryStore):
+    """A store of which one method fails."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        setattr(self, method, self._fail)
+
+    async def _fail(self, _: object) -> None:
+        raise ConnectionError("away")
+
+
 POST = {"method": "POST"}
 HUGE = 129 * 2**20
 
@@ -200,6 +211,8 @@ def cases() -> dict[str, Case]:
         "the client left": Case(read, client=Left),
         "too many responses under way": Case(for_a_minute(start(), chunk(bytes(HUGE))), {"max_body_bytes": HUGE}),
         "refused by the store": Case(take_back),
+        "the store's lookup failed": Case(said(lambda: cache_for(60)), {"store": Failing("lookup")}),
+        "the store's commit failed": Case(said(lambda: cache_for(60)), {"store": Failing("commit")}),
         "stale-if-error": Case(
             once(said(lambda: cache_for(1)), app_saying(status=500)), {"stale_if_error": 600}, requests=({}, {})
         ),

@@ -352,3 +352,19 @@ async def test_public_is_a_cure_for_who_stands_further_out() -> None:
     app = AuthenticationMiddleware(ASGIAccelerator(Starlette(routes=[Route("/", page)])), backend=ByName())
     answers = [await ask_asgi(app, headers=headers) for headers in NAMED]
     assert ["hit" in str(answer.get("cache-status")) for answer in answers] == [False, True, True]
+
+
+def test_well_known_names_that_are_left_out_are_warned_of_once(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    app = door(echo_of("X-My-Key"), credentials=("X-My-Key",))
+    app.ask(headers=[("X-My-Key", "a")])
+    warned = [record.getMessage() for record in caplog.records]
+    assert len(warned) == 1
+    assert "credentials leaves out" in warned[0]
+    assert "credentials=(*accelerator.CREDENTIALS, 'X-My-Key')" in warned[0]
+
+
+def test_more_names_than_the_well_known_ones_are_nothing_to_warn_of(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    door(echo_of("X-My-Key"), credentials=(*CREDENTIALS, "X-My-Key")).ask()
+    assert not caplog.records

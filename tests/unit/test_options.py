@@ -205,3 +205,15 @@ def test_an_event_says_nothing_but_its_kind_unless_it_is_told() -> None:
 def test_an_event_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         CacheEvent("hit").age = 1.0  # type: ignore[misc]
+
+
+def test_a_cookie_that_is_to_tell_apart_has_to_be_kept() -> None:
+    with pytest.raises(ValueError, match="keep_cookies leaves out 'theme', so vary_cookies cannot tell by it"):
+        options(vary_cookies=("session", "theme"), keep_cookies=("sess*",))
+
+
+@pytest.mark.parametrize("kept", [None, ("theme",), ("th*",)])
+def test_a_cookie_that_is_kept_may_tell_apart_and_the_default_may_name_what_is_not(
+    kept: tuple[str, ...] | None,
+) -> None:
+    assert options(vary_cookies=("theme", "django_language"), keep_cookies=kept).keep_cookies == kept
