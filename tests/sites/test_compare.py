@@ -65,7 +65,7 @@ def test_a_304_may_say_more_but_not_less() -> None:
 
 def test_a_condition_that_the_site_does_not_know_is_a_304_without_content() -> None:
     assert differences(WHOLE, reply(b"", TAG, MISS, status=304), WHOLE, "etag") == []
-    assert differences(WHOLE, reply(b"x", TAG, MISS, status=304), WHOLE, "etag") == ["a 304 to etag with content"]
+    assert differences(WHOLE, reply(b"x", TAG, MISS, status=304), WHOLE, "etag") == ["a 304 to etag with other content"]
     assert differences(WHOLE, reply(b"", ("etag", '"v2"'), MISS, status=304), WHOLE, "etag") == [
         "etag: '\"v1\"' is gone",
         "etag: '\"v2\"' is new",
@@ -76,6 +76,13 @@ def test_a_304_of_the_cache_has_what_it_has_to_have_and_not_what_is_of_the_conte
     direct = reply(b"", *WHOLE.lines, status=304)
     assert differences(direct, reply(b"", TAG, status=304), WHOLE, "etag") == []
     assert differences(direct, reply(b"", status=304), WHOLE, "etag") == ["etag: '\"v1\"' is gone"]
+
+
+def test_a_condition_by_a_young_last_modified_gets_the_whole() -> None:
+    direct = reply(b"", TAG, status=304)
+    assert differences(direct, WHOLE, WHOLE, "modified") == []
+    assert differences(direct, WHOLE._replace(body=b"x"), WHOLE, "modified") == ["a 200 to modified with other content"]
+    assert differences(direct, WHOLE, WHOLE, "etag") == ["status 304 became 200"]
 
 
 def test_a_head_has_the_lines_of_the_get_where_that_is_stored() -> None:
