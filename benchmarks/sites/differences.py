@@ -161,7 +161,7 @@ CHANGING: Final = (
     ),
     Changing(
         sites=("wagtail",),
-        pattern=re.compile(rb'datetime="([^"]+)"|(\d+\xc2\xa0\w+ ago|just now)'),
+        pattern=re.compile(rb'(?:datetime|data-w-tooltip-content-value)="([^"]+)"|(\d+\xc2\xa0\w+ ago|just now)'),
         reason="when users signed in, which each does at each server",
     ),
     Changing(
