@@ -85,8 +85,8 @@ class Comparison:
         if reply.status == HTTPStatus.PARTIAL_CONTENT:
             yield from _of_part(reply, whole)
             left_out = _OF_PART
-        elif reply.body:
-            yield f"a {reply.status} to {case.kind} with content"
+        elif reply.body != (whole.body if reply.status == HTTPStatus.OK and case.kind != "head" else b""):
+            yield f"a {reply.status} to {case.kind} with other content"
         changes = self._settled(case, whole.content) != whole.content
         wanted, given = (self._lines(case, each, changes=changes, left_out=left_out) for each in (whole, reply))
         given = [line for line in given if not self._may_add(case, line[0], whole)]

@@ -65,7 +65,7 @@ def test_a_304_may_say_more_but_not_less() -> None:
 
 def test_a_condition_that_the_site_does_not_know_is_a_304_without_content() -> None:
     assert differences(WHOLE, reply(b"", TAG, MISS, status=304), WHOLE, "etag") == []
-    assert differences(WHOLE, reply(b"x", TAG, MISS, status=304), WHOLE, "etag") == ["a 304 to etag with content"]
+    assert differences(WHOLE, reply(b"x", TAG, MISS, status=304), WHOLE, "etag") == ["a 304 to etag with other content"]
     assert differences(WHOLE, reply(b"", ("etag", '"v2"'), MISS, status=304), WHOLE, "etag") == [
         "etag: '\"v1\"' is gone",
         "etag: '\"v2\"' is new",
@@ -76,6 +76,13 @@ def test_a_304_of_the_cache_has_what_it_has_to_have_and_not_what_is_of_the_conte
     direct = reply(b"", *WHOLE.lines, status=304)
     assert differences(direct, reply(b"", TAG, status=304), WHOLE, "etag") == []
     assert differences(direct, reply(b"", status=304), WHOLE, "etag") == ["etag: '\"v1\"' is gone"]
+
+
+def test_a_condition_by_a_young_last_modified_gets_the_whole() -> None:
+    direct = reply(b"", TAG, status=304)
+    assert differences(direct, WHOLE, WHOLE, "modified") == []
+    assert differences(direct, WHOLE._replace(body=b"x"), WHOLE, "modified") == ["a 200 to modified with other content"]
+    assert differences(direct, WHOLE, WHOLE, "etag") == ["status 304 became 200"]
 
 
 def test_a_head_has_the_lines_of_the_get_where_that_is_stored() -> None:
@@ -139,8 +146,12 @@ def test_the_same_content_in_other_bytes_is_a_difference_unless_it_is_declared(m
 def test_a_difference_holds_only_where_it_is_declared() -> None:
     assert Free(field="x", reason="").holds(CASE)
     assert Free(field="x", reason="", sites=(CASE.site,), doors=(CASE.door,), kinds=(CASE.kind,)).holds(CASE)
-    for limit in ("sites", "doors", "kinds"):
-        assert not Free(field="x", reason="", **{limit: ("another",)}).holds(CASE)
+    for elsewhere in (
+        Free(field="x", reason="", sites=("another",)),
+        Free(field="x", reason="", doors=("another",)),
+        Free(field="x", reason="", kinds=("another",)),
+    ):
+        assert not elsewhere.holds(CASE)
 
 
 def test_every_declared_difference_has_a_reason() -> None:

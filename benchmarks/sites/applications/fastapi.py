@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections import defaultdict
 from html import escape
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -38,6 +39,7 @@ numbers = itertools.count(1)
 def prepare(home: Path) -> None:
     """Write the picture."""
     (home / "picture.png").write_bytes(PICTURE)
+    os.utime(home / "picture.png", (1_000_000_000, 1_000_000_000))
 
 
 def application(home: Path) -> FastAPI:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,3 +83,4 @@ def _add_pages() -> None:
         for number in range(3):
             child.add_child(instance=HomePage(title=f"{title}, page {number}"))
     Document.objects.create(title="words", file=ContentFile(b"words and words\n" * 500, "words.txt"))
+    Document.objects.update(created_at=datetime(2020, 2, 29, tzinfo=UTC))  # it is the document's Last-Modified
