@@ -35,6 +35,13 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
     return ("trio", {"clock": MockClock(autojump_threshold=0)}) if request.param == "trio" else request.param
 
 
+@pytest.fixture(autouse=True)
+def _patience(anyio_backend: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On asyncio nobody loses patience, however slow the machine is: time is the subject of tests on trio."""
+    if anyio_backend == "asyncio":
+        monkeypatch.setattr(flight, "PATIENCE", 1000.0)
+
+
 on_trios_clock = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 
 
