@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -62,8 +63,9 @@ def ask_every_worker(url: str, count: int) -> dict[int, httpx.Response]:
     """Ask on new connections until so many workers answered; return the first answer of each, in their order."""
     answers: dict[int, httpx.Response] = {}
     until = time.monotonic() + PATIENCE
+    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # whom it trusts; to read all authorities takes long
     while len(answers) < count and time.monotonic() < until:
-        answer = httpx.get(url, trust_env=False, timeout=PATIENCE)
+        answer = httpx.get(url, trust_env=False, verify=nobody, timeout=PATIENCE)
         answers.setdefault(worker_of(answer), answer)
     assert len(answers) == count
     return answers

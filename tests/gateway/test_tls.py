@@ -46,8 +46,9 @@ async def test_an_authority_in_ssl_cert_file_is_trusted(authority: trustme.CA) -
 
 
 async def test_a_certificate_of_nobody_known_is_a_502_that_says_why(
-    authority: trustme.CA, caplog: pytest.LogCaptureFixture
+    authority: trustme.CA, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
     async with serving(saying(OK), certified(authority)) as origin, gateway_to(origin.url) as gateway:
         answer = await ask(gateway)
     assert (answer.status, answer.body, origin.asked) == (502, b"the origin cannot be reached", [])

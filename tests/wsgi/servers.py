@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 """Seconds that a server has to start, to answer and to end."""
+
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Whom clients trust, who speak plain HTTP: to read all that a system trusts would take longer than what they ask."""
 
 GUNICORN = ("gunicorn", "--bind=127.0.0.1:0", "--graceful-timeout=5", "--no-control-socket")
 HERE = ("tests.wsgi.servers",)
@@ -105,7 +109,8 @@ class Server:
 
     def client(self, **options: Any) -> httpx.Client:
         # cheroot closes a connection after an error without saying so
-        transport = httpx.HTTPTransport(retries=5, limits=httpx.Limits(max_keepalive_connections=0))
+        limits = httpx.Limits(max_keepalive_connections=0)
+        transport = httpx.HTTPTransport(retries=5, limits=limits, verify=NOBODY)
         url = f"http://127.0.0.1:{self._port}"
         return httpx.Client(base_url=url, timeout=PATIENCE, transport=transport, trust_env=False, **options)
 
