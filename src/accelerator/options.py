@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from accelerator.headers import is_token
+from accelerator.normalise import matching
 from accelerator.request_fields import CREDENTIALS
 from accelerator.tagging import seconds
 
@@ -213,8 +213,8 @@ class Options:
 
     def _check_cookies(self) -> None:
         """Refuse cookies that are to tell responses apart and are never seen; the default may name such."""
-        kept = ("*",) if self.keep_cookies is None else (*self.keep_cookies, *VARY_COOKIES)
-        if unseen := [name for name in self.vary_cookies if not any(fnmatchcase(name, glob) for glob in kept)]:
+        is_kept = matching(("*",) if self.keep_cookies is None else (*self.keep_cookies, *VARY_COOKIES))
+        if unseen := [name for name in self.vary_cookies if not is_kept(name)]:
             raise ValueError(
                 f"keep_cookies leaves out {unseen[0]!r}, so vary_cookies cannot tell by it: name it in both"
             )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
-from fnmatch import translate
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from accelerator import headers as h
 from accelerator.entry import COOKIE, Entry, Request, Response
+from accelerator.normalise import matching
 from accelerator.tagging import ALL, InvalidTagError, Said, entry_tags, is_valid_tag, tag_of_reference
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ _HEURISTICALLY_CACHEABLE: Final = _CACHEABLE_BY_DEFAULT | {405, 414, 501}  # RFC
 _UNDERSTOOD: Final = frozenset(  # RFC 9110 §15, but for what is never stored
     {*range(200, 206), 300, 301, 302, 303, 305, 307, 308, *range(400, 418), 421, 422, 426, *range(500, 506)}
 )
-_MAX_NAME: Final = 128
-"""Bytes of a field's name up to which it is kept in mind whether its lines are stored."""
-
 _NOT_UPDATED: Final = frozenset(  # by a 304: what the stored body depends on (RFC 9111 §3.2)
     b"content-length content-encoding content-range content-md5 content-digest etag transfer-encoding".split()
 )
@@ -235,7 +232,7 @@ def plan(request: Request, response: Response, said: Said, options: Options, kno
         known: the fields by which the newest response of this URL is chosen.
     """
     control, is_targeted = _control(response, options)
-    if refusal := _is_no_question(request, said) or _forbidden(response, control, said, options):
+    if refusal := _refused_as_unsafe(request, said) or _forbidden(response, control, said, options):
         return refusal
     freshness = _lifetime(request, response, control, is_targeted, said, options)
     if isinstance(freshness, Refusal):
@@ -243,14 +240,15 @@ def plan(request: Request, response: Response, said: Said, options: Options, kno
     vary = _selecting_fields(response, said, options, known)
     made = _plan(response, control, said, options, freshness, said.ttl is not None or is_targeted)
     made = replace(made, vary=vary, for_codings=b"accept-encoding" in vary or request.takes_codings)
-    if is_event_stream(response.headers):
+    is_stream = is_event_stream(response.headers)
+    if is_stream:
         made = replace(made, stale_while_revalidate=0)  # it would be made anew for nobody
-    if freshness <= 0 and (is_event_stream(response.headers) or not _worth_keeping_stale(response, made)):
+    if freshness <= 0 and (is_stream or not _worth_keeping_stale(response, made)):
         return Refusal("no time to be fresh")
     return _refused_for_audience(request, made, said) or made
 
 
-def _is_no_question(request: Request, said: Said) -> Refusal | None:
+def _refused_as_unsafe(request: Request, said: Said) -> Refusal | None:
     """Refuse the answer to an unsafe request of which nobody says that it only asks."""
     return Refusal("an unsafe request") if request.is_unsafe and request.method not in said.methods else None
 
@@ -564,15 +562,14 @@ def new_entry(
 
 def _storable_lines(headers: h.HeaderLines, options: Options) -> h.HeaderLines:
     """Leave out what concerns one connection or one request."""
-    globs = options.unstored_fields
-    return tuple(line for line in _end_to_end(headers) if not _is_unstored(line[0].lower(), globs))
+    is_unstored = _unstored(options.unstored_fields)
+    return tuple(line for line in _end_to_end(headers) if not is_unstored(line[0]))
 
 
 def lines_of_one_request(response: Response, options: Options) -> h.HeaderLines:
     """Return the lines that are not stored because they speak of one request: its client gets them."""
-    globs = options.unstored_fields
-    lines = _end_to_end(without_tags(response.headers, options))
-    return tuple(line for line in lines if _is_unstored(line[0].lower(), globs))
+    is_unstored = _unstored(options.unstored_fields)
+    return tuple(line for line in _end_to_end(without_tags(response.headers, options)) if is_unstored(line[0]))
 
 
 def _end_to_end(headers: h.HeaderLines) -> h.HeaderLines:
@@ -582,14 +579,11 @@ def _end_to_end(headers: h.HeaderLines) -> h.HeaderLines:
     return tuple(line for line in headers if line[0].lower() not in unstored)
 
 
-def _is_unstored(name: bytes, globs: tuple[str, ...]) -> bool:
-    return _matches(name, globs) if len(name) <= _MAX_NAME else _matches.__wrapped__(name, globs)
-
-
-@lru_cache(1024)
-def _matches(name: bytes, globs: tuple[str, ...]) -> bool:
-    text = name.decode("latin-1")
-    return any(re.match(translate(glob.lower()), text) for glob in globs)
+@lru_cache(64)
+def _unstored(globs: tuple[str, ...]) -> Callable[[bytes], bool]:
+    """Return what tells whether the name of a field matches one of the globs, whatever the case of both."""
+    matches = matching([glob.lower() for glob in globs])
+    return lambda name: matches(name.lower().decode("latin-1"))
 
 
 def weak_etag(body: bytes) -> bytes:
@@ -669,18 +663,17 @@ def plan_after_304(
         options: the options.
         known: the fields by which the newest response of this URL is chosen.
     """
-    vary = _selecting_fields(merged, said, options, entry.vary + known)
     targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
     if said.ttl is not None or any(map(response.has, (b"cache-control", b"expires", *targeted))):
-        made = plan(request, merged, said, options)
-        return made if isinstance(made, Refusal) else replace(made, vary=vary, for_codings=entry.for_codings)
+        made = plan(request, merged, said, options, entry.vary + known)
+        return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
         # the new fields may be for this user alone, and nothing says that they are not
         return Refusal("a request with credentials needs a word for shared caches")
     control, _ = _control(merged, options)
     is_dated = merged.has(b"expires") and not control.has_any("max-age", "s-maxage")  # which does not move with a 304
     return _forbidden(merged, control, said, options) or Plan(
-        vary=vary,
+        vary=_selecting_fields(merged, said, options, entry.vary + known),
         lifetime=min(entry.lifetime, _expires(merged)) if is_dated else entry.lifetime,
         stale_while_revalidate=entry.stale_while_revalidate,
         stale_if_error=entry.stale_if_error,

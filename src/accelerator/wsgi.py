@@ -282,6 +282,7 @@ def _scope_of(environ: WSGIEnvironment, answer: _Answer) -> _Scope:
     root = environ.get("SCRIPT_NAME", "")
     path = _bytes(root + environ.get("PATH_INFO", ""))
     port = environ.get("SERVER_PORT", "")
+    target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
     scope = _Scope(
         type="http",
         asgi=_ASGI,
@@ -289,7 +290,7 @@ def _scope_of(environ: WSGIEnvironment, answer: _Answer) -> _Scope:
         method=environ["REQUEST_METHOD"],
         scheme=environ["wsgi.url_scheme"],
         path=path.decode("utf-8", "surrogateescape"),
-        raw_path=_raw_path(environ, path),
+        raw_path=_raw_path(target, path),
         query_string=_query(environ),
         root_path=root,
         headers=_fields(environ),
@@ -297,28 +298,26 @@ def _scope_of(environ: WSGIEnvironment, answer: _Answer) -> _Scope:
         client=(environ["REMOTE_ADDR"], int(environ.get("REMOTE_PORT") or 0)) if environ.get("REMOTE_ADDR") else None,
     )
     scope["wsgi.environ"] = environ
-    if target := _unusual_target(environ):
-        scope["wsgi.target"] = target
+    if unusual := _unusual_target(environ, target):
+        scope["wsgi.target"] = unusual
     scope.answer = answer
     return scope
 
 
-def _raw_path(environ: WSGIEnvironment, path: bytes) -> bytes:
-    """Return the path as the client sent it where the server tells, else the one it amounts to."""
-    target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+def _raw_path(target: str, path: bytes) -> bytes:
+    """Return the path as the client sent it where the server tells the target, else the one it amounts to."""
     if not target:
         return quote_from_bytes(path, safe=_PATH_CHARACTERS).encode("ascii")
-    sent: str = target.partition("?")[0]
+    sent = target.partition("?")[0]
     if sent[:1] != "/":  # RFC 9112 §3.2.2: the whole URL
         sent = "/" + sent.partition("://")[2].partition("/")[2]
     return _bytes(sent)
 
 
-def _unusual_target(environ: WSGIEnvironment) -> bytes:
+def _unusual_target(environ: WSGIEnvironment, target: str) -> bytes:
     """Return what the application is shown of a request's target beyond its path and query: a host, a fragment."""
-    raw = environ.get("RAW_URI")
-    target = environ.get("REQUEST_URI") or raw
-    if not target or ((not raw or raw == target) and _is_usual(target, environ.get("QUERY_STRING", ""))):
+    is_only_one = (environ.get("RAW_URI") or target) == target
+    if not target or (is_only_one and _is_usual(target, environ.get("QUERY_STRING", ""))):
         return b""
     shown = [_bytes(environ[key]) for key in _TARGETS if environ.get(key)]
     return b"".join([b"target:%d:%b" % (len(target), target) for target in shown])
@@ -357,7 +356,7 @@ class _FieldNames(dict[str, bytes]):
 
     def __missing__(self, key: str) -> bytes:
         name = key[5:] if key.startswith("HTTP_") and key[5:] not in _CONTENT_FIELDS else ""
-        found = name.replace("_", "-").lower().encode("latin-1", "backslashreplace")
+        found = _bytes(name.replace("_", "-").lower())
         if len(key) <= MAX_FIELD_NAME:
             if len(self) >= MAX_FIELD_NAMES:
                 self.clear()

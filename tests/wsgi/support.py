@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 Environ: TypeAlias = dict[str, Any]
 Headers: TypeAlias = list[tuple[str, str]]
 ExcInfo: TypeAlias = Any
+
+PATIENCE = 30
+"""Seconds after which a test that hangs gives up."""
 
 TEXT: Headers = [("Content-Type", "text/plain")]
 
@@ -195,3 +200,13 @@ def site_with(
         return body
 
     return Site(handle)
+
+
+@contextmanager
+def refreshes() -> Iterator[None]:
+    """Wait in the end for the threads that were started meanwhile."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
@@ -11,28 +10,15 @@ from flask import Flask, request
 from accelerator import cache_for
 from accelerator.testing import ManualClock
 from accelerator.wsgi import WSGIAccelerator
-from tests.wsgi.support import Environ, ask, site_saying
+from tests.wsgi.support import PATIENCE, Environ, ask, refreshes, site_saying
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication
 
     import pytest
 
-PATIENCE = 30
-"""Seconds after which a test that hangs gives up."""
-
 STALE = ("Cache-Control", "s-maxage=5, stale-while-revalidate=600")
-
-
-@contextmanager
-def refreshes() -> Iterator[None]:
-    """Wait in the end for the threads that were started meanwhile."""
-    before = set(threading.enumerate())
-    yield
-    for thread in set(threading.enumerate()) - before:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 class Session:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,14 +14,23 @@ from accelerator.refresh import REFRESH_SECONDS
 from accelerator.testing import ManualClock
 from accelerator.threads import MAX_THREADS, Driven, ThreadRuntime, outside
 from accelerator.wsgi import WSGIAccelerator
-from tests.wsgi.support import TEXT, Body, Environ, Exchange, Reply, Site, ask, environ_of, site_saying
+from tests.wsgi.support import (
+    PATIENCE,
+    TEXT,
+    Body,
+    Environ,
+    Exchange,
+    Reply,
+    Site,
+    ask,
+    environ_of,
+    refreshes,
+    site_saying,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from wsgiref.types import StartResponse
-
-PATIENCE = 30
-"""Seconds after which a test that hangs gives up."""
 
 STALE = ("Cache-Control", "s-maxage=5, stale-while-revalidate=60")
 
@@ -37,16 +45,6 @@ def in_threads(number: int, *work: Any) -> list[Any]:
 
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(run, itertools.islice(itertools.cycle(work), number)))
-
-
-@contextmanager
-def refreshes() -> Iterator[None]:
-    """Wait in the end for the threads that were started meanwhile."""
-    before = set(threading.enumerate())
-    yield
-    for thread in set(threading.enumerate()) - before:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 def test_200_threads_on_one_cold_key_make_one_call() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from accelerator.stores import Lookup, Store
@@ -194,8 +195,7 @@ class MemoryStore(Undivided, Store):
         elif len(resource.records) >= MAX_VARIANTS:
             self._remove(next(iter(resource.records.values())))
         # the same values with the tables' own texts: of those, none then outlives the entries that account for it
-        object.__setattr__(entry, "key", resource.key)
-        object.__setattr__(entry, "tags", frozenset([cell.name for cell in cells]))
+        entry = replace(entry, key=resource.key, tags=frozenset([cell.name for cell in cells]))
         record = _Record(entry, tuple(cells), -1, size)
         resource.records[entry.vary, entry.selected_by] = record
         resource.varies = (entry.vary, *(vary for vary in resource.varies if vary != entry.vary))

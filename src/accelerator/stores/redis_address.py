@@ -48,7 +48,7 @@ def _mistake_in(url: str) -> str | None:
     """Say what is wrong with a URL, None if nothing is. A / or # in a password makes a host of what is before it."""
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - it is read when it is asked for
+        parts.port  # noqa: B018 - to ask for it is what checks it
     except ValueError:
         return f"host and port of the Redis URL cannot be read; {_ENCODE}"
     if parts.scheme not in {"redis", "rediss", "unix"}:

@@ -111,7 +111,7 @@ class Link:
             batch, self._waiting = self._waiting[: self._shared], self._waiting[self._shared :]
             keys = dict.fromkeys(chain.from_iterable(wanted for wanted, _ in batch))
             try:
-                reply = await self.call(lambda _, keys=keys: ("MGET", *keys))  # type: ignore[misc]  # mypy: no inference
+                reply = await self.call(lambda _, keys=keys: ("MGET", *keys))  # type: ignore[misc]  # a lambda has no types to say
             except TimeoutError as error:
                 self._shared = max(1, len(batch) // 2)
                 _fail(batch, error)
