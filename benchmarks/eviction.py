@@ -24,7 +24,8 @@ from accelerator.testing import make_entry, make_request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
 OBJECTS: Final = 20_000
 LENGTH: Final = 200_000

@@ -20,13 +20,14 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 from accelerator import MemoryStore
-from accelerator.stores.memory import LOG_LENGTH
+from accelerator.stores.memory.store import LOG_LENGTH
 from accelerator.testing import make_entry, make_request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
 ROUNDS = 2000
 UNBOUNDED = 64 * 1024**3

@@ -28,7 +28,8 @@ from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, InvalidationError, RedisStore, cache_for, tag
 from accelerator.demo.redis_server import RedisServer
-from accelerator.stores import redis_link, redis_verdict
+from accelerator.stores.redis import link as redis_link
+from accelerator.stores.redis import verdict as redis_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
     from accelerator.asgi_types import Application, Receive, Scope, Send
-    from accelerator.entry import Entry
+    from accelerator.rules.entry import Entry
 
 ITEMS: Final = 8
 BATCH: Final = 20

@@ -4,12 +4,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from accelerator.asgi import ASGIAccelerator
-from accelerator.options import UNSTORED_FIELDS, CacheEvent
-from accelerator.request_fields import CREDENTIALS
-from accelerator.stores import InvalidationError, Lookup, Store
+from accelerator.events import CacheEvent
+from accelerator.http.credentials import CREDENTIALS
+from accelerator.notes import cache_for, cached, no_store, tag, vary
+from accelerator.options import UNSTORED_FIELDS
 from accelerator.stores.memory import MemoryStore
+from accelerator.stores.protocol import InvalidationError, Lookup, Store
 from accelerator.stores.sync import SyncStore
-from accelerator.tagging import cache_for, cached, no_store, tag, vary
 from accelerator.wsgi import WSGIAccelerator
 
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ def gateway(
 
     from accelerator import CREDENTIALS, ASGIAccelerator
     from accelerator.gateway import Gateway
-    from accelerator.request_fields import unlisted
+    from accelerator.http.request_fields import unlisted
 
     credentials, options["vary"] = unlisted(trusted_fields)
     options["credentials"] = (*CREDENTIALS, *credentials)

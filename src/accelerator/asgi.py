@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-from accelerator.engine import Engine
-from accelerator.options import CacheEvent, OptionArguments, checked
-from accelerator.runtime import AnyioRuntime
-from accelerator.stores import checked_store
+from accelerator.engine.engine import Engine
+from accelerator.engine.runtime import AnyioRuntime
+from accelerator.events import CacheEvent
+from accelerator.options import OptionArguments, checked
 from accelerator.stores.memory import MemoryStore
-from accelerator.tagging import flattened
+from accelerator.stores.protocol import checked_store
+from accelerator.tags import flattened
 from accelerator.undivided import Undivided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from accelerator.asgi_types import Application, Receive, Scope, Send
-    from accelerator.stores import Store
+    from accelerator.stores.protocol import Store
 
 
 class ASGIAccelerator(Undivided):

@@ -1,18 +1,20 @@
-"""The options of the middlewares, and what they report."""
+"""The options of the middlewares."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
-from accelerator.headers import is_token
-from accelerator.normalise import matching
-from accelerator.request_fields import CREDENTIALS
-from accelerator.tagging import seconds
+from accelerator.http.credentials import CREDENTIALS
+from accelerator.http.fields import is_token
+from accelerator.http.globs import matching
+from accelerator.notes import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from accelerator.events import CacheEvent
 
 
 VARY_COOKIES: Final = ("django_language", "messages", "_LOCALE_", "I18N_LANGUAGE")
@@ -22,40 +24,13 @@ Django, Pyramid and Plone choose the language by one. Django keeps the messages 
 gets a page of their own, which shows them.
 """
 
+
 UNSTORED_FIELDS: Final = (
     *("x-request-id", "x-correlation-id", "x-trace-id", "x-amzn-requestid", "x-amzn-trace-id", "cf-ray"),
     *("traceparent", "tracestate", "traceresponse", "server-timing", "x-runtime", "x-process-time", "x-response-time"),
     *("ratelimit", "ratelimit-*", "x-ratelimit-*", "x-rate-limit-*"),
 )
 """Response fields that speak of one request: its number, its time, what its client may still ask for."""
-
-EventKind: TypeAlias = Literal["hit", "stale", "validated", "miss", "pass", "invalidate"]
-
-
-@dataclass(frozen=True, slots=True)
-class CacheEvent:
-    """What the cache did with one request, or one invalidation that was asked of it.
-
-    Attributes:
-        kind: `hit` (fresh, from the store), `stale` (from the store, past its time), `validated` (the application
-            answered 304), `miss` (the application answered), `pass` (not the cache's business), `invalidate`.
-        method: the request's method, empty for an invalidation by call.
-        url: the request's URL without what `ignore_query` names, empty for an invalidation by call.
-        detail: what came of it: `stored`, or why not; for an invalidation `hard` or `soft`.
-        tags: the tags of the entry without the library's own, or all that were invalidated.
-        age: seconds since the response was made, where it came from the store.
-        ttl: seconds for which it stays fresh, where it came from the store or went there.
-        collapsed: the request waited for another one's fill.
-    """
-
-    kind: EventKind
-    method: str = ""
-    url: str = ""
-    detail: str = ""
-    tags: frozenset[str] = frozenset()
-    age: float | None = None
-    ttl: float | None = None
-    collapsed: bool = False
 
 
 class OptionArguments(TypedDict, total=False):

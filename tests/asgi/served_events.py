@@ -9,7 +9,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from accelerator import ASGIAccelerator, cache_for, flight
+from accelerator import ASGIAccelerator, cache_for
+from accelerator.engine import flight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

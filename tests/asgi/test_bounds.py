@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, cache_for, fill, flight, tag
-from accelerator.flight import Flights, Patience, Place
-from accelerator.runtime import AnyioRuntime
+from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, cache_for, tag
+from accelerator.engine import fill, flight
+from accelerator.engine.flight import Flights, Patience, Place
+from accelerator.engine.runtime import AnyioRuntime
 from accelerator.testing import ManualClock
 from tests.support import Message, app_saying, ask, chunk, http_scope, start
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from accelerator.asgi_types import Receive, Scope, Send
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
 pytestmark = pytest.mark.anyio
 

@@ -10,16 +10,17 @@ import pytest
 from anyio.lowlevel import checkpoint
 from trio.testing import MockClock
 
-from accelerator import ASGIAccelerator, MemoryStore, flight, no_store, tag
+from accelerator import ASGIAccelerator, MemoryStore, no_store, tag
+from accelerator.engine import flight
 from accelerator.testing import ManualClock
 from tests.support import Answer, Client, Receive, Scope, Send, ask, chunk, start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from accelerator.entry import Entry
-    from accelerator.entry import Request as CacheRequest
-    from accelerator.stores import Lookup
+    from accelerator.http.request import Request as CacheRequest
+    from accelerator.rules.entry import Entry
+    from accelerator.stores.protocol import Lookup
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import ASGIAccelerator, MemoryStore, cache_for, no_store, tag
-from accelerator.stores.memory import MAX_VARIANTS
-from accelerator.tagging import MAX_TAG_BYTES, MAX_TAGS, MAX_TAGS_BYTES
+from accelerator.stores.memory.store import MAX_VARIANTS
+from accelerator.tags import MAX_TAG_BYTES, MAX_TAGS, MAX_TAGS_BYTES
 from tests.support import (
     App,
     Client,

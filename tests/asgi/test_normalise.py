@@ -14,8 +14,8 @@ from accelerator.testing import ManualClock
 from tests.support import App, Lines, Scope, app_saying, ask, drive
 
 if TYPE_CHECKING:
-    from accelerator.entry import Request
-    from accelerator.stores import Lookup
+    from accelerator.http.request import Request
+    from accelerator.stores.protocol import Lookup
 
 pytestmark = pytest.mark.anyio
 

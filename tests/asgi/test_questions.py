@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from accelerator import ASGIAccelerator, CacheEvent, MemoryStore, cached, tag
-from accelerator.question import MAX_LEARNED, MAX_QUESTION_BYTES, Questions
-from accelerator.tagging import Said
+from accelerator.engine.question import MAX_LEARNED, MAX_QUESTION_BYTES, Questions
+from accelerator.notes import Said
 from accelerator.testing import ManualClock
 from tests.support import Answer, Client, Lines, Message, Receive, Scope, Send, ask, chunk, start
 from tests.unit.samples import request

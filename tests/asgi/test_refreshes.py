@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from accelerator import ASGIAccelerator, MemoryStore, cache_for, refresh
+from accelerator import ASGIAccelerator, MemoryStore, cache_for
+from accelerator.engine import refresh
 from accelerator.testing import ManualClock
 from tests.support import App, Lines, Receive, Scope, Send, ask
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from accelerator.asgi_types import Application
-    from accelerator.entry import Request as CacheRequest
-    from accelerator.stores import Lookup
+    from accelerator.http.request import Request as CacheRequest
+    from accelerator.stores.protocol import Lookup
 
 pytestmark = pytest.mark.anyio
 

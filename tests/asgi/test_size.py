@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accelerator import engine
+from accelerator.engine import engine
 
 LIMIT = 200
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from accelerator.asgi_types import Application
-    from accelerator.entry import Entry
-    from accelerator.entry import Request as CacheRequest
-    from accelerator.stores import Lookup
+    from accelerator.http.request import Request as CacheRequest
+    from accelerator.rules.entry import Entry
+    from accelerator.stores.protocol import Lookup
 
 pytestmark = pytest.mark.anyio
 

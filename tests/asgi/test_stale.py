@@ -13,8 +13,8 @@ from starlette.routing import Route
 from trio.testing import MockClock
 
 from accelerator import ASGIAccelerator, MemoryStore, cache_for, no_store, tag
-from accelerator.refresh import REFRESH_SECONDS
-from accelerator.stores import memory
+from accelerator.engine.refresh import REFRESH_SECONDS
+from accelerator.stores.memory import store as memory
 from accelerator.testing import ManualClock
 from tests.support import Answer, Client, Lines, Listening, Receive, Scope, Script, Send, ask, chunk, raw, start
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 MODEL, THREADS = "test_memory_model.py", "test_interleavings.py"
 PROMISE, SCHEDULES, RULES = "test_promise.py", "test_schedules.py", "test_rules.py"
-MEMORY, FILL, ENGINE, FLIGHT, POLICY = "stores/memory.py", "fill.py", "engine.py", "flight.py", "policy.py"
-BYPASS = "bypass.py"
+MEMORY, FILL, ENGINE = "stores/memory/store.py", "engine/fill.py", "engine/engine.py"
+FLIGHT, BYPASS, REFRESH, RULE_304 = "engine/flight.py", "engine/bypass.py", "engine/refresh.py", "rules/validation.py"
 
 
 class Change(NamedTuple):
@@ -293,22 +293,26 @@ VALIDATION = [
         "weak validator moves the mark",
         PROMISE,
         Change(
-            POLICY, 'return h.is_strong(entry.validator) and response.get(b"etag") == entry.validator', "return True"
+            RULE_304,
+            'return fields.is_strong(entry.validator) and response.get(b"etag") == entry.validator',
+            "return True",
         ),
     ),
     Mutation(
         "weak validator asked about after a soft invalidation",
         PROMISE,
         Change(
-            POLICY,
+            RULE_304,
             """
     if invalidated:
-        return h.is_strong(entry.validator)
+        return fields.is_strong(entry.validator)
 """,
             "\n",
         ),
         Change(
-            POLICY, 'return h.is_strong(entry.validator) and response.get(b"etag") == entry.validator', "return True"
+            RULE_304,
+            'return fields.is_strong(entry.validator) and response.get(b"etag") == entry.validator',
+            "return True",
         ),
     ),
     Mutation(
@@ -371,7 +375,7 @@ REQUESTS = [
         "a refresh begun before a soft invalidation counts as the one after it",
         RULES,
         Change(
-            "refresh.py",
+            REFRESH,
             "if again is None or again.entry is None or not again.invalidated",
             "if True or not again.invalidated",
         ),
@@ -402,8 +406,8 @@ REQUESTS = [
         ),
         Change(
             BYPASS,
-            "await self._guard.invalidate(policy.",
-            "self._runtime.spawn('late', 60, self._guard.invalidate, policy.",
+            "await self._guard.invalidate(invalidation.",
+            "self._runtime.spawn('late', 60, self._guard.invalidate, invalidation.",
         ),
     ),
 ]

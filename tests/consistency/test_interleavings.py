@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import MemoryStore
-from accelerator.stores import memory
+from accelerator.stores.memory import store as memory
 from accelerator.stores.sizes import entry_bytes
-from accelerator.tagging import ALL
+from accelerator.tags import ALL
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import History, Made, RuleBrokenError
 from tests.consistency.stepping import Intruder, count_steps, stepwise
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from accelerator import Lookup
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
 X, Y, NEW, FILLER = (make_request(f"https://example.org/{path}") for path in ("x", "y", "xy", "more"))
 

@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from accelerator import MemoryStore
-from accelerator.stores import memory
+from accelerator.stores.memory import store as memory
 from accelerator.stores.sizes import entry_bytes
-from accelerator.tagging import ALL
+from accelerator.tags import ALL
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import History, Made, RuleBrokenError
 from tests.consistency.search import Step, one_of, profile, step
 from tests.support import drive
 
 if TYPE_CHECKING:
-    from accelerator.entry import Entry, Mark, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry, Mark
 
 REQUESTS = [make_request(f"https://example.org/{path}", [("accept", accept)]) for path, accept in ("a1", "a2", "b1")]
 LIFETIME = 10.0

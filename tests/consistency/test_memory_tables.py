@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis.stateful import invariant
 
-from accelerator.stores import memory
+from accelerator.stores.memory import store as memory
 from tests.consistency.search import profile
 from tests.consistency.test_memory_model import MemoryModel
 from tests.stores.tables import check_tables

@@ -8,8 +8,8 @@ from itertools import product
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from accelerator.stores import memory
-from accelerator.tagging import ALL
+from accelerator.stores.memory import store as memory
+from accelerator.tags import ALL
 from tests.consistency.search import Step, one_of, profile, step
 from tests.consistency.world import GATES, URLS, Call, Reply, World, url_tag
 

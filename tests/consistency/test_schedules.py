@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from accelerator.tagging import ALL
+from accelerator.tags import ALL
 from tests.consistency.world import GATES, Asking, Reply, World, url_tag
 
 STORED = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, cache_for, no_store, tag
-from accelerator.tagging import ALL, tag_of_url
+from accelerator.tags import ALL, tag_of_url
 from accelerator.testing import ManualClock
 from tests.consistency.history import History, Made
 from tests.support import Answer, http_scope, raw
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
     from tests.support import Lines
 
 URLS = ("/a", "/b")

@@ -14,7 +14,8 @@ import pytest
 
 from accelerator import ASGIAccelerator
 from accelerator.gateway import Gateway, _Content
-from accelerator.request_fields import CLIENTS, FAMILIES, IDENTITIES, TARGETS
+from accelerator.http.credentials import IDENTITIES
+from accelerator.http.request_fields import CLIENTS, FAMILIES, TARGETS
 from accelerator.testing import ManualClock
 from tests.gateway.origin import Asked, gateway_to, saying, serving
 from tests.support import Client, Message, ask, http_scope

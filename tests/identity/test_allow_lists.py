@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from accelerator import cache_for, normalise
-from accelerator.normalise import Ignored
+from accelerator import cache_for
+from accelerator.http import ignored
+from accelerator.http.ignored import Ignored
 from tests.identity.doors import Page
 from tests.support import http_scope
 
@@ -135,15 +136,15 @@ class Counted:
 def test_60_kb_of_ampersands_cost_one_look_at_each_name(
     monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], query: bytes, names: int
 ) -> None:
-    looked = Counted(normalise._parameter_name)
-    monkeypatch.setattr(normalise, "_parameter_name", looked)
+    looked = Counted(ignored._parameter_name)
+    monkeypatch.setattr(ignored, "_parameter_name", looked)
     Ignored(**options).query(query)
     assert looked.calls == names
 
 
 def test_60_kb_of_semicolons_cost_one_look_at_each_cookie(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = Counted(normalise._text)
-    monkeypatch.setattr(normalise, "_text", looked)
+    looked = Counted(ignored._text)
+    monkeypatch.setattr(ignored, "_text", looked)
     for cookies in (b";" * 60_000, b"a=1;" * 15_000):
         Ignored(cookies=("_ga*",)).scope(http_scope(headers=[("cookie", cookies)]))
     assert looked.calls == 1

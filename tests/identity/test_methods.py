@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import cache_for
-from accelerator.request_fields import METHODS
+from accelerator.http.request_fields import METHODS
 from tests.identity.doors import Page
 
 if TYPE_CHECKING:

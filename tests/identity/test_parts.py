@@ -10,7 +10,7 @@ from flask_cors import CORS
 from starlette.middleware.cors import CORSMiddleware
 
 from accelerator import ASGIAccelerator, WSGIAccelerator, cache_for
-from accelerator.request_fields import PARTS
+from accelerator.http.request_fields import PARTS
 from tests.identity.doors import Page
 from tests.support import app_saying
 from tests.support import ask as ask_asgi

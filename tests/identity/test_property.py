@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelerator.request_fields import CREDENTIALS
+from accelerator.http.credentials import CREDENTIALS
 from tests.identity.doors import ASGIDoor, WSGIDoor
 from tests.identity.world import ENVIRON, SCOPE, SEARCH, WORDS, Asked, Site, requests
 

@@ -9,7 +9,7 @@ from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from accelerator import WSGIAccelerator, cache_for
-from accelerator.request_fields import CLIENTS, TARGETS
+from accelerator.http.request_fields import CLIENTS, TARGETS
 from tests.identity.django_sites import django
 from tests.identity.doors import Page
 from tests.wsgi.support import ask

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from accelerator import CREDENTIALS, cache_for, identity
+from accelerator import CREDENTIALS, cache_for
+from accelerator.http import identity
 from accelerator.testing import ManualClock
 from tests.identity.doors import Answer, ASGIDoor, Page
 

@@ -11,7 +11,8 @@ from accelerator.testing import make_entry, make_request
 
 if TYPE_CHECKING:
     from accelerator import Store
-    from accelerator.entry import Entry, Mark, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry, Mark
 
 StartServer: TypeAlias = Callable[..., RedisServer]
 OpenStore: TypeAlias = Callable[..., RedisStore]

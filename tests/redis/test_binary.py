@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.entry import Entry
+from accelerator.rules.entry import Entry
 from accelerator.stores.binary import POSITION_OFFSET, VERSION, Component, pack, unpack
-from accelerator.tagging import ALL
+from accelerator.tags import ALL
 from accelerator.testing import make_entry, make_request
 
 MARK = (Component(0, b"12345678", 7),)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from accelerator.stores import redis_link
 from accelerator.stores.binary import pack
+from accelerator.stores.redis import link as redis_link
 from accelerator.testing import make_entry, make_request
 from tests.redis.support import OpenStore, StartServer, X, entry_key, fill, mark_of, record_key, request_of, state
 

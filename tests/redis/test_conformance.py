@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator import ASGIAccelerator, RedisStore
-from accelerator.loop_thread import loop_thread
+from accelerator.stores.loop_thread import loop_thread
 from tests.conformance.cases import each_case
 from tests.conformance.runner import play
 from tests.redis.test_middleware import Far

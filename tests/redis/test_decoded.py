@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from accelerator.stores import redis as redis_store
 from accelerator.stores.binary import unpack
+from accelerator.stores.redis import store as redis_store
 from tests.redis.support import OpenStore, entry_key, fill, record_key, request_of, state
 
 if TYPE_CHECKING:
     from accelerator import RedisStore
     from accelerator.demo.redis_server import RedisServer
-    from accelerator.entry import Entry
+    from accelerator.rules.entry import Entry
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, InvalidationError, RedisStore, cache_for, tag
 from accelerator.demo.redis_server import RedisServer
-from accelerator.stores import pending, redis_link
-from accelerator.stores import redis as redis_store
-from accelerator.stores.pending import Pending, judge
-from accelerator.tagging import ALL
+from accelerator.stores.redis import link as redis_link
+from accelerator.stores.redis import pending
+from accelerator.stores.redis import store as redis_store
+from accelerator.stores.redis.pending import Pending, judge
+from accelerator.tags import ALL
 from tests.redis.relay import Relay
 from tests.redis.stub import Stub
 from tests.redis.support import OpenStore, StartServer, fill, mark_of, state

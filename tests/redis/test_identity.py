@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelerator import RedisStore
-from accelerator.loop_thread import loop_thread
+from accelerator.stores.loop_thread import loop_thread
 from tests.identity.doors import ASGIDoor, WSGIDoor
 from tests.identity.world import SEARCH, Asked, Site, requests
 from tests.redis.test_middleware import Far

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ConnectionError, ReadOnlyError  # noqa: A004 - redis-py's own
 
-from accelerator.stores import redis_link
+from accelerator.stores.redis import link as redis_link
 from accelerator.testing import make_entry
 from tests.redis.relay import Relay
 from tests.redis.support import OpenStore, StartServer, entry_key, fill, mark_of, request_of, state

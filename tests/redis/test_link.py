@@ -15,8 +15,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from accelerator import RedisStore
-from accelerator.stores import redis_link, redis_memo
-from accelerator.stores.redis_link import Link, ServerLeftAloneError, Values
+from accelerator.stores.redis import link as redis_link
+from accelerator.stores.redis import memo as redis_memo
+from accelerator.stores.redis.link import Link, ServerLeftAloneError, Values
 from accelerator.testing import make_request
 from tests.redis.relay import Relay
 from tests.redis.support import OpenStore, StartServer, fill, request_of, state

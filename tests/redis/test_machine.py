@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator import RedisStore
-from accelerator.stores import redis as redis_store
-from accelerator.stores import redis_scripts, redis_verdict
+from accelerator.stores.redis import scripts as redis_scripts
+from accelerator.stores.redis import store as redis_store
+from accelerator.stores.redis import verdict as redis_verdict
 from accelerator.testing import make_entry, make_request
 
 if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer
-    from accelerator.entry import Entry, Mark
+    from accelerator.rules.entry import Entry, Mark
 
 URLS = [f"https://example.org/{name}" for name in "ab"]
 TAGS = ("x", "y")

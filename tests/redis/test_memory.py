@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from accelerator.stores import redis as redis_store
-from accelerator.stores import redis_memo
+from accelerator.stores.redis import memo as redis_memo
+from accelerator.stores.redis import store as redis_store
 from accelerator.testing import make_entry
 from tests.stores.test_sizes import EMOJI, request_of
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from accelerator import RedisStore
-from accelerator.loop_thread import loop_thread
-from accelerator.stores import memory
+from accelerator.stores.loop_thread import loop_thread
+from accelerator.stores.memory import store as memory
 from accelerator.stores.sync import BlockingStore
 from tests.consistency.search import profile
 from tests.consistency.test_promise import Promise

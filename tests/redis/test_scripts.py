@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from accelerator.stores import redis as redis_store
 from accelerator.stores.binary import VERSION
+from accelerator.stores.redis import store as redis_store
 from accelerator.testing import make_entry, make_request
 from tests.redis.support import OpenStore, StartServer, X, entry_key, fill, mark_of, record_key, request_of, state
 

@@ -20,8 +20,8 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from accelerator import ASGIAccelerator, InvalidationError, RedisStore, WSGIAccelerator
 from accelerator.__main__ import main
-from accelerator.loop_thread import loop_thread
-from accelerator.stores.redis_address import Address
+from accelerator.stores.loop_thread import loop_thread
+from accelerator.stores.redis.address import Address
 from tests.redis.stub import Stub
 from tests.redis.support import OpenStore, request_of
 from tests.support import app_saying, ask

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 
 from accelerator import InvalidationError, RedisStore, SyncStore
 from accelerator.__main__ import main
-from accelerator.loop_thread import loop_thread
-from accelerator.stores import redis_link
+from accelerator.stores.loop_thread import loop_thread
+from accelerator.stores.redis import link as redis_link
 from tests.redis.support import OpenStore, StartServer, fill, state
 
 if TYPE_CHECKING:

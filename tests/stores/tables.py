@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accelerator import MemoryStore
-    from accelerator.stores.eviction import ItemT, S3Fifo, _Queue
-    from accelerator.stores.memory import _Record
+    from accelerator.stores.memory.eviction import ItemT, S3Fifo, _Queue
+    from accelerator.stores.memory.store import _Record
 
 
 def items_of(queue: _Queue[ItemT]) -> Iterator[ItemT]:

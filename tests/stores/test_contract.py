@@ -10,14 +10,15 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from accelerator import Lookup, MemoryStore, Store, testing
-from accelerator.tagging import ALL
-from accelerator.testing import StoreContract, make_request
+from accelerator import Lookup, MemoryStore, Store
+from accelerator.tags import ALL
+from accelerator.testing import StoreContract, contract, make_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable
 
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
 
 @dataclass(frozen=True)
@@ -401,7 +402,7 @@ FAULTS: list[tuple[Callable[[], Store], str]] = [
 
 @pytest.mark.parametrize(("store", "test"), FAULTS, ids=[f"{store.__name__}-{test}" for store, test in FAULTS])
 def test_the_contract_finds_the_fault(store: Callable[[], Store], test: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(testing, "PATIENCE", 0.05)
+    monkeypatch.setattr(contract, "PATIENCE", 0.05)
     with pytest.raises((AssertionError, pytest.fail.Exception, ExceptionGroup)) as caught:
         anyio.run(getattr(StoreContract(), f"test_{test}"), store())
     if isinstance(caught.value, ExceptionGroup):
@@ -409,5 +410,5 @@ def test_the_contract_finds_the_fault(store: Callable[[], Store], test: str, mon
 
 
 def test_each_test_of_the_contract_finds_a_fault() -> None:
-    names = {name.removeprefix("test_") for name in vars(StoreContract) if name.startswith("test_")}
+    names = {name.removeprefix("test_") for name in dir(StoreContract) if name.startswith("test_")}
     assert {test for _, test in FAULTS} == names

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.stores.eviction import Item, S3Fifo
+from accelerator.stores.memory.eviction import Item, S3Fifo
 from tests.stores.tables import check_queues, items_of
 
 

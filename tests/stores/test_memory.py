@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelerator import Lookup, MemoryStore, SyncStore
-from accelerator.stores import memory
+from accelerator.stores.memory import store as memory
 from accelerator.stores.sizes import entry_bytes
 from accelerator.testing import make_entry, make_request
 from tests.consistency.stepping import count_steps
@@ -21,7 +21,8 @@ from tests.stores.tables import check_tables, records
 from tests.support import drive
 
 if TYPE_CHECKING:
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
 NOW = 1_800_000_000.0
 

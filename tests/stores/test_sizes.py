@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from accelerator import MemoryStore, policy, wsgi
-from accelerator.entry import Request
-from accelerator.stores import memory, pending
-from accelerator.stores.pending import Pending, judge
+from accelerator import MemoryStore
+from accelerator.http.request import Request
+from accelerator.rules import stored_fields
+from accelerator.stores.memory import store as memory
+from accelerator.stores.redis import pending
+from accelerator.stores.redis.pending import Pending, judge
 from accelerator.stores.sizes import text_bytes
-from accelerator.tagging import ALL
+from accelerator.tags import ALL
 from accelerator.testing import make_entry
+from accelerator.wsgi import environ
 from tests.support import drive
 
 if TYPE_CHECKING:
@@ -165,17 +168,17 @@ def test_past_a_bound_in_bytes_everything_counts_as_taken_back_instead_of_what_c
 
 
 def test_names_of_request_fields_that_are_long_are_not_kept_in_mind() -> None:
-    names = wsgi._FieldNames()
+    names = environ._FieldNames()
     for key, name in (("HTTP_X_SHORT", b"x-short"), ("HTTP_X_LONG" + "G" * 1000, b"x-long" + b"g" * 1000)):
         assert [names[key] for _ in range(2)] == [name] * 2
     assert names == {"HTTP_X_SHORT": b"x-short"}
 
 
 def test_names_of_response_fields_that_are_long_are_not_kept_in_mind() -> None:
-    is_id, is_any = policy._unstored(("x-id",)), policy._unstored(("X-*x",))
-    before = policy._unstored.cache_info().currsize
+    is_id, is_any = stored_fields._unstored(("x-id",)), stored_fields._unstored(("X-*x",))
+    before = stored_fields._unstored.cache_info().currsize
     for number in range(100):
         name = b"x-%d" % number + b"x" * 1000
         assert not is_id(name)
         assert is_any(name)
-    assert policy._unstored.cache_info().currsize == before
+    assert stored_fields._unstored.cache_info().currsize == before

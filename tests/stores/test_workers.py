@@ -21,8 +21,9 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]  # it ships
 from gunicorn.config import Config as GunicornConfig  # type: ignore[import-untyped]  # nor here
 from hypercorn.config import Config as HypercornConfig
 
-from accelerator import MemoryStore, workers
+from accelerator import MemoryStore
 from accelerator.demo.redis_server import free_port
+from accelerator.stores.memory import workers
 from accelerator.testing import make_entry, make_request
 from tests.support import drive
 

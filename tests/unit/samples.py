@@ -6,8 +6,10 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
-from accelerator.entry import Entry, Request, Response
-from accelerator.tagging import Said
+from accelerator.http.request import Request
+from accelerator.http.response import Response
+from accelerator.notes import Said
+from accelerator.rules.entry import Entry
 from tests.support import http_scope, raw
 
 NOW = 1_800_000_000.0

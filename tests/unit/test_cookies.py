@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.cookies import called, is_one, naming
+from accelerator.http.cookies import called, is_one, naming
 
 
 @pytest.mark.parametrize(

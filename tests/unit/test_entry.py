@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.entry import VALIDATION_GRACE, Reading, Request, Response
-from accelerator.request_fields import CLIENTS, PARTS, TARGETS
-from accelerator.request_fields import CREDENTIALS as FIELDS_THAT_SAY_WHO
+from accelerator.http.credentials import CREDENTIALS as FIELDS_THAT_SAY_WHO
+from accelerator.http.request import Reading, Request
+from accelerator.http.request_fields import CLIENTS, PARTS, TARGETS
+from accelerator.http.response import Response
+from accelerator.rules.entry import VALIDATION_GRACE
 from tests.support import http_scope
 from tests.unit.samples import NOW, Line, entry, request, response
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accelerator.forwarding import Reply, end_to_end, own_reply, request_lines, respelled, target, trusted_names
+from accelerator.gateway.forwarding import Reply, end_to_end, own_reply, request_lines, respelled, target, trusted_names
 from tests.support import Scope, http_scope, raw
 
 ALLOW = (b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY")

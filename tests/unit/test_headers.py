@@ -6,7 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accelerator import headers as h
+from accelerator.http import fields
+from accelerator.http.cache_control import CacheControl
+from accelerator.http.dates import http_date
 from tests.unit.samples import NOW, imf
 
 LINES = ((b"Vary", b" Accept "), (b"x-other", b"1"), (b"VARY", b"\tCookie"))
@@ -21,16 +23,16 @@ FIELD_BYTES = ANY_BYTES | st.text('nomax-agesprivt=",;\\ 0159?@:%()*', max_size=
 
 
 def test_lines_are_found_whatever_the_case_of_their_name_and_lose_the_blanks_around() -> None:
-    assert h.lines(LINES, b"vary") == [b"Accept", b"Cookie"]
+    assert fields.lines(LINES, b"vary") == [b"Accept", b"Cookie"]
 
 
 def test_lines_of_one_name_are_one_value() -> None:
-    assert h.combined(LINES, b"vary") == b"Accept, Cookie"
+    assert fields.combined(LINES, b"vary") == b"Accept, Cookie"
 
 
 def test_a_line_that_is_absent_is_not_an_empty_one() -> None:
-    assert h.combined(LINES, b"etag") is None
-    assert h.combined([(b"etag", b"")], b"etag") == b""
+    assert fields.combined(LINES, b"etag") is None
+    assert fields.combined([(b"etag", b"")], b"etag") == b""
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_a_line_that_is_absent_is_not_an_empty_one() -> None:
     ],
 )
 def test_a_comma_parts_members_unless_it_is_quoted(value: bytes, members: list[str]) -> None:
-    assert list(h.members(value)) == members
+    assert list(fields.members(value)) == members
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_a_comma_parts_members_unless_it_is_quoted(value: bytes, members: list[s
 )
 def test_quotes_that_nothing_closes_are_not_each_read_to_the_end(value: bytes) -> None:
     """A million of them would take hours."""
-    assert list(h.members(value + b",a")) == [value.decode(), "a"]
+    assert list(fields.members(value + b",a")) == [value.decode(), "a"]
 
 
 # --- seconds ----------------------------------------------------------------------------------------------------------
@@ -77,31 +79,31 @@ def test_quotes_that_nothing_closes_are_not_each_read_to_the_end(value: bytes) -
     ],
 )
 def test_delta_seconds_are_capped_at_2_to_the_31(text: str, seconds: int) -> None:
-    assert h.delta_seconds(text) == seconds
+    assert fields.delta_seconds(text) == seconds
 
 
 def test_delta_seconds_may_be_longer_than_python_reads() -> None:
-    assert h.delta_seconds("9" * 5000) == 2**31
-    assert h.delta_seconds("0" * 5000) == 0
-    assert h.delta_seconds("0" * 5000 + "7") == 7
+    assert fields.delta_seconds("9" * 5000) == 2**31
+    assert fields.delta_seconds("0" * 5000) == 0
+    assert fields.delta_seconds("0" * 5000 + "7") == 7
 
 
 @pytest.mark.parametrize("text", [None, "", "-1", "+1", "1.5", "1 ", "1e3", "0x1", "٣", "²", "sixty"])
 def test_delta_seconds_are_digits_and_nothing_else(text: str | None) -> None:
-    assert h.delta_seconds(text) is None
+    assert fields.delta_seconds(text) is None
 
 
 # --- Cache-Control ----------------------------------------------------------------------------------------------------
 
 
 def test_an_absent_cache_control_says_nothing() -> None:
-    control = h.CacheControl.parse(None)
+    control = CacheControl.parse(None)
     assert "no-store" not in control
     assert control.seconds("max-age") is None
 
 
 def test_directives_are_known_whatever_their_case() -> None:
-    control = h.CacheControl.parse(b"Public, MAX-AGE=60")
+    control = CacheControl.parse(b"Public, MAX-AGE=60")
     assert "public" in control
     assert control.seconds("max-age") == 60
     assert control.has_any("private", "public")
@@ -121,70 +123,70 @@ def test_directives_are_known_whatever_their_case() -> None:
     ],
 )
 def test_a_time_is_read_as_token_and_as_quoted_string(value: bytes, seconds: int) -> None:
-    assert h.CacheControl.parse(value).seconds("max-age") == seconds
+    assert CacheControl.parse(value).seconds("max-age") == seconds
 
 
 @pytest.mark.parametrize(
     "argument", [b"", b"=", b"=-1", b"=1.5", b"=x", b'="60', b'="', b"=60;", b"=60 no-store", b'=6"0"', b"=\xb2"]
 )
 def test_a_malformed_time_counts_as_0(argument: bytes) -> None:
-    assert h.CacheControl.parse(b"max-age" + argument).seconds("max-age") == 0
+    assert CacheControl.parse(b"max-age" + argument).seconds("max-age") == 0
 
 
 @pytest.mark.parametrize("value", [b"max-age=60, max-age=5", b"max-age=5, max-age=60"])
 def test_of_several_times_the_smallest_counts(value: bytes) -> None:
-    assert h.CacheControl.parse(value).seconds("max-age") == 5
+    assert CacheControl.parse(value).seconds("max-age") == 5
 
 
 def test_a_time_beside_a_malformed_one_counts_as_0() -> None:
-    assert h.CacheControl.parse(b"max-age=60, max-age").seconds("max-age") == 0
+    assert CacheControl.parse(b"max-age=60, max-age").seconds("max-age") == 0
 
 
 def test_a_directive_inside_quotes_is_text() -> None:
-    control = h.CacheControl.parse(b'x="a, no-store", max-age=60')
+    control = CacheControl.parse(b'x="a, no-store", max-age=60')
     assert "no-store" not in control
     assert control.seconds("max-age") == 60
 
 
 def test_a_cache_control_of_8_kib_is_read_and_a_longer_one_forbids_storing() -> None:
-    assert "no-store" not in h.CacheControl.parse(b"max-age=60".ljust(8192, b","))
-    assert "no-store" in h.CacheControl.parse(b"max-age=60".ljust(8193, b","))
+    assert "no-store" not in CacheControl.parse(b"max-age=60".ljust(8192, b","))
+    assert "no-store" in CacheControl.parse(b"max-age=60".ljust(8193, b","))
 
 
 @pytest.mark.parametrize("value", [b"public;x", b"public x", b'public"x"', b"public/", b"public:"])
 def test_what_is_malformed_allows_nothing(value: bytes) -> None:
-    assert "public" not in h.CacheControl.parse(value)
+    assert "public" not in CacheControl.parse(value)
 
 
 @pytest.mark.parametrize("value", [b"s-maxage;x=60", b"s-maxage x=60", b"s-maxage\x00=60"])
 def test_a_time_with_a_malformed_name_is_no_time(value: bytes) -> None:
-    assert not h.CacheControl.parse(value).seconds("s-maxage")
+    assert not CacheControl.parse(value).seconds("s-maxage")
 
 
 @given(ANY_BYTES | FIELD_BYTES)
 def test_any_bytes_are_a_cache_control(value: bytes) -> None:
-    seconds = h.CacheControl.parse(value).seconds("max-age")
-    assert seconds is None or 0 <= seconds <= h.MAX_SECONDS
+    seconds = CacheControl.parse(value).seconds("max-age")
+    assert seconds is None or 0 <= seconds <= fields.MAX_SECONDS
 
 
 @given(FIELD_BYTES, st.sampled_from(UNQUOTED))
 @example(b'x="', b"no-store")
 @example(b'x="\\', b"no-store")
 def test_garbage_before_a_directive_does_not_hide_that_it_forbids(garbage: bytes, directive: bytes) -> None:
-    assert h.CacheControl.parse(garbage + b", " + directive).has_any("no-store", "private")
+    assert CacheControl.parse(garbage + b", " + directive).has_any("no-store", "private")
 
 
 @given(FIELD_BYTES, st.sampled_from(DIRECTIVES))
 @example(b'x="', b"private")
 def test_garbage_after_a_directive_does_not_hide_that_it_forbids(garbage: bytes, directive: bytes) -> None:
-    assert h.CacheControl.parse(directive + b", " + garbage).has_any("no-store", "private")
+    assert CacheControl.parse(directive + b", " + garbage).has_any("no-store", "private")
 
 
 @given(FIELD_BYTES.filter(lambda garbage: b'"' not in garbage), FIELD_BYTES, st.sampled_from(DIRECTIVES))
 def test_garbage_on_both_sides_hides_nothing_unless_it_opens_a_quote(
     before: bytes, after: bytes, directive: bytes
 ) -> None:
-    control = h.CacheControl.parse(before + b"," + directive + b"," + after)
+    control = CacheControl.parse(before + b"," + directive + b"," + after)
     assert control.has_any("no-store", "private")
 
 
@@ -199,7 +201,7 @@ def test_garbage_on_both_sides_hides_nothing_unless_it_opens_a_quote(
     ],
 )
 def test_what_is_malformed_still_forbids_and_does_not_share_with_others(directive: str, forbids: str) -> None:
-    control = h.CacheControl.parse(f"{directive};x".encode())
+    control = CacheControl.parse(f"{directive};x".encode())
     assert forbids in control
     assert "must-revalidate" not in control
 
@@ -209,7 +211,7 @@ def test_what_is_malformed_still_forbids_and_does_not_share_with_others(directiv
     [("vary", True), ("X-A_b.1", True), ("*", True), ("", False), ("a b", False), ("a:", False), ("é", False)],
 )
 def test_the_name_of_a_field_is_a_token(name: str, is_token: bool) -> None:
-    assert h.is_token(name) is is_token
+    assert fields.is_token(name) is is_token
 
 
 # --- targeted fields --------------------------------------------------------------------------------------------------
@@ -226,13 +228,13 @@ def test_the_name_of_a_field_is_a_token(name: str, is_token: bool) -> None:
     ],
 )
 def test_a_targeted_field_is_a_dictionary(value: bytes, seconds: int | None) -> None:
-    control = h.CacheControl.targeted(value)
+    control = CacheControl.targeted(value)
     assert control is not None
     assert control.seconds("max-age") == seconds
 
 
 def test_a_targeted_directive_with_the_value_false_is_absent() -> None:
-    control = h.CacheControl.targeted(b"no-store=?0, private=?1")
+    control = CacheControl.targeted(b"no-store=?0, private=?1")
     assert control is not None
     assert "no-store" not in control
     assert "private" in control
@@ -242,7 +244,7 @@ def test_a_targeted_directive_with_the_value_false_is_absent() -> None:
     "value", [None, b"", b"  ", b"max-age=", b"Max-Age=60", b"max-age=60,", b"max-age 60", b"\xff"]
 )
 def test_a_targeted_field_that_is_absent_empty_or_malformed_is_ignored(value: bytes | None) -> None:
-    assert h.CacheControl.targeted(value) is None
+    assert CacheControl.targeted(value) is None
 
 
 @given(ANY_BYTES | FIELD_BYTES)
@@ -250,8 +252,8 @@ def test_a_targeted_field_that_is_absent_empty_or_malformed_is_ignored(value: by
 @example(b'max-age=%"%ff"')
 @example(b"max-age=:a:")
 def test_any_bytes_are_a_targeted_field_or_none(value: bytes) -> None:
-    control = h.CacheControl.targeted(value)
-    assert control is None or 0 <= (control.seconds("max-age") or 0) <= h.MAX_SECONDS
+    control = CacheControl.targeted(value)
+    assert control is None or 0 <= (control.seconds("max-age") or 0) <= fields.MAX_SECONDS
 
 
 # --- dates ------------------------------------------------------------------------------------------------------------
@@ -272,7 +274,7 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
     ],
 )
 def test_a_date_is_read_in_its_three_formats_in_any_case(text: bytes) -> None:
-    assert h.http_date(text, NOW) == THE_DATE
+    assert http_date(text, NOW) == THE_DATE
 
 
 @pytest.mark.parametrize(
@@ -308,15 +310,15 @@ def test_a_date_is_read_in_its_three_formats_in_any_case(text: bytes) -> None:
     ],
 )
 def test_what_is_no_date_is_none(text: bytes | None) -> None:
-    assert h.http_date(text, NOW) is None
+    assert http_date(text, NOW) is None
 
 
 def test_a_leap_second_is_a_time() -> None:
-    assert h.http_date(b"Sat, 31 Dec 2016 23:59:60 GMT", NOW) == h.http_date(b"Sun, 01 Jan 2017 00:00:00 GMT", NOW)
+    assert http_date(b"Sat, 31 Dec 2016 23:59:60 GMT", NOW) == http_date(b"Sun, 01 Jan 2017 00:00:00 GMT", NOW)
 
 
 def test_a_leap_day_is_a_date() -> None:
-    assert h.http_date(b"Thu, 29 Feb 2024 00:00:00 GMT", NOW) == 1709164800
+    assert http_date(b"Thu, 29 Feb 2024 00:00:00 GMT", NOW) == 1709164800
 
 
 @pytest.mark.parametrize(
@@ -324,13 +326,13 @@ def test_a_leap_day_is_a_date() -> None:
 )
 def test_a_year_of_two_digits_is_at_most_50_years_ahead(two_digits: str, year: int) -> None:
     expected = datetime(year, 6, 1, tzinfo=UTC).timestamp()
-    assert h.http_date(f"Monday, 01-Jun-{two_digits} 00:00:00 GMT".encode(), NOW) == expected
+    assert http_date(f"Monday, 01-Jun-{two_digits} 00:00:00 GMT".encode(), NOW) == expected
 
 
 def test_a_date_of_two_digits_more_than_50_years_ahead_is_in_the_past() -> None:
     # RFC 9110 §5.6.7 speaks of the timestamp, not of the year: December 2077 is further than 50 years from January 2027
     expected = datetime(1977, 12, 31, tzinfo=UTC).timestamp()
-    assert h.http_date(b"Saturday, 31-Dec-77 00:00:00 GMT", NOW) == expected
+    assert http_date(b"Saturday, 31-Dec-77 00:00:00 GMT", NOW) == expected
 
 
 def written(when: datetime) -> list[str]:
@@ -346,7 +348,7 @@ def written(when: datetime) -> list[str]:
 @given(st.datetimes(datetime(1978, 1, 1), datetime(2076, 12, 31)))  # noqa: DTZ001 - given the zone below
 def test_a_date_survives_the_round_trip_in_each_format(when: datetime) -> None:
     when = when.replace(microsecond=0, tzinfo=UTC)
-    assert {h.http_date(text.encode(), NOW) for text in written(when)} == {when.timestamp()}
+    assert {http_date(text.encode(), NOW) for text in written(when)} == {when.timestamp()}
 
 
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)))  # noqa: DTZ001 - given the zone below
@@ -354,16 +356,16 @@ def test_a_date_of_any_year_survives_the_round_trip(when: datetime) -> None:
     when = when.replace(microsecond=0, tzinfo=UTC)
     expected = (when - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)
     imf_fixdate, _, asctime = written(when)
-    assert {h.http_date(text.encode(), NOW) for text in (imf_fixdate, asctime)} == {expected}
+    assert {http_date(text.encode(), NOW) for text in (imf_fixdate, asctime)} == {expected}
 
 
 def test_the_date_of_the_samples_is_the_one_they_name() -> None:
-    assert h.http_date(imf(NOW).encode(), NOW) == NOW
+    assert http_date(imf(NOW).encode(), NOW) == NOW
 
 
 @given(ANY_BYTES | st.text("Sun, 06Nov-194:837GMT", max_size=40).map(str.encode), st.floats(0, 2**40))
 def test_any_bytes_are_a_date_or_none(value: bytes, now: float) -> None:
-    assert isinstance(h.http_date(value, now), float | None)
+    assert isinstance(http_date(value, now), float | None)
 
 
 # --- entity tags ------------------------------------------------------------------------------------------------------
@@ -392,19 +394,19 @@ def test_any_bytes_are_a_date_or_none(value: bytes, now: float) -> None:
     ],
 )
 def test_entity_tags_are_read_up_to_the_first_that_is_malformed(value: bytes, tags: list[bytes]) -> None:
-    assert h.entity_tags(value) == tags
+    assert fields.entity_tags(value) == tags
 
 
 @pytest.mark.parametrize("value", [b'"a",,"b"', b', "a", "b"', b'"a", , "b",'])
 def test_empty_members_of_a_list_of_entity_tags_are_ignored(value: bytes) -> None:
-    assert h.entity_tags(value) == [b'"a"', b'"b"']
+    assert fields.entity_tags(value) == [b'"a"', b'"b"']
 
 
 @given(ANY_BYTES | st.text('W/"ab, \\', max_size=40).map(str.encode))
 def test_any_bytes_are_a_list_of_entity_tags(value: bytes) -> None:
-    for tag in h.entity_tags(value):
+    for tag in fields.entity_tags(value):
         assert tag in value
-        assert h.entity_tags(tag) == [tag]
+        assert fields.entity_tags(tag) == [tag]
 
 
 @pytest.mark.parametrize(
@@ -422,7 +424,7 @@ def test_any_bytes_are_a_list_of_entity_tags(value: bytes) -> None:
     ],
 )
 def test_only_a_well_formed_entity_tag_without_w_is_strong(tag: bytes | None, strong: bool) -> None:
-    assert h.is_strong(tag) is strong
+    assert fields.is_strong(tag) is strong
 
 
 @pytest.mark.parametrize(
@@ -438,7 +440,7 @@ def test_only_a_well_formed_entity_tag_without_w_is_strong(tag: bytes | None, st
     ],
 )
 def test_weak_comparison_does_not_look_at_w(one: bytes, other: bytes, equal: bool) -> None:
-    assert h.weakly_equal(one, other) is equal
+    assert fields.weakly_equal(one, other) is equal
 
 
 # --- Vary -------------------------------------------------------------------------------------------------------------
@@ -456,10 +458,10 @@ def test_weak_comparison_does_not_look_at_w(one: bytes, other: bytes, equal: boo
     ],
 )
 def test_vary_lists_each_field_once_whatever_its_case_and_order(value: bytes, names: tuple[bytes, ...]) -> None:
-    assert h.field_names(value) == names
+    assert fields.field_names(value) == names
 
 
 @given(ANY_BYTES)
 def test_any_bytes_are_a_vary(value: bytes) -> None:
-    names = h.field_names(value)
-    assert names == h.field_names(b", ".join(names))
+    names = fields.field_names(value)
+    assert names == fields.field_names(b", ".join(names))

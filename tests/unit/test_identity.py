@@ -10,7 +10,7 @@ import pytest
 from starlette.authentication import AuthCredentials, SimpleUser, UnauthenticatedUser
 from starlette.datastructures import State
 
-from accelerator.identity import of_environ, of_scope, places_in, somebody_at
+from accelerator.http.identity import of_environ, of_scope, places_in, somebody_at
 from tests.support import http_scope
 from tests.wsgi.support import environ_of
 

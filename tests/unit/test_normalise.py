@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.entry import Request
-from accelerator.normalise import _MAX_FORMS, MAX_FORM_BYTES, Ignored, _canonical, canonical, takes_codings
+from accelerator.http.canonical import _MAX_FORMS, MAX_FORM_BYTES, _canonical, canonical, takes_codings
+from accelerator.http.ignored import Ignored
+from accelerator.http.request import Request
 from tests.support import Lines, http_scope
 
 

@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from accelerator import CREDENTIALS, UNSTORED_FIELDS
-from accelerator.options import CacheEvent, OptionArguments, Options, checked
+from accelerator.events import CacheEvent
+from accelerator.options import OptionArguments, Options, checked
 
 DEFAULTS = {
     "default_ttl": None,

@@ -7,16 +7,31 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from accelerator import headers as h
-from accelerator import policy
+from accelerator.http.cache_control import CacheControl
+from accelerator.http.fields import MAX_SECONDS, HeaderLines, entity_tags, is_strong
+from accelerator.http.response import complete, is_event_stream, promised_size
+from accelerator.notes import Said
 from accelerator.options import UNSTORED_FIELDS, Options
-from accelerator.policy import Decision, Plan, Refusal
-from accelerator.tagging import InvalidTagError, Said
+from accelerator.rules import (
+    conditions,
+    freshness,
+    invalidation,
+    response_tags,
+    reuse,
+    stored_fields,
+    storing,
+    validation,
+)
+from accelerator.rules.plan import Plan, Refusal
+from accelerator.rules.reuse import Decision
+from accelerator.tags import InvalidTagError
 from tests.support import raw
 from tests.unit.samples import NOW, Line, entry, imf, request, response, said
 
 if TYPE_CHECKING:
-    from accelerator.entry import Entry, Request, Response
+    from accelerator.http.request import Request
+    from accelerator.http.response import Response
+    from accelerator.rules.entry import Entry
 
 COOKIE: Line = ("cookie", "session=1")
 CREDENTIALS: Line = ("authorization", "Bearer x")
@@ -33,7 +48,7 @@ def targeted(value: str) -> Line:
 
 def plan(*lines: Line, of: Request | None = None, heard: Said = NOTHING_SAID, status: int = 200, **options: Any) -> Any:
     """What is planned for a response with these lines to a request without credentials."""
-    return policy.plan(of or request(), response(*lines, status=status), heard, Options(**options))
+    return storing.plan(of or request(), response(*lines, status=status), heard, Options(**options))
 
 
 def stored(*lines: Line, **more: Any) -> Plan:
@@ -57,16 +72,16 @@ DATED: dict[str, Any] = {"last_modified": imf(NOW - 999).encode()}
 
 
 def decide(made: Request, age: float, *, invalidated: bool = False, **fields: Any) -> Decision:
-    return policy.decide(made, entry(**fields), invalidated, NOW + age)
+    return reuse.decide(made, entry(**fields), invalidated, NOW + age)
 
 
 def test_a_get_without_an_entry_fills() -> None:
-    assert policy.decide(GET, None, False, NOW) is Decision.FILL
+    assert reuse.decide(GET, None, False, NOW) is Decision.FILL
 
 
 @pytest.mark.parametrize("made", [HEAD, RANGE], ids=["HEAD", "Range"])
 def test_a_head_or_a_range_without_an_entry_passes_and_fills_nothing(made: Request) -> None:
-    assert policy.decide(made, None, False, NOW) is Decision.PASS
+    assert reuse.decide(made, None, False, NOW) is Decision.PASS
 
 
 @pytest.mark.parametrize("made", [GET, HEAD, RANGE], ids=["GET", "HEAD", "Range"])
@@ -123,8 +138,8 @@ def test_a_head_or_a_range_never_validates(made: Request) -> None:
 
 @pytest.mark.parametrize("directive", ["min-fresh=1", "max-age=60", "no-cache"])
 def test_a_client_that_wants_it_fresh_is_not_served_what_was_invalidated_softly(directive: str) -> None:
-    asked = h.CacheControl.parse(directive.encode())
-    assert policy.decide(GET, entry(stale_while_revalidate=30.0), True, NOW, asked) is Decision.FILL
+    asked = CacheControl.parse(directive.encode())
+    assert reuse.decide(GET, entry(stale_while_revalidate=30.0), True, NOW, asked) is Decision.FILL
 
 
 def test_only_a_strong_etag_is_validated_after_a_soft_invalidation() -> None:
@@ -154,7 +169,7 @@ def test_only_what_is_younger_than_its_lifetime_and_not_invalidated_is_a_hit(
 ) -> None:
     times: dict[str, Any] = {"initial_age": initial_age, "lifetime": lifetime, "stale_while_revalidate": window}
     decision = decide(GET, passed, invalidated=invalidated, **times)
-    is_fresh = policy.age(entry(**times), NOW + passed) < lifetime and not invalidated
+    is_fresh = freshness.age(entry(**times), NOW + passed) < lifetime and not invalidated
     assert (decision is Decision.HIT) is is_fresh
 
 
@@ -164,12 +179,12 @@ def test_only_what_is_younger_than_its_lifetime_and_not_invalidated_is_a_hit(
 def decide_as_asked(directives: str, age: float, *more: Line, method: str = "GET", **fields: Any) -> Decision:
     made = request(cache_control(directives), *more, method=method)
     invalidated = fields.pop("invalidated", False)
-    return policy.decide(made, entry(**fields), invalidated, NOW + age, policy.asked_of(made))
+    return reuse.decide(made, entry(**fields), invalidated, NOW + age, reuse.asked_of(made))
 
 
 def decide_as_asked_of_nothing(directives: str, method: str = "GET") -> Decision:
     made = request(cache_control(directives), method=method)
-    return policy.decide(made, None, False, NOW, policy.asked_of(made))
+    return reuse.decide(made, None, False, NOW, reuse.asked_of(made))
 
 
 WINDOW: dict[str, Any] = {"stale_while_revalidate": 30.0}
@@ -178,13 +193,13 @@ INVALIDATED: dict[str, Any] = {"invalidated": True}
 
 
 def test_the_directives_of_a_request_are_those_of_its_cache_control() -> None:
-    asked = policy.asked_of(request(cache_control("max-age=5"), cache_control("no-cache")))
+    asked = reuse.asked_of(request(cache_control("max-age=5"), cache_control("no-cache")))
     assert asked is not None
     assert (asked.seconds("max-age"), "no-cache" in asked, "no-store" in asked) == (5, True, False)
 
 
 def test_pragma_is_no_directive_of_a_request() -> None:
-    assert policy.asked_of(request(("pragma", "no-cache"))) is None
+    assert reuse.asked_of(request(("pragma", "no-cache"))) is None
 
 
 @pytest.mark.parametrize(
@@ -219,7 +234,7 @@ def test_pragma_is_no_directive_of_a_request() -> None:
         pytest.param("max-stale=10", 70, {}, Decision.HIT, id="max-stale: stale up to that"),
         pytest.param("max-stale=10", 70.5, {}, Decision.FILL, id="max-stale: not staler"),
         pytest.param("max-stale=10", 70.5, WINDOW, Decision.STALE, id="max-stale: staler within a window"),
-        pytest.param("max-stale", 60.0 + h.MAX_SECONDS, {}, Decision.HIT, id="max-stale without a time: however stale"),
+        pytest.param("max-stale", 60.0 + MAX_SECONDS, {}, Decision.HIT, id="max-stale without a time: however stale"),
         pytest.param("max-stale=10", 59.9, NEVER_STALE, Decision.HIT, id="max-stale: fresh"),
         pytest.param("max-stale=10", 60, NEVER_STALE, Decision.FILL, id="max-stale: nothing that is never stale"),
         pytest.param("max-stale=10", 0, INVALIDATED, Decision.FILL, id="max-stale: nothing that was invalidated"),
@@ -278,32 +293,32 @@ def test_no_directive_opens_an_entry_that_is_not_for_these_credentials(line: Lin
 def test_a_client_takes_what_has_just_been_made_unless_it_wants_what_is_newer_or_lasts(
     directives: str, takes: bool
 ) -> None:
-    assert policy.takes_what_is_new(policy.asked_of(request(cache_control(directives)))) is takes
+    assert reuse.takes_what_is_new(reuse.asked_of(request(cache_control(directives)))) is takes
 
 
 def test_a_client_that_says_nothing_takes_what_has_just_been_made() -> None:
-    assert policy.takes_what_is_new(None)
+    assert reuse.takes_what_is_new(None)
 
 
 # --- age: RFC 9111 §4.2.3 ---------------------------------------------------------------------------------------------
 
 
 def test_age_is_the_age_on_arrival_and_the_time_since() -> None:
-    assert policy.age(entry(initial_age=10.0), NOW + 5) == 15
+    assert freshness.age(entry(initial_age=10.0), NOW + 5) == 15
 
 
 def test_a_clock_that_was_set_back_makes_nothing_younger() -> None:
-    assert policy.age(entry(initial_age=10.0), NOW - 5) == 10
+    assert freshness.age(entry(initial_age=10.0), NOW - 5) == 10
 
 
 @given(FINITE, st.floats(-1e6, 1e6), FINITE)
 def test_age_never_goes_down(initial_age: float, one: float, later: float) -> None:
     made = entry(initial_age=initial_age)
-    assert initial_age <= policy.age(made, NOW + one) <= policy.age(made, NOW + one + later)
+    assert initial_age <= freshness.age(made, NOW + one) <= freshness.age(made, NOW + one + later)
 
 
 def initial_age(*lines: Line, requested: float = NOW, received: float = NOW) -> float:
-    return policy.initial_age(response(*lines, requested=requested, received=received))
+    return freshness.initial_age(response(*lines, requested=requested, received=received))
 
 
 def test_a_response_that_says_nothing_of_its_age_was_made_now() -> None:
@@ -648,11 +663,11 @@ EVENTS: Line = ("content-type", "text/event-stream")
     ],
 )
 def test_an_event_stream_is_known_by_its_media_type(value: str, is_one: bool) -> None:
-    assert policy.is_event_stream(response(("content-type", value)).headers) is is_one
+    assert is_event_stream(response(("content-type", value)).headers) is is_one
 
 
 def test_what_has_no_media_type_is_no_event_stream() -> None:
-    assert not policy.is_event_stream(())
+    assert not is_event_stream(())
 
 
 def test_an_event_stream_needs_a_time_of_its_own() -> None:
@@ -761,14 +776,14 @@ def test_who_has_come_while_the_response_was_made_needs_public() -> None:
     reason = "a request with a session needs public"
     plan_at_the_start = stored(heard=said(60))
     assert refused(heard=joined_by("a session")) == reason
-    assert policy.refused_at_the_end(request(), plan_at_the_start, joined_by("a session")) == reason
+    assert storing.refused_at_the_end(request(), plan_at_the_start, joined_by("a session")) == reason
 
 
 def test_who_has_come_counts_for_nothing_where_it_is_public_or_has_a_partition() -> None:
     heard, public = joined_by("a session"), joined_by("a session", public=True)
     apart = request(partition="p")
-    assert policy.refused_at_the_end(request(), stored(heard=public), public) is None
-    assert policy.refused_at_the_end(apart, stored(heard=heard, of=apart), heard) is None
+    assert storing.refused_at_the_end(request(), stored(heard=public), public) is None
+    assert storing.refused_at_the_end(apart, stored(heard=heard, of=apart), heard) is None
 
 
 def joined_by(who: str, *, public: bool = False) -> Said:
@@ -868,26 +883,26 @@ def test_what_may_never_be_served_stale_is_closed_to_max_stale(
 
 def test_an_error_is_hidden_for_as_long_as_stale_if_error_says() -> None:
     made = entry(stale_if_error=600.0)
-    assert policy.serves_on_error(made, NOW)
-    assert policy.serves_on_error(made, NOW + 659)
-    assert not policy.serves_on_error(made, NOW + 660)
-    assert not policy.serves_on_error(entry(), NOW)
-    assert not policy.serves_on_error(entry(stale_while_revalidate=600.0), NOW + 60)
+    assert reuse.serves_on_error(made, NOW)
+    assert reuse.serves_on_error(made, NOW + 659)
+    assert not reuse.serves_on_error(made, NOW + 660)
+    assert not reuse.serves_on_error(entry(), NOW)
+    assert not reuse.serves_on_error(entry(stale_while_revalidate=600.0), NOW + 60)
 
 
 def test_after_a_failed_refresh_an_error_is_hidden_for_as_long_as_either_window_says() -> None:
     for windows in ({"stale_while_revalidate": 600.0}, {"stale_if_error": 600.0, "stale_while_revalidate": 30.0}):
         made = entry(**windows)
-        assert policy.serves_after_refresh(made, NOW + 659)
-        assert not policy.serves_after_refresh(made, NOW + 660)
+        assert reuse.serves_after_refresh(made, NOW + 659)
+        assert not reuse.serves_after_refresh(made, NOW + 660)
 
 
 def test_from_nobody_no_error_is_hidden() -> None:
-    assert not policy.serves_nobody(entry(stale_if_error=600.0, stale_while_revalidate=600.0), NOW)
+    assert not reuse.serves_nobody(entry(stale_if_error=600.0, stale_while_revalidate=600.0), NOW)
 
 
 def test_what_counts_as_an_error_is_what_rfc_5861_lists() -> None:
-    assert {500, 502, 503, 504} == policy.ERRORS
+    assert {500, 502, 503, 504} == reuse.ERRORS
 
 
 # --- Vary -------------------------------------------------------------------------------------------------------------
@@ -927,24 +942,24 @@ def test_what_was_said_by_vary_and_by_the_option_chooses_beside_what_the_respons
     ],
 )
 def test_clients_are_told_by_vary_what_only_the_cache_was_told(
-    lines: list[Line], heard: Said, options: dict[str, Any], added: h.HeaderLines
+    lines: list[Line], heard: Said, options: dict[str, Any], added: HeaderLines
 ) -> None:
-    assert policy.added_vary(response(*lines), heard, Options(**options)) == added
+    assert stored_fields.added_vary(response(*lines), heard, Options(**options)) == added
 
 
 def test_a_field_that_is_named_after_the_start_keeps_the_response_out_of_the_store() -> None:
     heard = told_vary(b"x-plan")
     made = stored(heard=heard)
-    assert policy.refused_at_the_end(request(), made, heard) is None
+    assert storing.refused_at_the_end(request(), made, heard) is None
     heard.vary.add(b"x-tenant")
-    assert policy.refused_at_the_end(request(), made, heard) == "vary() after the start"
+    assert storing.refused_at_the_end(request(), made, heard) == "vary() after the start"
 
 
 def test_a_veto_after_the_start_counts() -> None:
     heard = said(60)
     made = stored(heard=heard)
     heard.vetoed = True
-    assert policy.refused_at_the_end(request(), made, heard) == "no_store()"
+    assert storing.refused_at_the_end(request(), made, heard) == "no_store()"
 
 
 GZIP: Line = ("accept-encoding", "gzip")
@@ -964,7 +979,7 @@ GZIP: Line = ("accept-encoding", "gzip")
 def test_accept_encoding_tells_responses_apart_where_a_response_of_the_url_has_had_a_coding(
     lines: list[Line], known: tuple[bytes, ...], of: Request, vary: tuple[bytes, ...], for_codings: bool
 ) -> None:
-    made = policy.plan(of, response(EXPLICIT, *lines), NOTHING_SAID, Options(), known)
+    made = storing.plan(of, response(EXPLICIT, *lines), NOTHING_SAID, Options(), known)
     assert isinstance(made, Plan)
     assert (made.vary, made.for_codings) == (vary, for_codings)
 
@@ -977,7 +992,7 @@ PLAIN_LINES: list[Line] = [("X-A", "1"), ("x-b", "\xe9"), ("X-A", "2")]
 
 
 def client_lines(*lines: Line, **options: Any) -> list[tuple[bytes, bytes]]:
-    return list(policy.without_tags(response(*lines).headers, Options(**options)))
+    return list(stored_fields.without_tags(response(*lines).headers, Options(**options)))
 
 
 def test_tag_headers_are_taken_off_and_the_rest_is_as_it_was_sent() -> None:
@@ -992,12 +1007,12 @@ def test_tag_headers_are_those_of_the_option() -> None:
 
 @pytest.mark.parametrize("lines", [[], PLAIN_LINES, [targeted("max-age=60")]], ids=["nothing", "others", "targeted"])
 def test_a_browser_that_was_told_nothing_is_told_to_ask(lines: list[Line]) -> None:
-    assert policy.added_for_browsers(response(*lines)) == ((b"cache-control", b"no-cache"),)
+    assert stored_fields.added_for_browsers(response(*lines)) == ((b"cache-control", b"no-cache"),)
 
 
 @pytest.mark.parametrize("line", [("Cache-Control", "max-age=5"), ("Expires", imf(NOW))])
 def test_a_browser_that_was_told_something_is_told_nothing_else(line: Line) -> None:
-    assert policy.added_for_browsers(response(line)) == ()
+    assert stored_fields.added_for_browsers(response(line)) == ()
 
 
 # --- tags of a response -----------------------------------------------------------------------------------------------
@@ -1018,17 +1033,17 @@ def test_a_browser_that_was_told_something_is_told_nothing_else(line: Line) -> N
     ],
 )
 def test_tags_are_named_in_the_tag_headers(lines: list[Line], tags: list[str]) -> None:
-    assert policy.header_tags(response(*lines), Options()) == tags
+    assert response_tags.header_tags(response(*lines), Options()) == tags
 
 
 def test_tag_headers_of_the_option_are_read_whatever_their_case() -> None:
     lines: list[Line] = [("cache-tag", "a b"), ("edge-tag", "c d")]
-    assert policy.header_tags(response(*lines), Options(tag_headers=("Edge-Tag",))) == ["c", "d"]
-    assert policy.header_tags(response(*lines), Options(tag_headers=("Cache-Tag",))) == ["a b"]
+    assert response_tags.header_tags(response(*lines), Options(tag_headers=("Edge-Tag",))) == ["c", "d"]
+    assert response_tags.header_tags(response(*lines), Options(tag_headers=("Cache-Tag",))) == ["a b"]
 
 
 def test_the_tags_of_the_application_are_those_without_the_librarys_own() -> None:
-    assert policy.application_tags(entry(tags=frozenset({"a", "b@c", "@all", "@url:x"}))) == {"a", "b@c"}
+    assert response_tags.application_tags(entry(tags=frozenset({"a", "b@c", "@all", "@url:x"}))) == {"a", "b@c"}
 
 
 # --- an entry is made -------------------------------------------------------------------------------------------------
@@ -1055,7 +1070,7 @@ def new_entry(
     of = request(("accept", "a , b"), url="/p?x=1")
     answer = response(*lines, status=status, **more)
     options = Options(unstored_fields=unstored_fields)
-    return policy.new_entry(of, answer, MADE, options, b"body", frozenset(tags), 7, Said())
+    return storing.new_entry(of, answer, MADE, options, b"body", frozenset(tags), 7, Said())
 
 
 def test_an_entry_has_what_was_planned() -> None:
@@ -1128,14 +1143,14 @@ def test_an_etag_of_the_application_is_etag_and_validator() -> None:
 
 def test_a_weak_etag_is_added_where_there_is_none_and_is_no_validator() -> None:
     made = new_entry(cache_control("max-age=60"))
-    assert made.etag == policy.weak_etag(b"body")
+    assert made.etag == stored_fields.weak_etag(b"body")
     assert made.headers == ((b"cache-control", b"max-age=60"),)
     assert made.added == ((b"etag", made.etag),)
     assert made.validator is None
 
 
 def test_the_word_for_browsers_and_the_etag_are_added_together() -> None:
-    assert new_entry().added == ((b"cache-control", b"no-cache"), (b"etag", policy.weak_etag(b"body")))
+    assert new_entry().added == ((b"cache-control", b"no-cache"), (b"etag", stored_fields.weak_etag(b"body")))
 
 
 def test_no_etag_is_added_to_what_is_no_200() -> None:
@@ -1167,11 +1182,11 @@ def test_a_last_modified_in_the_obsolete_format_is_kept_as_it_was_sent() -> None
 
 
 def test_a_weak_etag_is_a_well_formed_one_of_the_body_alone() -> None:
-    tag = policy.weak_etag(b"body")
-    assert h.entity_tags(tag) == [tag]
-    assert not h.is_strong(tag)
-    assert tag == policy.weak_etag(b"body")
-    assert tag != policy.weak_etag(b"bodies")
+    tag = stored_fields.weak_etag(b"body")
+    assert entity_tags(tag) == [tag]
+    assert not is_strong(tag)
+    assert tag == stored_fields.weak_etag(b"body")
+    assert tag != stored_fields.weak_etag(b"bodies")
     assert len(tag) == len('W/""') + 24
 
 
@@ -1197,19 +1212,19 @@ def test_a_weak_etag_is_a_well_formed_one_of_the_body_alone() -> None:
     ],
 )
 def test_a_body_is_whole_if_it_is_as_long_as_was_said(lines: list[Line], is_complete: bool) -> None:
-    assert policy.complete(response(*lines), 4) is is_complete
+    assert complete(response(*lines), 4) is is_complete
 
 
 def test_an_empty_body_is_whole_if_nothing_else_was_said() -> None:
-    assert policy.complete(response(), 0)
-    assert policy.complete(response(("content-length", "0")), 0)
-    assert policy.complete(response(("content-length", "00")), 0)
-    assert not policy.complete(response(("content-length", "1")), 0)
+    assert complete(response(), 0)
+    assert complete(response(("content-length", "0")), 0)
+    assert complete(response(("content-length", "00")), 0)
+    assert not complete(response(("content-length", "1")), 0)
 
 
 @pytest.mark.parametrize(("lines", "size"), [([], 0), ([("content-length", "12")], 12), ([("content-length", "x")], 0)])
 def test_a_promised_size_is_the_content_length(lines: list[Line], size: int) -> None:
-    assert policy.promised_size(response(*lines)) == size
+    assert promised_size(response(*lines)) == size
 
 
 # --- validation: RFC 9111 §4.3 ----------------------------------------------------------------------------------------
@@ -1234,19 +1249,19 @@ def test_a_promised_size_is_the_content_length(lines: list[Line], size: int) -> 
 def test_only_a_strong_etag_lifts_an_entry_over_a_soft_invalidation(
     validators: dict[str, Any], invalidated: bool, possible: bool
 ) -> None:
-    assert policy.can_validate(entry(**validators), invalidated) is possible
+    assert validation.can_validate(entry(**validators), invalidated) is possible
 
 
 def test_an_etag_that_the_cache_added_validates_nothing() -> None:
-    assert not policy.can_validate(entry(etag=b'W/"a"'), False)
+    assert not validation.can_validate(entry(etag=b'W/"a"'), False)
 
 
 def test_the_conditions_are_the_validators_of_the_application() -> None:
     none_match, since = (b"if-none-match", b'"a"'), (b"if-modified-since", DATED["last_modified"])
-    assert policy.conditions(entry(**STRONG)) == [none_match]
-    assert policy.conditions(entry(**DATED)) == [since]
-    assert policy.conditions(entry(**STRONG, **DATED)) == [none_match, since]
-    assert policy.conditions(entry(etag=b'W/"a"')) == []
+    assert validation.conditions(entry(**STRONG)) == [none_match]
+    assert validation.conditions(entry(**DATED)) == [since]
+    assert validation.conditions(entry(**STRONG, **DATED)) == [none_match, since]
+    assert validation.conditions(entry(etag=b'W/"a"')) == []
 
 
 MODIFIED: Line = ("last-modified", imf(NOW - 999))
@@ -1275,7 +1290,7 @@ OTHER_MODIFIED: Line = ("last-modified", imf(NOW - 998))
 def test_a_304_is_of_the_entry_whose_validator_it_names(
     validators: dict[str, Any], lines: list[Line], same: bool
 ) -> None:
-    assert policy.same_representation(entry(**validators), response(*lines, status=304)) is same
+    assert validation.same_representation(entry(**validators), response(*lines, status=304)) is same
 
 
 # --- freshening: RFC 9111 §3.2, §4.3.4 --------------------------------------------------------------------------------
@@ -1293,7 +1308,7 @@ FRESHENED = entry(headers=STORED_LINES, status=203, **STRONG)
 
 
 def freshened(*lines: Line, of: Entry = FRESHENED) -> Response:
-    return policy.freshened(of, response(*lines, status=304, requested=NOW + 99, received=NOW + 100))
+    return validation.freshened(of, response(*lines, status=304, requested=NOW + 99, received=NOW + 100))
 
 
 def test_a_304_freshens_the_stored_status_and_lines() -> None:
@@ -1341,9 +1356,9 @@ def test_the_stored_date_does_not_outlive_a_validation() -> None:
 
 def test_the_age_of_what_was_freshened_counts_from_the_304() -> None:
     assert (freshened().requested, freshened().received) == (NOW + 99, NOW + 100)
-    assert policy.initial_age(freshened()) == 0
-    assert policy.initial_age(freshened(("date", imf(NOW + 90)))) == 10
-    assert policy.initial_age(freshened(("age", "5"))) == 6
+    assert freshness.initial_age(freshened()) == 0
+    assert freshness.initial_age(freshened(("date", imf(NOW + 90)))) == 10
+    assert freshness.initial_age(freshened(("age", "5"))) == 6
 
 
 def test_what_the_cache_added_is_no_part_of_the_freshened_response() -> None:
@@ -1387,7 +1402,7 @@ RETAINED = entry(
 
 def after_304(*lines: Line, of: Entry = RETAINED, heard: Said = NOTHING_SAID, **options: Any) -> Plan | Refusal:
     answer = response(*lines, status=304)
-    return policy.plan_after_304(request(), of, answer, policy.freshened(of, answer), heard, Options(**options))
+    return validation.plan_after_304(request(), of, answer, validation.freshened(of, answer), heard, Options(**options))
 
 
 @pytest.mark.parametrize("retained", [RETAINED, replace(RETAINED, for_cookies=False, for_credentials=False)])
@@ -1483,8 +1498,8 @@ def test_what_a_304_freshens_is_chosen_by_codings_where_it_was_or_the_newest_is(
     lines: list[Line], was: tuple[bytes, ...], newest: tuple[bytes, ...]
 ) -> None:
     made, answer = replace(RETAINED, vary=was), response(*lines, status=304)
-    merged = policy.freshened(made, answer)
-    planned = policy.plan_after_304(request(), made, answer, merged, NOTHING_SAID, Options(), newest)
+    merged = validation.freshened(made, answer)
+    planned = validation.plan_after_304(request(), made, answer, merged, NOTHING_SAID, Options(), newest)
     assert isinstance(planned, Plan)
     assert b"accept-encoding" in planned.vary
 
@@ -1536,10 +1551,12 @@ def test_a_private_of_the_stored_cache_control_does_not_bind_where_a_targeted_fi
 def test_the_fields_of_a_304_for_one_user_are_shared_only_where_it_says_so(line: Line) -> None:
     made = request(line)
     mute, shared = response(status=304), response(cache_control("public, max-age=5"), status=304)
-    assert policy.plan_after_304(
-        made, RETAINED, mute, policy.freshened(RETAINED, mute), NOTHING_SAID, Options()
+    assert validation.plan_after_304(
+        made, RETAINED, mute, validation.freshened(RETAINED, mute), NOTHING_SAID, Options()
     ) == Refusal("a request with credentials needs a word for shared caches")
-    planned = policy.plan_after_304(made, RETAINED, shared, policy.freshened(RETAINED, shared), NOTHING_SAID, Options())
+    planned = validation.plan_after_304(
+        made, RETAINED, shared, validation.freshened(RETAINED, shared), NOTHING_SAID, Options()
+    )
     assert isinstance(planned, Plan)
     assert planned.lifetime == 5
 
@@ -1548,7 +1565,7 @@ def test_the_fields_of_a_304_for_one_user_are_shared_only_where_it_says_so(line:
 
 
 def proves(validators: dict[str, Any], *lines: Line) -> bool:
-    return policy.proves_unchanged(entry(**validators), response(*lines, status=304))
+    return validation.proves_unchanged(entry(**validators), response(*lines, status=304))
 
 
 def test_a_304_that_names_the_strong_etag_proves_that_nothing_changed() -> None:
@@ -1583,7 +1600,7 @@ def test_a_304_that_names_no_etag_may_have_answered_the_date_and_proves_nothing(
 
 def has_it(*lines: Line, etag: bytes | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()) -> bool:
     tagged = headers if etag is None else (*headers, (b"ETag", etag))
-    return policy.not_modified(request(*lines), tagged, NOW)
+    return conditions.not_modified(request(*lines), tagged, NOW)
 
 
 def since(seconds: float) -> Line:
@@ -1637,7 +1654,7 @@ def test_if_modified_since_counts_only_where_last_modified_is_60_seconds_older_t
     date = (b"Date", imf(NOW - 40).encode())
     assert has_it(since(0), headers=modified(100, date))
     assert not has_it(since(0), headers=modified(99, date))
-    assert policy.DATE_IS_SURE_AFTER == 60
+    assert conditions.DATE_IS_SURE_AFTER == 60
 
 
 def test_if_modified_since_counts_from_receipt_where_there_is_no_date() -> None:
@@ -1694,7 +1711,7 @@ def test_a_304_has_every_line_but_those_of_the_content_it_does_not_carry() -> No
             b"transfer-encoding",
         )
     ]
-    assert policy.without_content_fields((*dropped, *kept)) == tuple(kept)
+    assert stored_fields.without_content_fields((*dropped, *kept)) == tuple(kept)
 
 
 # --- what an unsafe request takes back: RFC 9111 §4.4 -----------------------------------------------------------------
@@ -1703,7 +1720,7 @@ TARGET = request(url="/a/b?x=1", method="POST")
 
 
 def test_an_unsafe_request_takes_back_its_target() -> None:
-    assert policy.invalidated_by(TARGET, response()) == {"@url:example.org/a/b?x=1"}
+    assert invalidation.invalidated_by(TARGET, response()) == {"@url:example.org/a/b?x=1"}
 
 
 @pytest.mark.parametrize("name", ["Location", "content-location"])
@@ -1718,29 +1735,29 @@ def test_an_unsafe_request_takes_back_its_target() -> None:
     ],
 )
 def test_an_unsafe_request_takes_back_what_its_response_points_to(name: str, value: str, path: str) -> None:
-    taken = policy.invalidated_by(TARGET, response((name, value)))
+    taken = invalidation.invalidated_by(TARGET, response((name, value)))
     assert taken == {"@url:example.org/a/b?x=1", f"@url:example.org{path}"}
 
 
 @pytest.mark.parametrize("value", ["https://example.com/c", "http://example.org/c", "https://[", "//example.com/c"])
 def test_an_unsafe_request_takes_nothing_of_another_origin_back(value: str) -> None:
-    taken = policy.invalidated_by(TARGET, response(("location", value), ("content-location", value)))
+    taken = invalidation.invalidated_by(TARGET, response(("location", value), ("content-location", value)))
     assert taken == {"@url:example.org/a/b?x=1"}
 
 
 def test_what_does_not_count_of_a_url_does_not_count_in_what_is_taken_back() -> None:
     lines: list[Line] = [("location", "/c?utm=1"), ("content-location", "/d?utm=1")]
-    taken = policy.invalidated_by(TARGET, response(*lines), lambda url: url.removesuffix("?utm=1"))
+    taken = invalidation.invalidated_by(TARGET, response(*lines), lambda url: url.removesuffix("?utm=1"))
     assert taken == {"@url:example.org/a/b?x=1", "@url:example.org/c", "@url:example.org/d"}
 
 
 def test_an_unsafe_request_takes_back_the_groups_that_its_response_names() -> None:
-    taken = policy.invalidated_by(TARGET, response(("Cache-Group-Invalidation", '"a", "b c"')))
+    taken = invalidation.invalidated_by(TARGET, response(("Cache-Group-Invalidation", '"a", "b c"')))
     assert taken == {"@url:example.org/a/b?x=1", "@group:example.org/a", "@group:example.org/b c"}
 
 
 def test_groups_that_cannot_be_read_take_nothing_back() -> None:
-    taken = policy.invalidated_by(TARGET, response(("cache-group-invalidation", "a"), ("cache-groups", '"b"')))
+    taken = invalidation.invalidated_by(TARGET, response(("cache-group-invalidation", "a"), ("cache-groups", '"b"')))
     assert taken == {"@url:example.org/a/b?x=1"}
 
 
@@ -1748,7 +1765,7 @@ def test_groups_that_cannot_be_read_take_nothing_back() -> None:
 
 
 def test_a_success_is_what_may_have_changed_something() -> None:
-    assert [status for status in (199, 200, 299, 303, 399, 400, 404, 500) if status in policy.SUCCESS] == [
+    assert [status for status in (199, 200, 299, 303, 399, 400, 404, 500) if status in invalidation.SUCCESS] == [
         200,
         299,
         303,
@@ -1760,7 +1777,7 @@ def test_a_success_is_what_may_have_changed_something() -> None:
 
 
 def tags_of(*lines: Line) -> frozenset[str]:
-    return policy.response_tags(request(), response(*lines), NOTHING_SAID, Options())
+    return response_tags.response_tags(request(), response(*lines), NOTHING_SAID, Options())
 
 
 def test_a_group_is_a_tag_by_its_name_and_bound_to_its_host() -> None:
@@ -1781,7 +1798,7 @@ def test_groups_that_cannot_be_read_or_are_too_many_keep_a_response_out_of_the_s
 
 def test_older_tags_are_kept() -> None:
     older = frozenset({"x", "@all", "@group:example.org/a"})
-    assert policy.response_tags(request(), response(), NOTHING_SAID, Options(), older) == older
+    assert response_tags.response_tags(request(), response(), NOTHING_SAID, Options(), older) == older
 
 
 # --- HEAD: RFC 9111 §4.3.5 --------------------------------------------------------------------------------------------
@@ -1807,7 +1824,7 @@ ETAG: Line = ("etag", '"a"')
 
 def after_head(*lines: Line, of: Entry = SIX_BYTES, status: int = 200, heard: Said = NOTHING_SAID) -> Entry | None:
     answer = response(*lines, status=status, requested=NOW + 99, received=NOW + 100)
-    return policy.entry_after_head(request(), of, answer, heard, Options())
+    return validation.entry_after_head(request(), of, answer, heard, Options())
 
 
 def test_a_head_updates_the_fields_and_the_time_of_what_is_stored_and_leaves_body_tags_and_mark() -> None:
@@ -1881,16 +1898,16 @@ def test_an_etag_that_the_cache_added_is_not_what_a_head_names() -> None:
 )
 def test_a_head_speaks_only_of_an_entry_that_is_for_its_credentials(line: Line, closed: dict[str, Any]) -> None:
     of, made = entry(**closed), request(line, method="HEAD")
-    assert policy.spoken_of(made, of, None) is None
-    assert policy.spoken_of(made, entry(), None) == entry()
-    assert policy.spoken_of(HEAD, of, None) is of
-    assert policy.spoken_of(HEAD, None, None) is None
+    assert validation.spoken_of(made, of, None) is None
+    assert validation.spoken_of(made, entry(), None) == entry()
+    assert validation.spoken_of(HEAD, of, None) is of
+    assert validation.spoken_of(HEAD, None, None) is None
 
 
 @pytest.mark.parametrize(("directive", "is_kept"), [("no-store", False), ("no-cache", True)])
 def test_nothing_of_a_head_with_no_store_is_kept(directive: str, is_kept: bool) -> None:
     made = request(cache_control(directive), method="HEAD")
-    assert policy.spoken_of(made, SIX_BYTES, policy.asked_of(made)) == (SIX_BYTES if is_kept else None)
+    assert validation.spoken_of(made, SIX_BYTES, reuse.asked_of(made)) == (SIX_BYTES if is_kept else None)
 
 
 @pytest.mark.parametrize("directive", ["private", "no-store"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.ranges import Part, part_of
+from accelerator.rules.ranges import Part, part_of
 from tests.unit.samples import NOW, Line, entry, imf, request
 
 TEXT = b"0123456789"

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from accelerator import identity
-from accelerator.request_fields import (
+from accelerator.http import identity
+from accelerator.http.credentials import CREDENTIALS, IDENTITIES, TOKENS
+from accelerator.http.request_fields import (
     CLIENTS,
-    CREDENTIALS,
     FAMILIES,
-    IDENTITIES,
     METHODS,
     PARTS,
     TARGETS,
-    TOKENS,
     dashed,
     spellings,
     unlisted,

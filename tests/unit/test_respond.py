@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from accelerator.respond import respond
+from accelerator.engine.respond import respond
 from tests.support import Answer, Message
 from tests.unit.samples import NOW, entry, imf, request
 
 if TYPE_CHECKING:
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
 pytestmark = pytest.mark.anyio
 

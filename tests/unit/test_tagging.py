@@ -12,25 +12,17 @@ from fastapi import Depends, FastAPI
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accelerator.tagging import (
+from accelerator.notes import Said, cache_for, cached, no_store, seconds, start_listening, stop_listening, tag, vary
+from accelerator.tags import (
     InvalidTagError,
-    Said,
-    cache_for,
-    cached,
     entry_tags,
     flattened,
     group_tag,
     is_valid_tag,
-    no_store,
-    seconds,
-    start_listening,
-    stop_listening,
-    tag,
     tag_of_reference,
     tag_of_url,
     url_tag,
     valid_tag,
-    vary,
 )
 from tests.support import ask
 

@@ -11,7 +11,8 @@ from accelerator import Lookup, MemoryStore, Store
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from accelerator.entry import Entry, Request
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
 
 class WaitingStore(Store):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import cache_for, cached, no_store, tag
-from accelerator.tagging import Said, _current
+from accelerator.notes import Said, _current
 from accelerator.wsgi import WSGIAccelerator
 from tests.wsgi.support import TEXT, Environ, Exchange, Site, ask, environ_of
 

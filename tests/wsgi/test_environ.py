@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from accelerator import WSGIAccelerator
 from accelerator.testing import ManualClock
-from accelerator.wsgi import MAX_FIELD_NAMES, WSGIAccelerator, _field_names
+from accelerator.wsgi.environ import MAX_FIELD_NAMES, _field_names
 from tests.wsgi.support import TEXT, Environ, Site, ask, environ_of, site_saying
 
 if TYPE_CHECKING:

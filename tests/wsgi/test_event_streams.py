@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Flask, Response
 
-from accelerator import cache_for, flight
+from accelerator import cache_for
+from accelerator.engine import flight
 from accelerator.wsgi import WSGIAccelerator
 from tests.wsgi.support import Body, Environ, Exchange, Reply, Site, ask, environ_of
 

@@ -10,7 +10,7 @@ import flask
 import pytest
 
 from accelerator import MemoryStore, cached, no_store
-from accelerator.question import MAX_QUESTION_BYTES
+from accelerator.engine.question import MAX_QUESTION_BYTES
 from accelerator.testing import ManualClock
 from accelerator.wsgi import WSGIAccelerator
 from tests.wsgi.support import TEXT, Environ, Exchange, Site, ask, environ_of, site_saying
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse
 
-    from accelerator.entry import Entry
+    from accelerator.rules.entry import Entry
 
 POSTS: dict[str, Any] = {"cacheable_posts": ("/search",)}
 

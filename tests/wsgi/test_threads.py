@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator import tag
-from accelerator.refresh import REFRESH_SECONDS
+from accelerator.engine.refresh import REFRESH_SECONDS
 from accelerator.testing import ManualClock
-from accelerator.threads import MAX_THREADS, Driven, ThreadRuntime, outside
 from accelerator.wsgi import WSGIAccelerator
+from accelerator.wsgi.threads import MAX_THREADS, Driven, ThreadRuntime, outside
 from tests.wsgi.support import (
     PATIENCE,
     TEXT,
@@ -244,7 +244,7 @@ def test_a_refresh_that_takes_too_long_is_ended_at_its_next_step(
     clock.advance(6)
     body = Body(b"answer 2")
     now = itertools.count(0, REFRESH_SECONDS / 1.5)  # the first step is in time, the second is not
-    monkeypatch.setattr("accelerator.threads.monotonic", lambda: next(now))
+    monkeypatch.setattr("accelerator.wsgi.threads.monotonic", lambda: next(now))
 
     def handle(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [STALE])

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from accelerator import SyncStore
-from accelerator.loop_thread import LoopThread, loop_thread
+from accelerator.stores.loop_thread import LoopThread, loop_thread
 from accelerator.stores.sync import BlockingStore
 from accelerator.testing import StoreContract
 from accelerator.wsgi import WSGIAccelerator
@@ -222,7 +222,7 @@ if child:
 def test_the_process_ends_cleanly_with_work_under_way() -> None:
     script = """
 import asyncio
-from accelerator.loop_thread import loop_thread
+from accelerator.stores.loop_thread import loop_thread
 
 async def begin():
     global task

@@ -12,10 +12,10 @@ from zlib import crc32
 
 import msgpack
 
-from accelerator.entry import Entry
+from accelerator.rules.entry import Entry
 
 if TYPE_CHECKING:
-    from accelerator.entry import Key
+    from accelerator.http.request import Key
 
 VERSION: Final = 3
 """Raised with each change of the layout: what has another version is a miss."""

@@ -6,7 +6,8 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from accelerator.entry import Entry, Vary
+    from accelerator.http.request import Vary
+    from accelerator.rules.entry import Entry
 
 ENTRY_BYTES: Final = 1300
 """What an entry takes beyond its texts: objects, tables, links and one ghost."""

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.from_thread
 
-from accelerator.loop_thread import loop_thread
-from accelerator.stores import Store
+from accelerator.stores.loop_thread import loop_thread
+from accelerator.stores.protocol import Store
 from accelerator.undivided import Undivided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable
 
-    from accelerator.entry import Entry, Request
-    from accelerator.stores import Lookup
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
+    from accelerator.stores.protocol import Lookup
 
 
 class SyncStore(Undivided):

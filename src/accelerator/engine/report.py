@@ -1,0 +1,88 @@
+"""What the cache says of itself: Cache-Status in each response, events for a listener."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from accelerator.events import CacheEvent
+from accelerator.http.credentials import CREDENTIALS
+from accelerator.http.identity import OUTER
+from accelerator.rules.response_tags import application_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from accelerator.events import EventKind
+    from accelerator.http.request import Request
+    from accelerator.options import Options
+    from accelerator.rules.entry import Entry
+
+logger = logging.getLogger("accelerator")
+
+
+_MISPLACED: Final = (
+    "a middleware outside of the cache has put %s into the scope: such a request is neither stored nor answered from"
+    " the store unless the response is public, or the request has a partition. Put the cache outside of it: with"
+    " Starlette and FastAPI call add_middleware(ASGIAccelerator) after all others."
+)
+
+_LEFT_OUT: Final = (
+    "credentials leaves out %d well-known names, %s among them: a response for a request with one of these may go to"
+    " everybody. To add a name of your own: credentials=(*accelerator.CREDENTIALS, 'X-My-Key')."
+)
+
+
+class Reporter:
+    """The two voices of one accelerator.
+
+    Args:
+        options: the options.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._name = options.cache_status
+        self._listener = options.on_event
+        self._has_warned_of: set[str] = set()
+
+    def line(self, *parameters: str) -> bytes | None:
+        """Return the member of Cache-Status with these parameters (RFC 9211 §2), None if none is sent."""
+        return None if self._name is None else "; ".join((self._name, *parameters)).encode("ascii")
+
+    def tell(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
+        """Tell the listener what was done with a request.
+
+        Args:
+            kind: see `CacheEvent`.
+            request: the request.
+            entry: what it was answered from, or what was made of the answer.
+            more: other attributes of the event.
+        """
+        if self._listener is not None:
+            url = request.url.encode(errors="backslashreplace").decode()
+            tags = frozenset[str]() if entry is None else application_tags(entry)
+            self.emit(CacheEvent(kind, method=request.method, url=url, tags=tags, **more))
+
+    def warn_once(self, subject: str, words: str, *arguments: object) -> None:
+        """Log a warning, the first time that this accelerator has to say so of the subject."""
+        if subject not in self._has_warned_of:
+            self._has_warned_of.add(subject)
+            logger.warning(words, *arguments)
+
+    def warn_of_order(self, request: Request) -> None:
+        """Say once which middleware costs all hits by standing outside of the cache, and which order is right."""
+        if request.outer in OUTER.values():
+            self.warn_once(request.outer, _MISPLACED, request.outer)
+
+    def warn_of_credentials(self, named: Iterable[str]) -> None:
+        """Say that well-known names are left out: whoever asks by one of those is not told apart."""
+        if left_out := sorted({*CREDENTIALS}.difference(named)):
+            self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
+
+    def emit(self, event: CacheEvent) -> None:
+        """Tell the listener; what it raises is its own affair, and logged."""
+        if self._listener is not None:
+            try:
+                self._listener(event)
+            except Exception:
+                logger.exception("on_event failed")

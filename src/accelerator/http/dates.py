@@ -1,0 +1,57 @@
+"""HTTP dates in the three formats that RFC 9110 §5.6.7 has."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from typing import Final
+
+_YEAR: Final = 31_556_952  # seconds of the mean Gregorian year
+
+
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+_TIME: Final = r"(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60)"
+
+
+_MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
+
+
+_DATE_FORMATS: Final = tuple(
+    re.compile(pattern, re.ASCII | re.IGNORECASE)
+    for pattern in (
+        rf"(?:mon|tue|wed|thu|fri|sat|sun), (?P<day>\d\d) {_MONTH} (?P<year>\d{{4}}) {_TIME} gmt",
+        rf"(?:mon|tues|wednes|thurs|fri|satur|sun)day, (?P<day>\d\d)-{_MONTH}-(?P<year>\d\d) {_TIME} gmt",
+        rf"(?:mon|tue|wed|thu|fri|sat|sun) {_MONTH} (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",
+    )
+)
+
+
+def http_date(value: bytes | None, now: float) -> float | None:
+    """Return an HTTP date in seconds since the epoch (RFC 9110 §5.6.7), None if it is absent or malformed.
+
+    `now` places the two-digit year of the obsolete format: never more than 50 years ahead.
+    """
+    if value is None:
+        return None
+    text = value.decode("latin-1")
+    for pattern in _DATE_FORMATS:
+        if match := pattern.fullmatch(text):
+            month = _MONTHS.index(match["month"].lower()) + 1
+            clock = (int(match["hour"]), int(match["minute"]), int(match["second"]))
+            year, day = int(match["year"]), int(match["day"])
+            if len(match["year"]) == 4:
+                return _timestamp(year, month, day, clock)
+            this_year = 1970 + int(now // _YEAR)
+            in_this_century = _timestamp(this_year - this_year % 100 + year, month, day, clock)
+            if in_this_century is not None and in_this_century > now + 50 * _YEAR:
+                return _timestamp(this_year - this_year % 100 + year - 100, month, day, clock)
+            return in_this_century
+    return None
+
+
+def _timestamp(year: int, month: int, day: int, clock: tuple[int, int, int]) -> float | None:
+    if not year or not 1 <= day <= calendar.monthrange(year, month)[1]:
+        return None
+    return float(calendar.timegm((year, month, day, *clock)))

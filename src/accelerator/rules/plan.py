@@ -1,0 +1,29 @@
+"""How a response may be stored, or why it may not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accelerator.http.request import Vary
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a response may be stored: the fields of `Entry` of the same names."""
+
+    vary: Vary
+    lifetime: float
+    stale_while_revalidate: float
+    stale_if_error: float
+    never_stale: bool
+    for_cookies: bool
+    for_credentials: bool
+    for_codings: bool
+
+
+class Refusal(str):
+    """Why a response is not stored, in words."""
+
+    __slots__ = ()

@@ -1,0 +1,90 @@
+"""One range of a stored response: what a client asks for, and the lines that it gets with it (RFC 9110 §14)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from accelerator.http import fields
+from accelerator.http.dates import http_date
+from accelerator.rules.conditions import sure_last_modified
+from accelerator.rules.stored_fields import without_content_fields
+
+if TYPE_CHECKING:
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
+
+_ONE_RANGE: Final = re.compile(rb"bytes=[ \t]*(\d*)-(\d*)", re.IGNORECASE)
+_BEYOND: Final = 10**20
+"""What a position with more digits than any body has counts as: such a number is never read."""
+
+_LIFETIMES: Final = (b"cache-control", b"surrogate-control", b"expires")
+"""What ends so says how long the whole may be kept: another cache must not keep a 416 for as long."""
+
+_OF_THE_WHOLE: Final = frozenset({b"content-length", b"content-range", b"content-md5", b"content-digest"})
+
+
+class Part(NamedTuple):
+    """The answer to a range.
+
+    Attributes:
+        status: 206, or 416 where there is no such part.
+        headers: the header lines.
+        body: the part.
+    """
+
+    status: int
+    headers: fields.HeaderLines
+    body: bytes
+
+
+def part_of(request: Request, entry: Entry, headers: fields.HeaderLines) -> Part | None:
+    """Return the part of a stored 200 that a GET asks for; None where the client gets the whole.
+
+    That is so for several ranges, for what is malformed, and where If-Range says so (RFC 9110 §14.2, §13.1.5).
+
+    Args:
+        request: a GET with a Range.
+        entry: what was found for it.
+        headers: the header lines of the whole.
+    """
+    asked = _ONE_RANGE.fullmatch(request.get(b"range") or b"")
+    if asked is None or not _is_wanted(request, entry, headers):
+        return None
+    size = len(entry.body)
+    start, end = asked[1], asked[2]
+    if start:
+        first, last = _position(start), _position(end) if end else _BEYOND
+        is_range = first <= last
+    else:
+        first, last = max(0, size - _position(end)), _BEYOND
+        is_range = end != b"" and size > 0
+    if not is_range:
+        return None
+    if first >= size:
+        kept = tuple([line for line in without_content_fields(headers) if not line[0].lower().endswith(_LIFETIMES)])
+        said = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0"), (b"cache-control", b"no-store")
+        return Part(416, kept + said, b"")
+    body = entry.body[first : last + 1]
+    kept = tuple([line for line in headers if line[0].lower() not in _OF_THE_WHOLE])
+    described = (
+        (b"content-range", b"bytes %d-%d/%d" % (first, first + len(body) - 1, size)),
+        (b"content-length", b"%d" % len(body)),
+    )
+    return Part(206, kept + described, body)
+
+
+def _position(digits: bytes) -> int:
+    significant = digits.lstrip(b"0")
+    return int(significant or b"0") if len(significant) < len(str(_BEYOND)) else _BEYOND
+
+
+def _is_wanted(request: Request, entry: Entry, headers: fields.HeaderLines) -> bool:
+    """Tell whether If-Range, if there is one, names just this representation, by a strong validator."""
+    named = request.get(b"if-range")
+    if named is None:
+        return True
+    if fields.is_strong(named):
+        return named == entry.etag
+    date = http_date(named, entry.received)
+    return date is not None and date == sure_last_modified(headers, entry.received)

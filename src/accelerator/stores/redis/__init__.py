@@ -1,0 +1,5 @@
+"""The store that many workers share on a Redis server."""
+
+from accelerator.stores.redis.store import RedisStore
+
+__all__ = ["RedisStore"]

@@ -1,0 +1,60 @@
+"""Invalidations that failed: kept until they hold, and acted upon here as if they did."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from accelerator.stores.sizes import text_bytes
+from accelerator.tags import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+MAX_PENDING: Final = 10_000
+MAX_PENDING_BYTES: Final = 2 * 1024 * 1024
+"""Tags kept, and the texts of them all. Past either, everything counts as taken back, which is one record."""
+
+Kept: TypeAlias = "Mapping[str, tuple[bool, int]]"
+"""Of each tag whether it is hard, and which call it was."""
+
+
+class Pending:
+    """One record a tag. Any thread may use it.
+
+    Attributes:
+        kept: the records. It is replaced, never changed: whoever has it may look at it whenever he likes.
+    """
+
+    def __init__(self) -> None:
+        self.kept: Kept = {}
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._size = 0
+
+    def add(self, tags: Iterable[str], *, soft: bool) -> None:
+        """Keep an invalidation; a soft one does not weaken a hard one."""
+        with self._lock:
+            self._calls += 1
+            kept = dict(self.kept)
+            for tag in tags:
+                self._size += 0 if tag in kept else text_bytes(tag)
+                was_hard, _ = kept.get(tag, (False, 0))
+                kept[tag] = (was_hard or not soft, self._calls)
+            if len(kept) > MAX_PENDING or self._size > MAX_PENDING_BYTES:
+                kept, self._size = {ALL: (True, self._calls)}, text_bytes(ALL)
+            self.kept = kept
+
+    def settle(self, done: Kept) -> None:
+        """Forget what has been done, but for what was asked for again since."""
+        with self._lock:
+            self.kept = {tag: record for tag, record in self.kept.items() if done.get(tag) != record}
+            self._size = sum(map(text_bytes, self.kept))
+
+
+def judge(kept: Kept, tags: Collection[str]) -> tuple[bool, bool]:
+    """Tell whether an entry with these tags is taken back hard, and whether softly."""
+    if not kept:
+        return False, False
+    found = [kept[tag][0] for tag in tags if tag in kept]
+    return any(found), not all(found)

@@ -1,0 +1,193 @@
+"""The names of tags: which there may be, and the library's own of URLs and groups."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Final
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+
+MAX_TAG_BYTES: Final = 1024
+
+
+MAX_TAGS: Final = 1000
+
+
+MAX_TAGS_BYTES: Final = 16 * 1024
+
+
+ALL: Final = "@all"
+"""The tag that every entry carries: invalidating it clears a store."""
+
+
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+_NOT_URI = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+
+
+class InvalidTagError(ValueError):
+    """A name that no tag can have: empty, too long, with control characters, or one of the library's own."""
+
+
+def valid_tag(name: object) -> str:
+    """Return `name` if a tag may be called so.
+
+    Raises:
+        TypeError: it is not a `str`.
+        InvalidTagError: it is not 1 to 1024 bytes of UTF-8 without control characters, or begins with `@`.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a tag is a str, not {type(name).__name__}: {name!r:.80}")
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise InvalidTagError(f"a tag has to be encodable as UTF-8: {name!r:.80}") from None
+    if not 1 <= size <= MAX_TAG_BYTES:
+        raise InvalidTagError(f"a tag has 1 to {MAX_TAG_BYTES} bytes of UTF-8, not {size}: {name!r:.80}")
+    if name[0] == "@":
+        raise InvalidTagError(f"names that begin with @ are the library's own: {name!r:.80}")
+    if not name.isprintable() and any(unicodedata.category(character) == "Cc" for character in name):
+        raise InvalidTagError(f"a tag has no control characters: {name!r:.80}")
+    return name
+
+
+def is_valid_tag(name: str) -> bool:
+    """Tell whether a tag may be called so."""
+    try:
+        return bool(valid_tag(name))
+    except InvalidTagError:
+        return False
+
+
+def flattened(names: Iterable[str | Iterable[str]], what: str = "a tag") -> list[str]:
+    """Return the names of `f("a", "b")` and of `f(["a", "b"])` alike; `what` is what they name.
+
+    Raises:
+        TypeError: something among them is neither a `str` nor an iterable of `str`.
+    """
+    flat: list[str] = []
+    for name in names:
+        if isinstance(name, Iterable) and not isinstance(name, str | bytes):
+            flat.extend(name)
+        else:
+            flat.append(name)
+    for name in flat:
+        if not isinstance(name, str):
+            raise TypeError(f"{what} is a str, not {type(name).__name__}: {name!r:.80}")
+    return flat
+
+
+def entry_tags(names: Iterable[object]) -> frozenset[str]:
+    """Return the tags of one entry, each once.
+
+    Raises:
+        TypeError, InvalidTagError: as `valid_tag`.
+        InvalidTagError: there are more than 1000, or more than 16 KiB of them in all.
+    """
+    tags = frozenset(valid_tag(name) for name in names)
+    if len(tags) > MAX_TAGS or sum(len(tag.encode()) for tag in tags) > MAX_TAGS_BYTES:
+        raise InvalidTagError(f"{len(tags)} tags: an entry has at most {MAX_TAGS}, of {MAX_TAGS_BYTES} bytes in all")
+    return tags
+
+
+def url_tag(host: str, path: str, query: str) -> str:
+    """Return the tag of every variant of one URL, normalised by RFC 3986 §6.2.2, without its scheme.
+
+    A normalised URL too long for a tag is named by its digest.
+    """
+    url = f"{_normal_host(host)}{_without_dot_segments(_normal_escapes(path)) or '/'}"
+    if query:
+        url += f"?{_normal_escapes(query)}"
+    if len(url) + len("@url:") > MAX_TAG_BYTES:
+        url = f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
+    return f"@url:{url}"
+
+
+def group_tag(host: str, name: str) -> str:
+    """Return the tag of a cache group, which is one only within its host (RFC 9875 §2.1); a long one is a digest.
+
+    As with URLs the scheme makes no difference, so that it does not matter who ends TLS.
+    """
+    group = f"{_normal_host(host)}/{name}"
+    if len(group) + len("@group:") > MAX_TAG_BYTES:
+        group = f"sha256:{hashlib.sha256(group.encode()).hexdigest()}"
+    return f"@group:{group}"
+
+
+def tag_of_url(url: str) -> str:
+    """Return the `url_tag` of an absolute http(s) URL.
+
+    Raises:
+        TypeError: it is not a `str`.
+        ValueError: it is not an absolute http or https URL.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"a URL is a str, not {type(url).__name__}: {url!r:.80}")
+    parts = urlsplit(url)
+    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"not an absolute http(s) URL such as https://example.org/p: {url!r:.80}")
+    host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode("ascii")
+    host = f"[{host}]" if ":" in host else host
+    return url_tag(f"{host}:{parts.port}" if parts.port is not None else host, parts.path, parts.query)
+
+
+def tag_of_reference(base: str, reference: str, narrowed: Callable[[str], str] = str) -> str | None:
+    """Return the `url_tag` of a reference in a response, None if its origin is not that of `base` (RFC 9111 §4.4).
+
+    `narrowed` takes off a URL what does not count.
+    """
+    try:
+        target = urljoin(base, reference)
+        one, other = urlsplit(base), urlsplit(target)
+        ports = {"http": 80, "https": 443}
+        same = (
+            one.scheme == other.scheme
+            and one.hostname == other.hostname
+            and (one.port or ports.get(one.scheme)) == (other.port or ports.get(other.scheme))
+        )
+        return tag_of_url(narrowed(target)) if same else None
+    except ValueError:
+        return None
+
+
+def _normal_host(host: str) -> str:
+    """Return a host and port in lower case, without the root's dot and a default port (RFC 3986 §6.2.2.1, §6.2.3)."""
+    name, colon, port = _normal_escapes(host).lower().rpartition(":")
+    if not colon or not ((port.isascii() and port.isdigit()) or not port):
+        name, port = name + colon + port, ""
+    port = port.lstrip("0")
+    return name.removesuffix(".") + (f":{port}" if port not in {"", "80", "443"} else "")
+
+
+def _normal_escapes(text: str) -> str:
+    """Decode escapes of unreserved characters, put the others in upper case (RFC 3986 §6.2.2.1, §6.2.2.2)."""
+
+    def normal(match: re.Match[str]) -> str:
+        byte = unquote_to_bytes(match[0])
+        return byte.decode("ascii") if byte[0] in _UNRESERVED else match[0].upper()
+
+    def escaped(match: re.Match[str]) -> str:
+        return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape"))
+
+    return _ENCODED.sub(normal, _NOT_URI.sub(escaped, text))
+
+
+def _without_dot_segments(path: str) -> str:
+    """Resolve `.` and `..` (RFC 3986 §5.2.4)."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            if len(kept) > 1:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/".join(kept)

@@ -1,0 +1,160 @@
+"""The part of the contract of stores that says what is found, and what replaces what."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from accelerator.testing.contract_words import (
+    ENTRIES,
+    LOOKALIKES,
+    VARY,
+    body_of,
+    fill,
+    requests_of,
+    state_of,
+    unmarked,
+)
+from accelerator.testing.samples import make_entry, make_request
+
+if TYPE_CHECKING:
+    from accelerator.http.request import Request
+    from accelerator.stores.protocol import Store
+
+
+class FindingContract:
+    """What is found of what was committed."""
+
+    # --- what is found ------------------------------------------------------------------------------------------------
+
+    async def test_an_unknown_url_is_a_miss(self, store: Store) -> None:
+        """Where nothing was stored, nothing is found, and nothing is known of how its responses vary."""
+        found = await store.lookup(make_request())
+        assert (found.entry, found.invalidated, found.vary) == (None, False, None)
+
+    async def test_an_entry_comes_back_as_it_was_committed(self, store: Store) -> None:
+        """Each attribute comes back equal, except for the mark, which is the store's own affair."""
+        for request, more in zip(requests_of(), ENTRIES, strict=False):
+            entry = await fill(store, request, **more)
+            assert unmarked((await store.lookup(request)).entry) == unmarked(entry), more
+
+    async def test_what_is_found_is_fresh_until_it_is_taken_back(self, store: Store) -> None:
+        """An entry that no invalidation met is not invalidated, however often one asks."""
+        request = make_request()
+        await fill(store, request, "x")
+        for _ in range(3):
+            assert await state_of(store, request) == "fresh"
+
+    async def test_the_whole_key_is_compared(self, store: Store) -> None:
+        """No entry answers a request that differs in any part, not even where the parts put together look the same."""
+        requests = [make_request(url, headers, **more) for url, headers, more in LOOKALIKES]
+        for request in requests:
+            assert (await store.lookup(request)).entry is None, request.key
+            await fill(store, request, body=repr(request.key).encode())
+        for request in requests:
+            assert body_of(await store.lookup(request)) == repr(request.key).encode()
+
+    async def test_simultaneous_lookups_get_their_own_answers(self, store: Store) -> None:
+        """Lookups that wait at the same moment do not mix, and those that are cancelled disturb no other."""
+        requests = list(itertools.islice(requests_of(), 40))
+        for request in requests:
+            await fill(store, request, body=request.url.encode())
+        right: list[str] = []
+
+        async def look_up(request: Request) -> None:
+            found = await store.lookup(request)
+            assert body_of(found) == request.url.encode()
+            right.append(request.url)
+
+        async with anyio.create_task_group() as patient, anyio.create_task_group() as hasty:
+            for number, request in enumerate(requests):
+                (hasty if number % 2 else patient).start_soon(look_up, request)
+            await checkpoint()
+            hasty.cancel_scope.cancel()
+        assert {request.url for request in requests[::2]} <= set(right)
+        for request in requests:
+            await look_up(request)
+
+    # --- variants -----------------------------------------------------------------------------------------------------
+
+    async def test_variants_live_side_by_side(self, store: Store) -> None:
+        """Each is found by exactly the values that chose it: absent is not empty, and commas part no two fields."""
+        values = [None, "", "a", "b", "a,b", "b,a"]
+        requests = [
+            make_request(headers=[(name, value) for name, value in zip(VARY, pair, strict=True) if value is not None])
+            for pair in itertools.product(values, values)
+        ]
+        vary = tuple(name.encode() for name in VARY)
+        for request in requests:
+            assert (await store.lookup(request)).entry is None, request.selects(vary)
+            await fill(store, request, vary=vary, body=repr(request.selects(vary)).encode())
+        for request in requests:
+            assert body_of(await store.lookup(request)) == repr(request.selects(vary)).encode()
+
+    async def test_what_a_url_varies_on_is_told_where_the_variant_is_missing(self, store: Store) -> None:
+        """`vary` is known without an entry that fits."""
+        await fill(store, make_request(headers=[("accept", "a")]), vary=(b"accept",))
+        found = await store.lookup(make_request(headers=[("accept", "b")]))
+        assert (found.entry, found.vary) == (None, (b"accept",))
+
+    async def test_the_newest_variant_that_fits_is_found(self, store: Store) -> None:
+        """Where responses of one URL varied on other fields before, what was stored last comes first."""
+        request = make_request(headers=[("accept", "a")])
+        for vary, body in (((), b"1"), ((b"accept",), b"2"), ((), b"3")):
+            await fill(store, request, vary=vary, body=body)
+            found = await store.lookup(request)
+            assert (body_of(found), found.vary) == (body, vary)
+
+    async def test_what_the_newest_variant_varies_on_is_told_where_an_older_one_is_found(self, store: Store) -> None:
+        """What is made next is chosen by at least that."""
+        await fill(store, make_request(), body=b"older")
+        await fill(store, make_request(headers=[("accept", "a")]), vary=(b"accept",), body=b"newer")
+        found = await store.lookup(make_request())
+        assert (body_of(found), found.vary) == (b"older", (b"accept",))
+
+    # --- what replaces what -------------------------------------------------------------------------------------------
+
+    async def test_a_smaller_mark_never_replaces_a_usable_entry(self, store: Store) -> None:
+        """Of two fills that overlap, the one begun later stays, whichever ends first."""
+        request = make_request()
+        early = (await store.lookup(request)).mark
+        await store.invalidate_tag("other")
+        await fill(store, request, "x", body=b"late")
+        assert await store.commit(make_entry(request, early, ["x"], body=b"early")) is False
+        assert body_of(await store.lookup(request)) == b"late"
+
+    async def test_an_equal_or_larger_mark_replaces(self, store: Store) -> None:
+        """With no invalidation in between, what is stored last is found; so is a fill begun after one."""
+        request = make_request()
+        for body in (b"1", b"2"):
+            await fill(store, request, "x", body=body)
+            assert body_of(await store.lookup(request)) == body
+        await store.invalidate_tag("other")
+        await fill(store, request, "x", body=b"3")
+        assert body_of(await store.lookup(request)) == b"3"
+
+    async def test_a_found_entry_can_be_committed_again_with_its_own_mark(self, store: Store) -> None:
+        """That is how a validation that proves nothing new freshens it; what was invalidated since stays so."""
+        request = make_request()
+        await fill(store, request, "x", body=b"1")
+        for soft, state, stored in ((None, "fresh", True), (True, "stale", True), (False, "missing", False)):
+            entry = (await store.lookup(request)).entry
+            assert entry is not None
+            if soft is not None:
+                await store.invalidate_tag("x", soft=soft)
+            assert await store.commit(replace(entry, lifetime=entry.lifetime + 1)) is stored
+            assert await state_of(store, request) == state
+
+    async def test_an_unusable_entry_gives_way_to_a_smaller_mark(self, store: Store) -> None:
+        """What was taken back stands in nobody's way."""
+        request = make_request()
+        early = (await store.lookup(request)).mark
+        await store.invalidate_tag("other")
+        await fill(store, request, "x", body=b"late")
+        await store.invalidate_tag("x")
+        assert await store.commit(make_entry(request, early, ["y"], body=b"early")) is True
+        assert body_of(await store.lookup(request)) == b"early"

@@ -1,0 +1,41 @@
+"""What needs pytest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from accelerator.stores.sync import SyncStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from accelerator.stores.protocol import Store
+
+
+def clean_store(store: Store) -> Any:
+    """Return a pytest fixture that empties a store before and after each test, and gives it to those that name it.
+
+    Assign it to a name in a `conftest.py`: it then serves each test below, asked for or not. Tests may be sync or
+    async.
+
+    Args:
+        store: the store that the application uses.
+    """
+
+    @imported_pytest().fixture(autouse=True)  # type: ignore[untyped-decorator]  # imported late
+    def clean() -> Iterator[Store]:
+        SyncStore(store).clear()
+        yield store
+        SyncStore(store).clear()
+
+    return clean
+
+
+def imported_pytest() -> ModuleType:
+    """Import pytest, now that it is needed."""
+    try:
+        import pytest  # not a dependency of the package
+    except ImportError as error:
+        raise ImportError("this part of accelerator.testing needs pytest: pip install pytest") from error
+    return pytest

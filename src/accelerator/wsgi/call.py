@@ -1,0 +1,179 @@
+"""The application's end: one call of a WSGI application, its response as ASGI messages."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from accelerator.http.response import is_event_stream
+from accelerator.notes import listener, start_listening, stop_listening
+from accelerator.wsgi.answer import STATUS_LINE, Answer
+from accelerator.wsgi.environ import CACHE_FOR, TAGS, update
+from accelerator.wsgi.threads import Driven, outside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+    from typing import TypeAlias, TypeVar
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+    from accelerator.asgi_types import Message, Scope, Send
+
+    T = TypeVar("T")
+    ExceptionInfo: TypeAlias = (
+        tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
+    )
+
+
+class Call:
+    """One call of a WSGI application.
+
+    The application runs outside of the engine's coroutine, in the context of the server's thread: what it keeps in
+    context variables (Django keeps its connections to caches there) is what it would keep without the cache.
+
+    Args:
+        app: the application.
+        environ: its environ.
+        changes: what the environ says differently while it runs; None takes a key off.
+        scope: the scope that hears what the application says by keys.
+        send: the engine's end.
+        answer: what goes back to the server, None in a refresh.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        environ: WSGIEnvironment,
+        changes: Mapping[str, Any],
+        scope: Scope,
+        send: Send,
+        answer: Answer | None,
+    ) -> None:
+        self._app = app
+        self._environ = environ
+        self._changes = changes
+        self._scope = scope
+        self._send = send
+        self._answer = answer
+        self._said = listener()
+        self._start: Message | None = None
+        self._told: Message | None = None  # the start that was passed on
+        self._promised = -1  # the Content-Length
+        self._has_started = False
+        self._is_complete = False
+        self._size = 0
+        self._body: Iterable[bytes] = ()
+        self._chunks: Iterator[bytes] = iter(())
+        self._left: int | None = None  # chunks, if the application's iterable knows
+
+    async def run(self) -> None:
+        """Call the application, and pass on its response."""
+        before = {key: self._environ.get(key) for key in (*self._changes, CACHE_FOR)}
+        update(self._environ, self._changes)
+        if self._answer is not None:
+            self._answer.is_streamed = True
+        try:
+            await self._pass_on()
+        except GeneratorExit:  # the server dropped its iterable without closing it, and so does this
+            del self._body, self._chunks
+            raise
+        except BaseException:
+            await outside(partial(self._listened, self._close))
+            raise
+        else:
+            await outside(partial(self._listened, self._close))
+        finally:
+            update(self._environ, before)  # what stands around the cache finds its environ as it was
+
+    async def _pass_on(self) -> None:
+        await outside(partial(self._listened, self._begin))
+        if self._start is not None and is_event_stream(self._start["headers"]):
+            await self._tell_start(self._start)  # nobody is to wait for its first event
+        while (chunk := await outside(partial(self._listened, self._next))) is not None:
+            await self._tell(chunk)
+        self._left = 0
+        await self._tell(b"")
+
+    async def _tell(self, chunk: bytes) -> None:
+        """Pass on a chunk, with all that was said until now."""
+        if self._is_complete:  # beyond its Content-Length a response has no content
+            return
+        if self._start is None:
+            raise AssertionError("the application has to call start_response before its first chunk")
+        await self._tell_start(self._start)
+        self._has_started = True
+        self._size += len(chunk)
+        self._is_complete = self._left == 0 or self._size == self._promised
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": not self._is_complete})
+
+    async def _tell_start(self, start: Message) -> None:
+        """Pass on the start as it is now, with all that was said until now."""
+        for key in (CACHE_FOR, TAGS):
+            if key in self._environ:
+                self._scope[key] = self._environ[key]
+        if self._told is not start:
+            self._told = start
+            await self._send(start)
+
+    # --- in the context of the server's thread ------------------------------------------------------------------------
+
+    def _listened(self, work: Callable[[], T]) -> T:
+        """Do a step of the application while somebody listens to what it says."""
+        token = start_listening(self._said)
+        try:
+            return work()
+        finally:
+            stop_listening(token)
+
+    def _begin(self) -> None:
+        self._body = self._app(self._environ, self._start_response)
+        self._chunks = iter(self._body)
+        try:
+            self._left = len(self._body)  # type: ignore[arg-type]  # whether it has one is what is tried
+        except TypeError:
+            self._left = None
+
+    def _next(self) -> bytes | None:
+        """Return the next chunk, None at the end. Empty ones before the first do not make a response start."""
+        for chunk in self._chunks:
+            if self._left is not None:
+                self._left -= 1
+            if chunk or self._has_started:
+                return chunk
+        return None
+
+    def _close(self) -> None:
+        if hasattr(self._body, "close"):
+            self._body.close()
+
+    def _start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExceptionInfo = None, /
+    ) -> Callable[[bytes], object]:
+        """Be `start_response` as in PEP 3333: nothing is sent before the first chunk, until then it may be replaced."""
+        if exc_info:
+            try:
+                if self._has_started and exc_info[1] is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # it would hold on to this frame
+        elif self._start is not None:
+            raise AssertionError("start_response was called before: a second call needs exc_info")
+        self._start = {
+            "type": "http.response.start",
+            "status": int(status[:3]),
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+            STATUS_LINE: status if status[3:] else f"{status} ",  # RFC 9112 §4: the blank is there without a phrase
+        }
+        self._promised = next((int(value) for name, value in headers if _is_length(name, value)), -1)
+        return self._write
+
+    def _write(self, chunk: bytes) -> None:
+        """Be `write` as in PEP 3333: when it returns, the chunk is with the server."""
+        telling = Driven(self._tell(chunk))
+        while telling.resume():
+            assert self._answer is not None, "a refresh sends nothing that would wait"  # noqa: S101 - an invariant
+            self._answer.write_out()
+
+
+def _is_length(name: str, value: str) -> bool:
+    return name.lower() == "content-length" and value.isascii() and value.isdigit()

@@ -1,0 +1,80 @@
+"""The content of a request: how much may be read of it, and how the application gets it again."""
+
+from __future__ import annotations
+
+from functools import partial
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from accelerator.engine.question import MAX_QUESTION_BYTES
+from accelerator.wsgi.threads import outside
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import TypeAlias, TypeVar
+    from wsgiref.types import WSGIEnvironment
+
+    from _typeshed import WriteableBuffer
+
+    from accelerator.asgi_types import Message, Scope
+
+    T = TypeVar("T")
+    ExceptionInfo: TypeAlias = (
+        tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
+    )
+
+
+async def content_of(scope: Scope) -> Message:
+    """Read the content of a request, in the thread that the server gave.
+
+    One whose end is not known, or that ends before it, ends as if the client had left.
+    """
+    size = None if "wsgi.content" in scope else _readable_size(scope["wsgi.environ"])
+    if size is None:
+        return {"type": "http.disconnect"}
+    scope["wsgi.content"] = content = await outside(partial(scope["wsgi.environ"]["wsgi.input"].read, size))
+    is_more = len(content) > MAX_QUESTION_BYTES or (_has_length(scope["wsgi.environ"]) and len(content) < size)
+    return {"type": "http.request", "body": content, "more_body": is_more}
+
+
+def _has_length(environ: WSGIEnvironment) -> bool:
+    return bool(environ.get("CONTENT_LENGTH"))
+
+
+def _readable_size(environ: WSGIEnvironment) -> int | None:
+    """Return how many bytes may be asked for without waiting for ever; None if nothing tells."""
+    if _has_length(environ):
+        length: str = environ["CONTENT_LENGTH"]
+        return int(length) if length.isdecimal() else None
+    if environ.get("wsgi.input_terminated"):
+        return MAX_QUESTION_BYTES + 1
+    return None if "HTTP_TRANSFER_ENCODING" in environ else 0
+
+
+def may_have_content(environ: WSGIEnvironment) -> bool:
+    """Tell whether a request without a declared content may have one, as in HTTP/2."""
+    return bool(environ.get("wsgi.input_terminated")) and not _has_length(environ)
+
+
+def shown_again(content: bytes, environ: WSGIEnvironment) -> BinaryIO:
+    """Return a stream of what was read of the content, and of what is left of it where that is not all."""
+    if len(content) <= MAX_QUESTION_BYTES:
+        return BytesIO(content)
+    return cast("BinaryIO", BufferedReader(_Chained(content, environ["wsgi.input"])))
+
+
+class _Chained(RawIOBase):
+    """Bytes, and the rest of a stream after them."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = BytesIO(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)
+        chunk = self._head.read(len(view)) or self._rest.read(len(view))
+        view[: len(chunk)] = chunk
+        return len(chunk)

@@ -1,0 +1,105 @@
+"""The WSGI middleware: the same engine, driven by hand in the server's own thread.
+
+The engine speaks ASGI. Here are both ends for it. Its client is the server: the scope is made of the environ, and what
+the engine sends becomes a WSGI response. Its application is a callable that runs the WSGI application right there, in
+the thread and with the environ that the server gave.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Unpack
+
+from accelerator.engine.engine import Engine
+from accelerator.events import CacheEvent
+from accelerator.options import OptionArguments, checked
+from accelerator.stores.memory import MemoryStore
+from accelerator.stores.protocol import checked_store
+from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
+from accelerator.tags import flattened
+from accelerator.undivided import Undivided
+from accelerator.wsgi.answer import Answer, begun
+from accelerator.wsgi.call import Call
+from accelerator.wsgi.content import content_of, may_have_content
+from accelerator.wsgi.environ import TAGS, changes_of, detached, scope_of
+from accelerator.wsgi.threads import Driven, ThreadRuntime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import TypeAlias, TypeVar
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from accelerator.asgi_types import Receive, Scope, Send
+    from accelerator.stores.protocol import Store
+
+    T = TypeVar("T")
+    ExceptionInfo: TypeAlias = (
+        tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
+    )
+
+
+class WSGIAccelerator(Undivided):
+    """A cache in front of a WSGI application.
+
+    Handlers find it in the environ as `accelerator`. Of several around one application, the outermost works, those
+    further in pass everything through. That holds inside an `ASGIAccelerator`, too, where `a2wsgi.WSGIMiddleware` is
+    between them: then this one lets the application speak to the other by the keys of the environ.
+
+    Args:
+        app: the application.
+        store: where entries live; a `MemoryStore` of its own if none is given.
+        options: see `accelerator.options.Options`.
+
+    Raises:
+        TypeError: there is no such option, or its value has the wrong type.
+        ValueError: an option's value makes no sense.
+    """
+
+    def __init__(self, app: WSGIApplication, store: Store | None = None, **options: Unpack[OptionArguments]) -> None:
+        self.app = app
+        self.store: Store = MemoryStore() if store is None else checked_store(store)
+        self._store = BlockingStore(self.store) if self.store.suspends else self.store
+        self._engine = Engine(self._call, self._store, checked(options), self, ThreadRuntime())
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        if "accelerator" in environ:
+            return self.app(environ, start_response)
+        answer = Answer(start_response)
+        outer = environ.get("asgi.scope", ())
+        if "accelerator" in outer:
+            changes = {"accelerator": SyncStore(outer["accelerator"].store), TAGS: outer.get(TAGS, [])}
+            work = Call(self.app, environ, changes, outer, answer.send, answer).run()
+        else:
+            scope = scope_of(environ, answer)
+            work = self._engine.handle(scope, partial(content_of, scope), answer.send)
+        return begun(answer, Driven(work))
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Be the application of the engine."""
+        answer: Answer | None = getattr(scope, "answer", None)
+        if scope["method"] in {"GET", "HEAD"} and may_have_content(scope["wsgi.environ"]):
+            await receive()  # an answer to a content is not stored
+        environ = answer.fresh(scope["wsgi.environ"]) if answer is not None else detached(scope)
+        await Call(self.app, environ, changes_of(environ, scope, self._engine.ignored), scope, send, answer).run()
+
+    def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
+        """Do what `Store.invalidate_tag` does, and report it to `on_event`. It returns when it is done."""
+        names = flattened(tags)
+        finish_now(self._store.invalidate_tag(names, soft=soft))
+        self._engine.reporter.emit(CacheEvent("invalidate", detail="soft" if soft else "hard", tags=frozenset(names)))
+
+    def invalidate_url(self, url: str, *, soft: bool = False) -> None:
+        """Do what `Store.invalidate_url` does to the URL without what `ignore_query` names; report it to `on_event`.
+
+        It returns when it is done.
+        """
+        url = self._engine.ignored.url(url)
+        finish_now(self._store.invalidate_url(url, soft=soft))
+        self._engine.reporter.emit(CacheEvent("invalidate", url=url, detail="soft" if soft else "hard"))
+
+    def clear(self) -> None:
+        """Do what `Store.clear` does, and report it to `on_event`. It returns when it is done."""
+        finish_now(self._store.clear())
+        self._engine.reporter.emit(CacheEvent("invalidate", detail="clear"))
