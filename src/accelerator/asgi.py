@@ -11,7 +11,7 @@ from accelerator.options import OptionArguments, checked
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import checked_store
 from accelerator.tags import flattened
-from accelerator.undivided import Undivided
+from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from accelerator.stores.protocol import Store
 
 
-class ASGIAccelerator(Undivided):
+class ASGIAccelerator(Uncopied):
     """A cache in front of an ASGI application.
 
     Handlers find it in the scope as `accelerator`. Of several around one application, the outermost works, those

@@ -15,24 +15,20 @@ from typing import Any, Final, TypeVar, cast
 
 from accelerator.http.fields import is_token
 from accelerator.tags import flattened
-from accelerator.undivided import Undivided
+from accelerator.uncopied import Uncopied
 
 logger = logging.getLogger("accelerator")
-
-
 _ASKING: Final = ("GET", "HEAD", "POST", "QUERY")
-
-
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
-class Tags(Undivided, list[str]):
+class Tags(Uncopied, list[str]):
     """The names that were said of one response: what is added in a copy of the scope counts, too."""
 
     __slots__ = ()
 
 
-class Said:
+class Notes:
     """All that was said of one response, from wherever in the application: the last time wins, names add up.
 
     Attributes:
@@ -43,20 +39,20 @@ class Said:
         stale_while_revalidate: see `cache_for`.
         stale_if_error: see `cache_for`.
         public: see `cache_for`.
-        vetoed: it is to be kept out of the store.
-        newcomer: who stands now where a middleware further out had made a place, in words: a session has been filled.
+        no_store: it is to be kept out of the store.
+        credential_after_call: who stands now where a middleware further out had made a place, in words: a session has been filled.
     """
 
     __slots__ = (
         "methods",
-        "newcomer",
+        "credential_after_call",
         "public",
         "stale_if_error",
         "stale_while_revalidate",
         "tags",
         "ttl",
         "vary",
-        "vetoed",
+        "no_store",
     )
 
     def __init__(self) -> None:
@@ -67,10 +63,10 @@ class Said:
         self.stale_while_revalidate: float | None = None
         self.stale_if_error: float | None = None
         self.public = False
-        self.vetoed = False
-        self.newcomer = ""
+        self.no_store = False
+        self.credential_after_call = ""
 
-    def hear(self, scope: Mapping[str, Any]) -> None:
+    def read_scope(self, scope: Mapping[str, Any]) -> None:
         """Take in what was said by the keys `accelerator.cache_for` and `accelerator.tags`; functions come first.
 
         Nonsense keeps the response out of the store.
@@ -83,20 +79,16 @@ class Said:
             if tags is not self.tags:
                 self.tags.extend(name for name in flattened([tags]) if name not in self.tags)
         except (TypeError, ValueError) as error:
-            self.vetoed = True
+            self.no_store = True
             logger.warning("not stored: %s", error)
 
 
-_current: ContextVar[Said | None] = ContextVar("accelerator_said", default=None)
-
-
+_current: ContextVar[Notes | None] = ContextVar("accelerator_said", default=None)
 listener = _current.get
+start_noting = _current.set
 
 
-start_listening = _current.set
-
-
-def stop_listening(token: Token[Said | None]) -> None:
+def stop_noting(token: Token[Notes | None]) -> None:
     """Undo `start_listening`.
 
     A response that nobody closed may end as garbage, in whatever context is current then: that one is left alone.
@@ -151,12 +143,12 @@ def cache_for(
     """
     _check_times(ttl, stale_while_revalidate, stale_if_error, public)
     names = _field_names([vary])
-    if (said := _current.get()) is not None:
-        said.ttl = ttl
-        said.stale_while_revalidate = stale_while_revalidate
-        said.stale_if_error = stale_if_error
-        said.public = public
-        said.vary |= names
+    if (notes := _current.get()) is not None:
+        notes.ttl = ttl
+        notes.stale_while_revalidate = stale_while_revalidate
+        notes.stale_if_error = stale_if_error
+        notes.public = public
+        notes.vary |= names
 
 
 def vary(*names: str | Iterable[str]) -> None:
@@ -173,8 +165,8 @@ def vary(*names: str | Iterable[str]) -> None:
         ValueError: a name is none that a field can have.
     """
     fields = _field_names(names)
-    if (said := _current.get()) is not None:
-        said.vary |= fields
+    if (notes := _current.get()) is not None:
+        notes.vary |= fields
 
 
 def _field_names(names: Iterable[str | Iterable[str]]) -> set[bytes]:
@@ -197,14 +189,14 @@ def tag(*names: str | Iterable[str]) -> None:
         TypeError: a name is not a `str`.
     """
     flat = flattened(names)
-    if (said := _current.get()) is not None:
-        said.tags.extend(flat)
+    if (notes := _current.get()) is not None:
+        notes.tags.extend(flat)
 
 
 def no_store() -> None:
     """Keep the response that is being made out of the store, whatever else is said. Outside a request: nothing."""
-    if (said := _current.get()) is not None:
-        said.vetoed = True
+    if (notes := _current.get()) is not None:
+        notes.no_store = True
 
 
 def cached(
@@ -253,8 +245,8 @@ def cached(
 
         def say(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             told()
-            if asking and (said := _current.get()) is not None:
-                said.methods |= asking
+            if asking and (notes := _current.get()) is not None:
+                notes.methods |= asking
             if templates:
                 bound = signature.bind(*args, **kwargs)
                 bound.apply_defaults()

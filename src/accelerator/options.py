@@ -24,7 +24,6 @@ Django, Pyramid and Plone choose the language by one. Django keeps the messages 
 gets a page of their own, which shows them.
 """
 
-
 UNSTORED_FIELDS: Final = (
     *("x-request-id", "x-correlation-id", "x-trace-id", "x-amzn-requestid", "x-amzn-trace-id", "cf-ray"),
     *("traceparent", "tracestate", "traceresponse", "server-timing", "x-runtime", "x-process-time", "x-response-time"),

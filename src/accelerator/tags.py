@@ -10,24 +10,14 @@ from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 MAX_TAG_BYTES: Final = 1024
-
-
 MAX_TAGS: Final = 1000
-
-
 MAX_TAGS_BYTES: Final = 16 * 1024
-
 
 ALL: Final = "@all"
 """The tag that every entry carries: invalidating it clears a store."""
 
-
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-
-
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
-
-
 _NOT_URI = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
 
 

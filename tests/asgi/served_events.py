@@ -49,7 +49,7 @@ async def events(request: Request) -> Response:
     return StreamingResponse(audience.events(), media_type="text/event-stream")
 
 
-async def said(request: Request) -> Response:
+async def notes(request: Request) -> Response:
     cache_for(600)
     return await events(request)
 
@@ -66,6 +66,6 @@ async def alone(request: Request) -> Response:
 
 
 site = Starlette(
-    routes=[Route("/events", events), Route("/said", said), Route("/go", go), Route("/alone", alone)],
+    routes=[Route("/events", events), Route("/said", notes), Route("/go", go), Route("/alone", alone)],
 )
 app = ASGIAccelerator(site, default_ttl=60)

@@ -36,12 +36,12 @@ async def test_verdicts_and_landings_are_remembered_for_so_many_places_only(monk
     monkeypatch.setattr(flight, "MAX_LANDINGS", 2)
     flights = Flights(AnyioRuntime(), ManualClock())
     for number in range(3):
-        led = await flights.board(place(number), Patience(1))
+        led = await flights.join_or_lead(place(number), Patience(1))
         assert led is not None
         led.land()
         flights.judge(place(number), storable=False)
     assert [flights.is_storable(place(number), if_unknown=True) for number in range(3)] == [True, False, False]
-    assert [flights.have_landed(place(number), since=0) for number in range(3)] == [False, True, True]
+    assert [flights.has_landed_since(place(number), since=0) for number in range(3)] == [False, True, True]
 
 
 async def test_the_copies_of_all_running_fills_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

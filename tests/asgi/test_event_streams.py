@@ -169,7 +169,7 @@ async def test_nobody_waits_for_one_that_was_kept_before_either() -> None:
 
 
 @pytest.mark.parametrize("said", [False, True], ids=["by default_ttl", "by its own word"])
-async def test_its_generator_ends_when_its_client_leaves(said: bool) -> None:
+async def test_its_generator_ends_when_its_client_leaves(notes: bool) -> None:
     has_ended = False
 
     async def events() -> AsyncIterator[bytes]:
@@ -181,7 +181,7 @@ async def test_its_generator_ends_when_its_client_leaves(said: bool) -> None:
             has_ended = True
 
     async def endpoint(request: Request) -> StreamingResponse:
-        if said:
+        if notes:
             cache_for(60)
         return StreamingResponse(events(), media_type="text/event-stream")
 

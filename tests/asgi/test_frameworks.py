@@ -343,8 +343,8 @@ async def test_a_page_made_from_a_session_is_stored_for_that_session() -> None:
     app = ASGIAccelerator(SessionMiddleware(Starlette(routes=[Route("/{path:path}", endpoint)]), secret_key="secret"))
     cookies: list[Lines] = [[]]
     for user in ("ann", "bob"):
-        said = str((await ask(app, f"/login?{user}")).get("set-cookie"))
-        cookies.append([("cookie", said.partition(";")[0])])
+        notes = str((await ask(app, f"/login?{user}")).get("set-cookie"))
+        cookies.append([("cookie", notes.partition(";")[0])])
     bodies = [(await ask(app, "/page", headers=headers)).body for headers in cookies * 2]
     assert bodies == [b"page 1 of None", b"page 2 of ann", b"page 3 of bob"] * 2
 

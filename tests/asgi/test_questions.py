@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from accelerator import ASGIAccelerator, CacheEvent, MemoryStore, cached, tag
 from accelerator.engine.question import MAX_LEARNED, MAX_QUESTION_BYTES, Questions
-from accelerator.notes import Said
+from accelerator.notes import Notes
 from accelerator.testing import ManualClock
 from tests.support import Answer, Client, Lines, Message, Receive, Scope, Send, ask, chunk, start
 from tests.unit.samples import request
@@ -433,7 +433,7 @@ async def test_a_change_on_the_path_of_questions_is_made_each_time_and_takes_the
 
 async def test_the_paths_that_are_kept_in_mind_are_bounded() -> None:
     questions = Questions()
-    asks = Said()
+    asks = Notes()
     asks.methods = frozenset({"POST"})
     for number in range(MAX_LEARNED + 1):
         questions.learn(request(url=f"/{number}", method="POST"), asks)

@@ -364,17 +364,17 @@ TIMES = ["function", "scope", "targeted", "s-maxage", "max-age", "Expires", "def
 
 @pytest.mark.parametrize("first", TIMES)
 async def test_of_all_times_that_are_said_the_first_of_the_order_counts(first: str) -> None:
-    said = TIMES[TIMES.index(first) :]
-    control = [f"{name}={10 * (TIMES.index(name) + 1)}" for name in ("max-age", "s-maxage") if name in said]
+    notes = TIMES[TIMES.index(first) :]
+    control = [f"{name}={10 * (TIMES.index(name) + 1)}" for name in ("max-age", "s-maxage") if name in notes]
     lines = [("date", "Fri, 15 Jan 2027 08:00:00 GMT")]
     lines += [("cache-control", ", ".join(control))] if control else []
-    lines += [("expires", "Fri, 15 Jan 2027 08:01:00 GMT")] if "Expires" in said else []
-    lines += [("cdn-cache-control", "max-age=30")] if "targeted" in said else []
+    lines += [("expires", "Fri, 15 Jan 2027 08:01:00 GMT")] if "Expires" in notes else []
+    lines += [("cdn-cache-control", "max-age=30")] if "targeted" in notes else []
 
     async def handle(scope: Scope) -> tuple[int, Lines, bytes]:
-        if "function" in said:
+        if "function" in notes:
             cache_for(10)
-        if "scope" in said:
+        if "scope" in notes:
             scope["accelerator.cache_for"] = 20
         return 200, lines, b""
 

@@ -117,9 +117,9 @@ async def test_past_the_window_the_client_waits_for_the_new_one() -> None:
 
 
 @pytest.mark.parametrize("said", ["by the option", "by cache_for"])
-async def test_the_window_may_be_said_elsewhere(said: str) -> None:
+async def test_the_window_may_be_said_elsewhere(notes: str) -> None:
     clock = ManualClock()
-    if said == "by the option":
+    if notes == "by the option":
         origin = Origin((200, [("cache-control", "max-age=60")]))
         cached = ASGIAccelerator(origin, clock=clock, stale_while_revalidate=30)
     else:

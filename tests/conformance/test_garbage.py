@@ -280,7 +280,7 @@ def test_what_varies_on_garbage_is_given_to_the_same_garbage_only(value: str, ot
 def is_silent(value: str) -> bool:
     """It does not itself say a time, in any form."""
     word = value.lower()
-    return not any(said in word for said in ("maxage", "max-age", "gmt", ":", "revalidate", "stale-if"))
+    return not any(notes in word for notes in ("maxage", "max-age", "gmt", ":", "revalidate", "stale-if"))
 
 
 def no_word_lifts(value: str) -> bool:

@@ -31,7 +31,7 @@ REPLIES = [
 ODD_REPLIES = [
     *(Reply(tags=frozenset(tags), varies=True, validator="strong") for tags in ("x", "xy")),
     *(Reply(tags=frozenset(tags), pauses=True, validator="weak") for tags in ("x", "xy")),
-    *(Reply(raises=True), Reply(503), Reply(404), Reply(vetoed=True), Reply(ttl=0)),
+    *(Reply(raises=True), Reply(503), Reply(404), Reply(no_store=True), Reply(ttl=0)),
 ]
 MOSTLY_AT_ONCE = [0, 0, 11]
 MOSTLY_A = ["/a", "/a", "/a", "/b"]

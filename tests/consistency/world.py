@@ -65,7 +65,7 @@ class Reply:
     stale_while_revalidate: float = 0
     stale_if_error: float = 0
     varies: bool = False
-    vetoed: bool = False
+    no_store: bool = False
     location: str = ""
     raises: bool = False
     pauses: bool = False
@@ -312,7 +312,7 @@ class World:
             stale_if_error=reply.stale_if_error,
             public=True,
         )
-        if reply.vetoed:
+        if reply.no_store:
             no_store()
         made = self._make(call, reply)
         lines = [("x-made", str(made.number)), *self._validators(call, reply, made)]

@@ -23,9 +23,9 @@ def blocks_of(page: str) -> list[str]:
     return BLOCK.findall((ROOT / "docs" / page).read_text())
 
 
-def run(code: str, said: dict[str, Any]) -> None:
+def run(code: str, notes: dict[str, Any]) -> None:
     """Run a block of code after what the blocks above it said."""
-    exec(compile(dedent(code), "docs", "exec"), said)  # noqa: S102 - our own page
+    exec(compile(dedent(code), "docs", "exec"), notes)  # noqa: S102 - our own page
 
 
 def code_of(heading: str) -> list[str]:

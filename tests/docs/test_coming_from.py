@@ -15,12 +15,12 @@ from tests.wsgi.support import site_saying
 PAGES = ["flask-caching", "fastapi-cache2", "django", "varnish"]
 
 
-def after(name: str, **said: Any) -> dict[str, Any]:
+def after(name: str, **notes: Any) -> dict[str, Any]:
     """What the blocks named "after" of a page define."""
     for block in blocks_of(f"coming-from-{name}.md"):
         if block.startswith("# after"):
-            run(block, said)
-    return said
+            run(block, notes)
+    return notes
 
 
 def visitor(app: Any, **options: Any) -> httpx.AsyncClient:
@@ -45,9 +45,9 @@ def test_the_flask_site_keeps_its_pages_and_takes_back_what_was_saved() -> None:
 
 @pytest.mark.anyio
 async def test_the_fastapi_application_takes_back_one_item_and_leaves_the_others() -> None:
-    said = after("fastapi-cache2")
-    said["items"][2] = "jam"
-    async with visitor(said["app"]) as client:
+    notes = after("fastapi-cache2")
+    notes["items"][2] = "jam"
+    async with visitor(notes["app"]) as client:
         for page in ("/items/1", "/items/2"):
             assert [is_hit(await client.get(page)) for _ in range(2)] == [False, True]
         await client.put("/items/1", params={"name": "coffee"})
@@ -56,18 +56,18 @@ async def test_the_fastapi_application_takes_back_one_item_and_leaves_the_others
 
 
 def test_the_django_application_is_made_as_its_page_says() -> None:
-    said = after("django", application=site_saying())
-    assert isinstance(said["application"], WSGIAccelerator)
-    assert isinstance(said["application"].store, RedisStore)
+    notes = after("django", application=site_saying())
+    assert isinstance(notes["application"], WSGIAccelerator)
+    assert isinstance(notes["application"].store, RedisStore)
 
 
 @pytest.mark.anyio
 async def test_what_was_made_for_varnish_is_kept_by_its_xkey_and_without_its_cookies() -> None:
     app = app_saying(("cache-control", "s-maxage=3600"), ("xkey", "product:42 category:7"))
-    said = after("varnish", app=app)
-    async with visitor(said["app"], cookies={"a": "b"}) as client:
+    notes = after("varnish", app=app)
+    async with visitor(notes["app"], cookies={"a": "b"}) as client:
         urls = ("/?utm_source=mail&page=1", "/?page=1&gclid=2")
         assert [is_hit(await client.get(url)) for url in urls] == [False, True]
         assert "cookie" not in dict(app.scope["headers"])
-        await said["take_back"]("product:42", "product:43")
+        await notes["take_back"]("product:42", "product:43")
         assert not is_hit(await client.get("/?page=1"))

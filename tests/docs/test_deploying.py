@@ -81,14 +81,14 @@ def test_the_store_comes_from_the_surroundings(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv("REDIS_URL", raising=False)
     if url is not None:
         monkeypatch.setenv("REDIS_URL", url)
-    said: dict[str, Any] = {}
-    run(MAIN, said)
-    assert isinstance(said["store"], kind)
+    notes: dict[str, Any] = {}
+    run(MAIN, notes)
+    assert isinstance(notes["store"], kind)
 
 
 @pytest.mark.anyio
 async def test_what_the_cache_does_is_counted() -> None:
-    said: dict[str, Any] = {}
-    run(MAIN + WATCHING, said)
-    await ask(said["app"], "/openapi.json")
-    assert said["requests"] == {"miss": 1}
+    notes: dict[str, Any] = {}
+    run(MAIN + WATCHING, notes)
+    await ask(notes["app"], "/openapi.json")
+    assert notes["requests"] == {"miss": 1}

@@ -93,9 +93,9 @@ async def test_a_cookie_that_is_not_kept_is_not_shown(site: FastAPI) -> None:
 
 async def test_a_cookie_that_is_named_twice_has_pages_of_its_own_for_each_value() -> None:
     site = create_site()
-    said = LINES.replace('("session",)', '("session", "theme"), vary_cookies=("theme",)')
+    notes = LINES.replace('("session",)', '("session", "theme"), vary_cookies=("theme",)')
     assert '`keep_cookies=("session", "theme"), vary_cookies=("theme",)`' in PAGE
-    exec(said, {"app": site})  # noqa: S102 - our own page
+    exec(notes, {"app": site})  # noqa: S102 - our own page
     themes = ["dark", "blue"] * 2
     shown = [await visitor(site, cookies={"theme": theme, "_ga": "1"}).get("/theme") for theme in themes]
     assert [(page.json(), is_hit(page)) for page in shown] == [

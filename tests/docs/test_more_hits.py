@@ -16,13 +16,13 @@ pytestmark = pytest.mark.anyio
 
 
 def page(block: str) -> Any:
-    said: dict[str, Any] = {
+    notes: dict[str, Any] = {
         "ASGIAccelerator": ASGIAccelerator,
         "site": app_saying(("cache-control", "s-maxage=60")),
         "store": MemoryStore(),
     }
-    run(block, said)
-    return said["app"]
+    run(block, notes)
+    return notes["app"]
 
 
 async def is_kept(app: Any, url: str, **fields: str) -> bool:

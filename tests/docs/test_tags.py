@@ -23,10 +23,10 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def page() -> dict[str, Any]:
     """What the page's site has, by name."""
-    said: dict[str, Any] = {}
+    notes: dict[str, Any] = {}
     for block in (VIEWS, FIELDS, SCOPE, MIDDLEWARE, RENAME):
-        run(block, said)
-    return said
+        run(block, notes)
+    return notes
 
 
 @pytest.fixture

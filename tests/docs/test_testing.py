@@ -76,9 +76,9 @@ def test_a_client_of_the_application_in_wsgi_py_meets_the_cache(monkeypatch: pyt
     wsgi.__dict__["application"] = WSGIAccelerator(site_saying(ttl=60))
     monkeypatch.setitem(sys.modules, "yourproject", ModuleType("yourproject"))
     monkeypatch.setitem(sys.modules, "yourproject.wsgi", wsgi)
-    said: dict[str, Any] = {}
-    run(BLOCKS["tests/test_django.py"], said)
-    client: httpx.Client = said["client"]()
+    notes: dict[str, Any] = {}
+    run(BLOCKS["tests/test_django.py"], notes)
+    client: httpx.Client = notes["client"]()
     assert [is_hit(client.get("/")) for _ in range(2)] == [False, True]
 
 

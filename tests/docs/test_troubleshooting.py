@@ -35,14 +35,14 @@ pytestmark = pytest.mark.anyio
 def reasons(node: ast.AST) -> Iterator[str]:
     """The reasons that a piece of code gives: those of refusals, of fills that give up, and those assigned as such."""
     match node:
-        case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name), args=[said]) if name.lstrip("_").lower() in {
+        case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name), args=[notes]) if name.lstrip("_").lower() in {
             "refusal",
             "refuse",
             "give_up",
         }:
-            yield from texts(said)
-        case ast.Assign(targets=[ast.Attribute(attr="reason")], value=said):
-            yield from texts(said)
+            yield from texts(notes)
+        case ast.Assign(targets=[ast.Attribute(attr="reason")], value=notes):
+            yield from texts(notes)
         case ast.Constant(value=str(text)):
             yield from re.findall(r'^detail="(.+)"$', text)
 
@@ -64,14 +64,14 @@ def all_reasons() -> set[str]:
     return {reason for tree in trees for node in ast.walk(tree) for reason in reasons(node)}
 
 
-def is_the_same(reason: str, said: str) -> bool:
+def is_the_same(reason: str, notes: str) -> bool:
     """Tell whether a page speaks of a reason: `*` in the source, and `…` on the page, stand for anything."""
-    as_pattern = re.escape(reason).replace(r"\*", ".+"), re.escape(said).replace("…", ".+")
-    return bool(re.fullmatch(as_pattern[0], said) or re.fullmatch(as_pattern[1], reason))
+    as_pattern = re.escape(reason).replace(r"\*", ".+"), re.escape(notes).replace("…", ".+")
+    return bool(re.fullmatch(as_pattern[0], notes) or re.fullmatch(as_pattern[1], reason))
 
 
 def missing(reasons: Iterable[str], explained: Iterable[str]) -> set[str]:
-    return {reason for reason in reasons if not any(is_the_same(reason, said) for said in explained)}
+    return {reason for reason in reasons if not any(is_the_same(reason, notes) for notes in explained)}
 
 
 def test_every_reason_in_the_source_has_a_heading() -> None:
@@ -97,7 +97,7 @@ class Case:
     client: Callable[[], Client] = Client
 
 
-def said(*calls: Callable[[], object]) -> Script:
+def notes(*calls: Callable[[], object]) -> Script:
     """An application that says something, then answers."""
 
     async def say() -> None:
@@ -137,7 +137,7 @@ async def validate(scope: Scope, receive: Receive, send: Send) -> None:
 async def take_back(scope: Scope, receive: Receive, send: Send) -> None:
     """Take back what is being made."""
     await scope["accelerator"].invalidate_tag("x")
-    await said(lambda: cache_for(60), lambda: tag("x"))(scope, receive, send)
+    await notes(lambda: cache_for(60), lambda: tag("x"))(scope, receive, send)
 
 
 def once(first: Any, then: Any) -> Any:
@@ -178,7 +178,7 @@ def cases() -> dict[str, Case]:
         "an event stream needs an explicit time": Case(
             app_saying(("content-type", "text/event-stream")), {"default_ttl": 60}
         ),
-        "a time of 0": Case(said(lambda: cache_for(0))),
+        "a time of 0": Case(notes(lambda: cache_for(0))),
         "no time to be fresh": Case(app_saying(("cache-control", "max-age=0"))),
         "Set-Cookie": Case(app_saying(("set-cookie", "a=b"))),
         "private": Case(app_saying(("cache-control", "private, max-age=60"))),
@@ -190,18 +190,18 @@ def cases() -> dict[str, Case]:
             app_saying(("cache-control", "max-age=60")), requests=({"headers": [("cookie", "a=b")]},)
         ),
         "a request with Authorization needs public": Case(
-            said(lambda: cache_for(60)), requests=({"headers": [("authorization", "Bearer x")]},)
+            notes(lambda: cache_for(60)), requests=({"headers": [("authorization", "Bearer x")]},)
         ),
         "a request with credentials needs a word for shared caches": Case(
             validate, requests=({}, {"headers": [("cookie", "a=b")]})
         ),
         "vary() after the start": Case(for_a_minute(start(), chunk(b"a", more=True), say_late, chunk(b"b"))),
         "an unsafe request": Case(
-            once(said(cached(60, methods=["POST"])(lambda: None)), app_saying()), requests=(POST, POST)
+            once(notes(cached(60, methods=["POST"])(lambda: None)), app_saying()), requests=(POST, POST)
         ),
-        "no_store()": Case(said(no_store, lambda: cache_for(60))),
-        "tags": Case(said(lambda: cache_for(60), lambda: tag("\n"))),
-        "body too large": Case(said(lambda: cache_for(60)), {"max_body_bytes": 1}),
+        "no_store()": Case(notes(no_store, lambda: cache_for(60))),
+        "tags": Case(notes(lambda: cache_for(60), lambda: tag("\n"))),
+        "body too large": Case(notes(lambda: cache_for(60)), {"max_body_bytes": 1}),
         "incomplete response": Case(for_a_minute(start(), chunk(b"a", more=True))),
         "trailers": Case(for_a_minute(start(trailers=True), chunk(b"a"))),
         "a malformed start": Case(Script({"type": "http.response.start", "status": "200"}, chunk())),
@@ -211,10 +211,10 @@ def cases() -> dict[str, Case]:
         "the client left": Case(read, client=Left),
         "too many responses under way": Case(for_a_minute(start(), chunk(bytes(HUGE))), {"max_body_bytes": HUGE}),
         "refused by the store": Case(take_back),
-        "the store's lookup failed": Case(said(lambda: cache_for(60)), {"store": Failing("lookup")}),
-        "the store's commit failed": Case(said(lambda: cache_for(60)), {"store": Failing("commit")}),
+        "the store's lookup failed": Case(notes(lambda: cache_for(60)), {"store": Failing("lookup")}),
+        "the store's commit failed": Case(notes(lambda: cache_for(60)), {"store": Failing("commit")}),
         "stale-if-error": Case(
-            once(said(lambda: cache_for(1)), app_saying(status=500)), {"stale_if_error": 600}, requests=({}, {})
+            once(notes(lambda: cache_for(1)), app_saying(status=500)), {"stale_if_error": 600}, requests=({}, {})
         ),
         "only-if-cached": Case(
             app_saying(),
@@ -245,7 +245,7 @@ def test_each_section_is_of_a_reason_that_comes_about() -> None:
 
 
 async def test_the_listener_of_the_page_prints_what_came_of_a_request(capsys: pytest.CaptureFixture[str]) -> None:
-    site = said(lambda: cache_for(60), lambda: tag("b", "a"))
+    site = notes(lambda: cache_for(60), lambda: tag("b", "a"))
     page: dict[str, Any] = {"ASGIAccelerator": ASGIAccelerator, "site": site}
     (listener,) = blocks_of("troubleshooting.md")
     run(listener, page)

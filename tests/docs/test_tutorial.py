@@ -44,9 +44,9 @@ def program(step: int) -> dict[str, Any]:
     for _, text in STEPS[:step]:
         for block in BLOCK.findall(text):
             source = edited(source, block)
-    said: dict[str, Any] = {}
-    run(source.replace(SECOND.strip(), "pass"), said)
-    return said
+    notes: dict[str, Any] = {}
+    run(source.replace(SECOND.strip(), "pass"), notes)
+    return notes
 
 
 async def answers(app: Any, session: str) -> list[tuple[str, str]]:
@@ -87,9 +87,9 @@ def test_the_test_of_the_page_passes_and_fails_without_the_invalidation(monkeypa
         main.__dict__.update(program(5))
         main.__dict__["store"].__dict__.update(changes)
         monkeypatch.setitem(sys.modules, "main", main)
-        said: dict[str, Any] = {}
-        run(TEST, said)
-        said["test_a_new_title_is_on_the_list_at_once"]()
+        notes: dict[str, Any] = {}
+        run(TEST, notes)
+        notes["test_a_new_title_is_on_the_list_at_once"]()
 
     async def do_nothing(*tags: str) -> None: ...
 
@@ -99,6 +99,6 @@ def test_the_test_of_the_page_passes_and_fails_without_the_invalidation(monkeypa
 
 
 def test_the_store_of_several_workers_is_made() -> None:
-    said: dict[str, Any] = {}
-    run(WORKERS, said)
-    assert isinstance(said["store"], RedisStore)
+    notes: dict[str, Any] = {}
+    run(WORKERS, notes)
+    assert isinstance(notes["store"], RedisStore)

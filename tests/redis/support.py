@@ -48,4 +48,4 @@ def record_key(store: RedisStore, tag: str) -> bytes:
 
 
 def entry_key(store: RedisStore, request: Request, vary: tuple[bytes, ...] = ()) -> bytes:
-    return store._memos.get(request.key).place(vary, request.selects(vary))[0]
+    return store._memos.get(request.key).place(vary, request.selecting_values(vary))[0]

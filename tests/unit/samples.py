@@ -8,7 +8,7 @@ from typing import Any
 
 from accelerator.http.request import Request
 from accelerator.http.response import Response
-from accelerator.notes import Said
+from accelerator.notes import Notes
 from accelerator.rules.entry import Entry
 from tests.support import http_scope, raw
 
@@ -31,11 +31,11 @@ def response(*headers: Line, status: int = 200, requested: float = NOW, received
     return Response(status, tuple(raw(headers)), requested, received)
 
 
-def said(ttl: float | None = None, *, public: bool = False, vetoed: bool = False, **windows: float) -> Said:
-    made = Said()
+def notes(ttl: float | None = None, *, public: bool = False, no_store: bool = False, **windows: float) -> Notes:
+    made = Notes()
     made.ttl = ttl
     made.public = public
-    made.vetoed = vetoed
+    made.no_store = no_store
     for name, value in windows.items():
         setattr(made, name, value)
     return made

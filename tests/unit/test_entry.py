@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelerator.http.credentials import CREDENTIALS as FIELDS_THAT_SAY_WHO
-from accelerator.http.request import Reading, Request
+from accelerator.http.request import Request, RequestRules
 from accelerator.http.request_fields import CLIENTS, PARTS, TARGETS
 from accelerator.http.response import Response
 from accelerator.rules.entry import VALIDATION_GRACE
@@ -104,7 +104,7 @@ def test_who_asks_within_a_partition_is_told_by_the_partition(line: Line) -> Non
 
 
 def test_other_credentials_may_be_named_in_place_of_the_well_known_ones() -> None:
-    reading = Reading(credentials=("X-My_Key",))
+    reading = RequestRules(credentials=("X-My_Key",))
     scope = http_scope(headers=[("x_my-key", "a"), ("x-api-key", "b")])
     assert Request(scope, reading=reading).audience == ("X-My_Key",)
 
@@ -134,8 +134,8 @@ def test_a_field_that_is_absent_is_not_an_empty_one() -> None:
 
 
 def test_vary_tells_absent_from_empty() -> None:
-    assert request().selects((b"accept",)) == (None,)
-    assert request(("accept", "")).selects((b"accept",)) == (b"",)
+    assert request().selecting_values((b"accept",)) == (None,)
+    assert request(("accept", "")).selecting_values((b"accept",)) == (b"",)
 
 
 @pytest.mark.parametrize(
@@ -148,16 +148,16 @@ def test_vary_tells_absent_from_empty() -> None:
     ids=["as is", "blanks", "lines"],
 )
 def test_vary_does_not_look_at_blanks_and_line_splits(lines: list[Line]) -> None:
-    assert request(*lines).selects((b"accept-language",)) == (b"de,en",)
+    assert request(*lines).selecting_values((b"accept-language",)) == (b"de,en",)
 
 
 @pytest.mark.parametrize("name", ["cookie", "authorization", "user-agent"])
 def test_fields_that_are_no_lists_are_compared_to_the_byte(name: str) -> None:
     vary = (b"accept", name.encode())
-    one = request((name, "a, b"), ("accept", "a , b")).selects(vary)
+    one = request((name, "a, b"), ("accept", "a , b")).selecting_values(vary)
     assert one == (b"a,b", b"a, b")
-    assert one != request((name, "a,b"), ("accept", "a,b")).selects(vary)
-    assert request().selects(vary) == (None, None)
+    assert one != request((name, "a,b"), ("accept", "a,b")).selecting_values(vary)
+    assert request().selecting_values(vary) == (None, None)
 
 
 def test_the_application_is_shown_the_fields_as_they_are_compared() -> None:
@@ -185,16 +185,18 @@ def test_the_application_is_shown_the_fields_as_they_are_compared() -> None:
         ([], None),
     ],
 )
-def test_vary_on_a_name_with_an_underscore_is_read_as_servers_spell_it(sent: list[Line], selects: bytes | None) -> None:
-    assert request(*sent).selects((b"x_tenant",)) == (selects,)
+def test_vary_on_a_name_with_an_underscore_is_read_as_servers_spell_it(
+    sent: list[Line], selecting_values: bytes | None
+) -> None:
+    assert request(*sent).selecting_values((b"x_tenant",)) == (selecting_values,)
 
 
 def test_vary_on_nothing_selects_by_nothing() -> None:
-    assert request(("accept", "a")).selects(()) == ()
+    assert request(("accept", "a")).selecting_values(()) == ()
 
 
 def test_vary_keeps_the_order_of_its_fields() -> None:
-    assert request(("b", "2"), ("a", "1")).selects((b"a", b"b")) == (b"1", b"2")
+    assert request(("b", "2"), ("a", "1")).selecting_values((b"a", b"b")) == (b"1", b"2")
 
 
 # --- the key ----------------------------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ def test_the_target_that_a_wsgi_server_tells_is_in_the_key() -> None:
 
 
 def read(cookies: str, **reading: Any) -> Request:
-    return Request(http_scope(headers=[("cookie", cookies)]), reading=Reading(**reading))
+    return Request(http_scope(headers=[("cookie", cookies)]), reading=RequestRules(**reading))
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_cookies_that_are_named_tell_responses_apart_and_no_others(one: str, oth
 )
 def test_a_cookie_that_is_set_anew_and_may_be_read_as_two_chooses(written: str) -> None:
     made = read(f"a=1; {written}", renewed_cookies=("csrftoken",))
-    assert made.selects((b"cookie",)) == (f"a=1; {written}".encode(),)
+    assert made.selecting_values((b"cookie",)) == (f"a=1; {written}".encode(),)
 
 
 @pytest.mark.parametrize(
@@ -318,14 +320,16 @@ def test_a_cookie_that_is_set_anew_and_may_be_read_as_two_chooses(written: str) 
         ("", None),
     ],
 )
-def test_cookies_that_are_set_anew_choose_no_stored_response(cookies: str, selects: bytes | None) -> None:
+def test_cookies_that_are_set_anew_choose_no_stored_response(cookies: str, selecting_values: bytes | None) -> None:
     made = read(cookies, renewed_cookies=("csrftoken",))
-    assert made.selects((b"cookie",)) == (selects,)
+    assert made.selecting_values((b"cookie",)) == (selecting_values,)
     assert made.get(b"cookie") == cookies.encode(), "the application sees them"
 
 
 def test_without_cookies_there_is_nothing_to_choose_by() -> None:
-    assert Request(http_scope(), reading=Reading(renewed_cookies=("csrftoken",))).selects((b"cookie",)) == (None,)
+    assert Request(http_scope(), reading=RequestRules(renewed_cookies=("csrftoken",))).selecting_values(
+        (b"cookie",)
+    ) == (None,)
 
 
 # --- what may change something: RFC 9110 §9.2.1 -----------------------------------------------------------------------
@@ -482,7 +486,7 @@ def test_an_entry_is_open_to_those_whose_credentials_it_allows(
     lines: list[Line], for_cookies: bool, for_credentials: bool, is_open: bool
 ) -> None:
     made = entry(for_cookies=for_cookies, for_credentials=for_credentials)
-    assert made.open_to(request(*lines)) is is_open
+    assert made.may_answer(request(*lines)) is is_open
 
 
 @pytest.mark.parametrize(
@@ -498,4 +502,4 @@ def test_what_was_made_for_no_coding_is_not_for_those_who_take_one(
     for_codings: bool, accepted: str | None, is_open: bool
 ) -> None:
     lines: list[Line] = [] if accepted is None else [("accept-encoding", accepted)]
-    assert entry(for_codings=for_codings).open_to(request(*lines)) is is_open
+    assert entry(for_codings=for_codings).may_answer(request(*lines)) is is_open

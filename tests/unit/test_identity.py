@@ -83,8 +83,8 @@ def certified(**tls: Any) -> dict[str, Any]:
         (certified(client_cert_chain=["-----BEGIN CERTIFICATE-----"]), "a client certificate"),
     ],
 )
-def test_a_scope_tells_who_asks(said: dict[str, Any], words: str) -> None:
-    assert of_scope(http_scope(**said)) == words
+def test_a_scope_tells_who_asks(notes: dict[str, Any], words: str) -> None:
+    assert of_scope(http_scope(**notes)) == words
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_a_scope_tells_who_asks(said: dict[str, Any], words: str) -> None:
         certified(),
     ],
 )
-def test_a_scope_that_holds_nobody_is_anybodys(said: dict[str, Any]) -> None:
-    assert of_scope(http_scope(**said)) == ""
+def test_a_scope_that_holds_nobody_is_anybodys(notes: dict[str, Any]) -> None:
+    assert of_scope(http_scope(**notes)) == ""
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_a_scope_that_holds_nobody_is_anybodys(said: dict[str, Any]) -> None:
         ({"REMOTE_USER": "ada", "asgi.scope": http_scope(session={"user": "ada"})}, "REMOTE_USER"),
     ],
 )
-def test_an_environ_tells_who_asks(said: dict[str, Any], words: str) -> None:
-    assert of_environ(environ_of() | said) == words
+def test_an_environ_tells_who_asks(notes: dict[str, Any], words: str) -> None:
+    assert of_environ(environ_of() | notes) == words
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_an_environ_tells_who_asks(said: dict[str, Any], words: str) -> None:
         {"asgi.scope": http_scope(session={})},
     ],
 )
-def test_an_environ_that_holds_nobody_is_anybodys(said: dict[str, Any]) -> None:
-    assert of_environ(environ_of() | said) == ""
+def test_an_environ_that_holds_nobody_is_anybodys(notes: dict[str, Any]) -> None:
+    assert of_environ(environ_of() | notes) == ""
 
 
 @pytest.mark.parametrize(
@@ -189,5 +189,5 @@ def test_who_has_come_to_a_place_that_was_there_is_seen(
 def test_who_has_come_to_a_place_of_the_environ_is_seen(
     before: dict[str, Any], after: dict[str, Any], words: str
 ) -> None:
-    one, other = ({"wsgi.environ": environ_of() | said} for said in (before, after))
+    one, other = ({"wsgi.environ": environ_of() | notes} for notes in (before, after))
     assert somebody_at(places_in(one), other) == words

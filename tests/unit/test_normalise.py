@@ -432,7 +432,7 @@ def test_all_that_the_application_sees_is_in_the_key_or_selects_the_variant(requ
     made = Request(Ignored(["utm_*"], ["_ga*"]).scope(http_scope(url, headers=headers)))
     lines = dict(made.lines())
     assert len(lines) == len(made.lines())
-    assert [*lines.values()] == [*made.selects(tuple(lines))]
+    assert [*lines.values()] == [*made.selecting_values(tuple(lines))]
     assert made.query == made.key[4]
     assert b"utm" not in made.query
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from accelerator.http.cache_control import CacheControl
 from accelerator.http.fields import MAX_SECONDS, HeaderLines, entity_tags, is_strong
 from accelerator.http.response import complete, is_event_stream, promised_size
-from accelerator.notes import Said
+from accelerator.notes import Notes
 from accelerator.options import UNSTORED_FIELDS, Options
 from accelerator.rules import (
     conditions,
@@ -26,7 +26,7 @@ from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.reuse import Decision
 from accelerator.tags import InvalidTagError
 from tests.support import raw
-from tests.unit.samples import NOW, Line, entry, imf, request, response, said
+from tests.unit.samples import NOW, Line, entry, imf, notes, request, response
 
 if TYPE_CHECKING:
     from accelerator.http.request import Request
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 COOKIE: Line = ("cookie", "session=1")
 CREDENTIALS: Line = ("authorization", "Bearer x")
-NOTHING_SAID = Said()
+NOTHING_SAID = Notes()
 
 
 def cache_control(value: str) -> Line:
@@ -46,7 +46,9 @@ def targeted(value: str) -> Line:
     return ("cdn-cache-control", value)
 
 
-def plan(*lines: Line, of: Request | None = None, heard: Said = NOTHING_SAID, status: int = 200, **options: Any) -> Any:
+def plan(
+    *lines: Line, of: Request | None = None, heard: Notes = NOTHING_SAID, status: int = 200, **options: Any
+) -> Any:
     """What is planned for a response with these lines to a request without credentials."""
     return storing.plan(of or request(), response(*lines, status=status), heard, Options(**options))
 
@@ -179,12 +181,12 @@ def test_only_what_is_younger_than_its_lifetime_and_not_invalidated_is_a_hit(
 def decide_as_asked(directives: str, age: float, *more: Line, method: str = "GET", **fields: Any) -> Decision:
     made = request(cache_control(directives), *more, method=method)
     invalidated = fields.pop("invalidated", False)
-    return reuse.decide(made, entry(**fields), invalidated, NOW + age, reuse.asked_of(made))
+    return reuse.decide(made, entry(**fields), invalidated, NOW + age, reuse.request_directives(made))
 
 
 def decide_as_asked_of_nothing(directives: str, method: str = "GET") -> Decision:
     made = request(cache_control(directives), method=method)
-    return reuse.decide(made, None, False, NOW, reuse.asked_of(made))
+    return reuse.decide(made, None, False, NOW, reuse.request_directives(made))
 
 
 WINDOW: dict[str, Any] = {"stale_while_revalidate": 30.0}
@@ -193,13 +195,13 @@ INVALIDATED: dict[str, Any] = {"invalidated": True}
 
 
 def test_the_directives_of_a_request_are_those_of_its_cache_control() -> None:
-    asked = reuse.asked_of(request(cache_control("max-age=5"), cache_control("no-cache")))
+    asked = reuse.request_directives(request(cache_control("max-age=5"), cache_control("no-cache")))
     assert asked is not None
     assert (asked.seconds("max-age"), "no-cache" in asked, "no-store" in asked) == (5, True, False)
 
 
 def test_pragma_is_no_directive_of_a_request() -> None:
-    assert reuse.asked_of(request(("pragma", "no-cache"))) is None
+    assert reuse.request_directives(request(("pragma", "no-cache"))) is None
 
 
 @pytest.mark.parametrize(
@@ -293,11 +295,11 @@ def test_no_directive_opens_an_entry_that_is_not_for_these_credentials(line: Lin
 def test_a_client_takes_what_has_just_been_made_unless_it_wants_what_is_newer_or_lasts(
     directives: str, takes: bool
 ) -> None:
-    assert reuse.takes_what_is_new(reuse.asked_of(request(cache_control(directives)))) is takes
+    assert reuse.accepts_collapsed(reuse.request_directives(request(cache_control(directives)))) is takes
 
 
 def test_a_client_that_says_nothing_takes_what_has_just_been_made() -> None:
-    assert reuse.takes_what_is_new(None)
+    assert reuse.accepts_collapsed(None)
 
 
 # --- age: RFC 9111 §4.2.3 ---------------------------------------------------------------------------------------------
@@ -382,14 +384,14 @@ NEVER = [
 
 @pytest.mark.parametrize(("lines", "status", "reason"), NEVER)
 def test_it_is_never_stored_whatever_anyone_says(lines: list[Line], status: int, reason: str) -> None:
-    loud = said(60, public=True, stale_while_revalidate=30.0, stale_if_error=30.0)
+    loud = notes(60, public=True, stale_while_revalidate=30.0, stale_if_error=30.0)
     more = {"default_ttl": 60, "cacheable_errors": True, "status": status}
     assert refused(*lines, cache_control("public, s-maxage=60"), heard=loud, **more) == reason
     assert refused(*lines, targeted("public, max-age=60"), heard=loud, **more) == reason
 
 
 def test_no_store_is_a_veto_nothing_can_lift() -> None:
-    loud = said(60, public=True, vetoed=True)
+    loud = notes(60, public=True, no_store=True)
     assert refused(cache_control("public"), targeted("public, max-age=60"), heard=loud, default_ttl=60) == "no_store()"
 
 
@@ -419,14 +421,14 @@ def test_must_understand_lifts_a_no_store_that_is_for_caches_that_do_not_know_it
 )
 def test_private_and_no_store_bind_whatever_the_application_says_elsewhere(value: str, directive: str) -> None:
     line = cache_control(value.format(directive))
-    assert refused(line, heard=said(60, public=True), default_ttl=60) == directive
+    assert refused(line, heard=notes(60, public=True), default_ttl=60) == directive
     assert refused(EXPLICIT, line) == directive
 
 
 @pytest.mark.parametrize("directive", ["no-store", "private"])
 def test_private_and_no_store_of_a_targeted_field_bind(directive: str) -> None:
     lines = [cache_control("public, s-maxage=60"), targeted(f"max-age=60, {directive}")]
-    assert refused(*lines, heard=said(60, public=True)) == directive
+    assert refused(*lines, heard=notes(60, public=True)) == directive
 
 
 def test_a_valid_targeted_field_replaces_private_and_no_store() -> None:
@@ -455,9 +457,9 @@ def test_any_bytes_in_a_response_leave_what_is_never_stored_out(
     one: bytes, two: bytes, vary: bytes, age: bytes
 ) -> None:
     lines: list[Line] = [("cache-control", one), ("cdn-cache-control", two), ("expires", age), ("vary", vary)]
-    refused(*lines, ("set-cookie", "a=1"), heard=said(60, public=True), default_ttl=60)
-    refused(*lines, ("vary", "*"), heard=said(60, public=True), default_ttl=60)
-    refused(*lines, status=206, heard=said(60, public=True), default_ttl=60)
+    refused(*lines, ("set-cookie", "a=1"), heard=notes(60, public=True), default_ttl=60)
+    refused(*lines, ("vary", "*"), heard=notes(60, public=True), default_ttl=60)
+    refused(*lines, status=206, heard=notes(60, public=True), default_ttl=60)
 
 
 @given(st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=40))
@@ -472,7 +474,7 @@ GARBAGE = st.text('max-ge=60, privtenosu;"\\', max_size=30)
 
 @given(GARBAGE.filter(lambda text: '"' not in text), GARBAGE, st.sampled_from(["private", "no-store"]))
 def test_garbage_around_a_directive_never_makes_storable_what_is_not(before: str, after: str, directive: str) -> None:
-    refused(cache_control(f"{before},{directive},{after}"), heard=said(60, public=True))
+    refused(cache_control(f"{before},{directive},{after}"), heard=notes(60, public=True))
 
 
 # --- for how long: the precedence of times ----------------------------------------------------------------------------
@@ -484,7 +486,7 @@ EXPIRES: Line = ("expires", imf(NOW + 30))
     ("lines", "heard", "seconds"),
     [
         pytest.param(
-            [cache_control("s-maxage=5, max-age=4"), targeted("max-age=6"), EXPIRES], said(7), 7, id="what was said"
+            [cache_control("s-maxage=5, max-age=4"), targeted("max-age=6"), EXPIRES], notes(7), 7, id="what was said"
         ),
         pytest.param(
             [cache_control("s-maxage=5, max-age=4"), targeted("max-age=6"), EXPIRES], NOTHING_SAID, 6, id="targeted"
@@ -497,12 +499,12 @@ EXPIRES: Line = ("expires", imf(NOW + 30))
         pytest.param([targeted("public"), cache_control("max-age=4"), EXPIRES], NOTHING_SAID, 2, id="targeted is mute"),
     ],
 )
-def test_the_first_time_in_order_counts(lines: list[Line], heard: Said, seconds: float) -> None:
+def test_the_first_time_in_order_counts(lines: list[Line], heard: Notes, seconds: float) -> None:
     assert stored(*lines, heard=heard, default_ttl=2).lifetime == seconds
 
 
 def test_a_time_of_a_fraction_of_a_second_is_a_time() -> None:
-    assert stored(heard=said(0.5)).lifetime == 0.5
+    assert stored(heard=notes(0.5)).lifetime == 0.5
 
 
 def test_without_an_explicit_time_nothing_is_stored() -> None:
@@ -512,7 +514,7 @@ def test_without_an_explicit_time_nothing_is_stored() -> None:
 
 @pytest.mark.parametrize("ttl", [0, -1, -0.5])
 def test_a_time_of_0_or_less_stores_nothing(ttl: float) -> None:
-    assert refused(cache_control("s-maxage=60"), ("etag", '"a"'), heard=said(ttl)) == "a time of 0"
+    assert refused(cache_control("s-maxage=60"), ("etag", '"a"'), heard=notes(ttl)) == "a time of 0"
 
 
 @pytest.mark.parametrize("ttl", [0, -1])
@@ -587,7 +589,7 @@ def test_no_cache_comes_before_any_time_of_the_response() -> None:
 
 
 def test_no_cache_in_cache_control_speaks_to_browsers_where_a_time_was_said_here() -> None:
-    assert stored(cache_control("no-cache"), heard=said(60)).lifetime == 60
+    assert stored(cache_control("no-cache"), heard=notes(60)).lifetime == 60
     assert stored(cache_control("no-cache"), targeted("max-age=60")).lifetime == 60
 
 
@@ -674,13 +676,13 @@ def test_an_event_stream_needs_a_time_of_its_own() -> None:
     assert refused(EVENTS, default_ttl=2) == "an event stream needs an explicit time"
     assert refused(EVENTS, changed(1000), heuristic=True) == "an event stream needs an explicit time"
     assert [stored(EVENTS, line).lifetime for line in (cache_control("max-age=4"), EXPIRES)] == [4, 30]
-    assert stored(EVENTS, heard=said(60)).lifetime == 60
+    assert stored(EVENTS, heard=notes(60)).lifetime == 60
 
 
 def test_an_event_stream_is_not_made_anew_for_nobody() -> None:
     made = stored(EVENTS, cache_control("max-age=60, stale-while-revalidate=30, stale-if-error=600"))
     assert (made.stale_while_revalidate, made.stale_if_error) == (0, 600)
-    assert stored(EVENTS, heard=said(60, stale_while_revalidate=30)).stale_while_revalidate == 0
+    assert stored(EVENTS, heard=notes(60, stale_while_revalidate=30)).stale_while_revalidate == 0
 
 
 @pytest.mark.parametrize("control", ["no-cache", "max-age=0", "max-age=0, stale-if-error=600"])
@@ -702,12 +704,12 @@ def test_an_event_stream_that_is_never_fresh_is_not_kept_for_what_it_could_serve
         ([cache_control("public"), EXPIRES], NOTHING_SAID, True),
         ([cache_control("s-maxage=60")], NOTHING_SAID, True),
         ([targeted("max-age=60")], NOTHING_SAID, True),
-        ([cache_control("max-age=60")], said(60), True),
-        ([], said(60), True),
+        ([cache_control("max-age=60")], notes(60), True),
+        ([], notes(60), True),
     ],
 )
 def test_a_request_with_a_cookie_needs_a_word_for_shared_caches(
-    lines: list[Line], heard: Said, for_cookies: bool
+    lines: list[Line], heard: Notes, for_cookies: bool
 ) -> None:
     assert stored(*lines, heard=heard, default_ttl=60).for_cookies is for_cookies
     if for_cookies:
@@ -726,9 +728,9 @@ def test_a_request_with_a_cookie_needs_a_word_for_shared_caches(
         ([], NOTHING_SAID, False),
         ([targeted("max-age=60")], NOTHING_SAID, False),
         ([cache_control("public"), targeted("max-age=60")], NOTHING_SAID, False),
-        ([], said(60), False),
-        ([cache_control("max-age=60")], said(60), False),
-        ([], said(60, public=True), True),
+        ([], notes(60), False),
+        ([cache_control("max-age=60")], notes(60), False),
+        ([], notes(60, public=True), True),
         ([cache_control("max-age=60, public")], NOTHING_SAID, True),
         ([cache_control("s-maxage=60")], NOTHING_SAID, True),
         ([cache_control("max-age=60, must-revalidate")], NOTHING_SAID, True),
@@ -738,7 +740,7 @@ def test_a_request_with_a_cookie_needs_a_word_for_shared_caches(
     ],
 )
 def test_a_request_with_authorization_needs_what_rfc_9111_3_5_asks_for(
-    lines: list[Line], heard: Said, for_credentials: bool
+    lines: list[Line], heard: Notes, for_credentials: bool
 ) -> None:
     assert stored(*lines, heard=heard, default_ttl=60).for_credentials is for_credentials
     if for_credentials:
@@ -750,10 +752,10 @@ def test_a_request_with_authorization_needs_what_rfc_9111_3_5_asks_for(
 
 def test_cookie_and_authorization_together_need_both_words() -> None:
     both = request(COOKIE, CREDENTIALS)
-    assert refused(heard=said(60), of=both) == "a request with Authorization needs public"
+    assert refused(heard=notes(60), of=both) == "a request with Authorization needs public"
     must = cache_control("max-age=60, must-revalidate")
     assert refused(must, of=both) == "a request with Cookie needs a word for shared caches"
-    assert stored(heard=said(60, public=True), of=both).lifetime == 60
+    assert stored(heard=notes(60, public=True), of=both).lifetime == 60
 
 
 @pytest.mark.parametrize(
@@ -766,34 +768,34 @@ def test_cookie_and_authorization_together_need_both_words() -> None:
     ],
 )
 def test_whatever_else_says_who_asks_needs_what_authorization_needs(of: Request, who: str) -> None:
-    assert refused(heard=said(60), of=of) == f"a request with {who} needs public"
+    assert refused(heard=notes(60), of=of) == f"a request with {who} needs public"
     for words in ("max-age=60, public", "s-maxage=60", "max-age=60, must-revalidate"):
         assert stored(cache_control(words), of=of).for_credentials
-    assert stored(heard=said(60, public=True), of=of).for_credentials
+    assert stored(heard=notes(60, public=True), of=of).for_credentials
 
 
 def test_who_has_come_while_the_response_was_made_needs_public() -> None:
     reason = "a request with a session needs public"
-    plan_at_the_start = stored(heard=said(60))
+    plan_at_the_start = stored(heard=notes(60))
     assert refused(heard=joined_by("a session")) == reason
-    assert storing.refused_at_the_end(request(), plan_at_the_start, joined_by("a session")) == reason
+    assert storing.refused_at_end(request(), plan_at_the_start, joined_by("a session")) == reason
 
 
 def test_who_has_come_counts_for_nothing_where_it_is_public_or_has_a_partition() -> None:
     heard, public = joined_by("a session"), joined_by("a session", public=True)
     apart = request(partition="p")
-    assert storing.refused_at_the_end(request(), stored(heard=public), public) is None
-    assert storing.refused_at_the_end(apart, stored(heard=heard, of=apart), heard) is None
+    assert storing.refused_at_end(request(), stored(heard=public), public) is None
+    assert storing.refused_at_end(apart, stored(heard=heard, of=apart), heard) is None
 
 
-def joined_by(who: str, *, public: bool = False) -> Said:
-    heard = said(60, public=public)
-    heard.newcomer = who
+def joined_by(who: str, *, public: bool = False) -> Notes:
+    heard = notes(60, public=public)
+    heard.credential_after_call = who
     return heard
 
 
-@pytest.mark.parametrize("heard", [said(60), NOTHING_SAID], ids=["cache_for", "default_ttl"])
-def test_must_revalidate_opens_no_time_to_credentials_that_it_did_not_come_with(heard: Said) -> None:
+@pytest.mark.parametrize("heard", [notes(60), NOTHING_SAID], ids=["cache_for", "default_ttl"])
+def test_must_revalidate_opens_no_time_to_credentials_that_it_did_not_come_with(heard: Notes) -> None:
     # §3.5 lets must-revalidate share an answer because its own time and a validation stand between the users
     line = cache_control("max-age=0, must-revalidate") if heard.ttl else cache_control("must-revalidate")
     refused(line, heard=heard, default_ttl=60, of=request(CREDENTIALS))
@@ -818,21 +820,21 @@ def test_nothing_is_served_stale_unless_that_was_said() -> None:
 
 def test_what_was_said_comes_before_the_directive_and_the_directive_before_the_option() -> None:
     asked = cache_control(f"max-age=60, {ASKED}")
-    assert windows(asked, heard=said(60, **SAID), **DEFAULT) == (3, 4)
-    assert windows(asked, heard=said(60), **DEFAULT) == (30, 600)
+    assert windows(asked, heard=notes(60, **SAID), **DEFAULT) == (3, 4)
+    assert windows(asked, heard=notes(60), **DEFAULT) == (30, 600)
     assert windows(asked, **DEFAULT) == (30, 600)
     assert windows(cache_control("max-age=60"), **DEFAULT) == (1, 2)
-    assert windows(heard=said(60), **DEFAULT) == (1, 2)
+    assert windows(heard=notes(60), **DEFAULT) == (1, 2)
 
 
 def test_a_window_of_0_is_a_word_too() -> None:
-    none = said(60, stale_while_revalidate=0.0, stale_if_error=0.0)
+    none = notes(60, stale_while_revalidate=0.0, stale_if_error=0.0)
     assert windows(heard=none, **DEFAULT) == (0, 0)
     assert windows(cache_control("max-age=60, stale-while-revalidate=0, stale-if-error=0"), **DEFAULT) == (0, 0)
 
 
 def test_a_negative_or_malformed_window_is_0() -> None:
-    negative = said(60, stale_while_revalidate=-1.0, stale_if_error=-1.0)
+    negative = notes(60, stale_while_revalidate=-1.0, stale_if_error=-1.0)
     assert windows(heard=negative, **DEFAULT) == (0, 0)
     assert windows(cache_control("max-age=60, stale-while-revalidate=x, stale-if-error"), **DEFAULT) == (0, 0)
 
@@ -841,8 +843,8 @@ def test_a_negative_or_malformed_window_is_0() -> None:
 def test_must_revalidate_forbids_stale_answers_whatever_anyone_says(directive: str) -> None:
     line = cache_control(f"max-age=60, {ASKED}, {directive}")
     assert windows(line, **DEFAULT) == (0, 0)
-    assert windows(line, heard=said(60, **SAID), **DEFAULT) == (0, 0)
-    assert windows(targeted(f"max-age=60, {directive}"), heard=said(60, **SAID)) == (0, 0)
+    assert windows(line, heard=notes(60, **SAID), **DEFAULT) == (0, 0)
+    assert windows(targeted(f"max-age=60, {directive}"), heard=notes(60, **SAID)) == (0, 0)
 
 
 def test_must_revalidate_in_cache_control_does_not_count_beside_a_targeted_field() -> None:
@@ -852,13 +854,13 @@ def test_must_revalidate_in_cache_control_does_not_count_beside_a_targeted_field
 def test_no_cache_forbids_stale_answers_unless_a_time_was_said_here() -> None:
     line = cache_control(f"no-cache, {ASKED}")
     assert windows(line, ("etag", '"a"'), **DEFAULT) == (0, 0)
-    assert windows(line, heard=said(60, **SAID), **DEFAULT) == (3, 4)
+    assert windows(line, heard=notes(60, **SAID), **DEFAULT) == (3, 4)
 
 
 def test_s_maxage_forbids_stale_answers_that_the_response_does_not_ask_for() -> None:
     assert windows(cache_control("s-maxage=60"), **DEFAULT) == (0, 0)
     assert windows(cache_control(f"s-maxage=60, {ASKED}"), **DEFAULT) == (30, 600)
-    assert windows(cache_control("s-maxage=60"), heard=said(60), **DEFAULT) == (1, 2)
+    assert windows(cache_control("s-maxage=60"), heard=notes(60), **DEFAULT) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -867,16 +869,16 @@ def test_s_maxage_forbids_stale_answers_that_the_response_does_not_ask_for() -> 
         pytest.param([cache_control("max-age=60")], NOTHING_SAID, False, id="max-age"),
         pytest.param([cache_control("max-age=60, must-revalidate")], NOTHING_SAID, True, id="must-revalidate"),
         pytest.param([cache_control("max-age=60, proxy-revalidate")], NOTHING_SAID, True, id="proxy-revalidate"),
-        pytest.param([cache_control("must-revalidate")], said(60), True, id="must-revalidate beside cache_for"),
+        pytest.param([cache_control("must-revalidate")], notes(60), True, id="must-revalidate beside cache_for"),
         pytest.param([cache_control("no-cache")], NOTHING_SAID, True, id="no-cache"),
-        pytest.param([cache_control("no-cache")], said(60), False, id="no-cache beside cache_for"),
+        pytest.param([cache_control("no-cache")], notes(60), False, id="no-cache beside cache_for"),
         pytest.param([cache_control("s-maxage=60")], NOTHING_SAID, True, id="s-maxage"),
-        pytest.param([cache_control("s-maxage=60")], said(60), False, id="s-maxage beside cache_for"),
+        pytest.param([cache_control("s-maxage=60")], notes(60), False, id="s-maxage beside cache_for"),
         pytest.param([targeted("max-age=60, must-revalidate")], NOTHING_SAID, True, id="targeted"),
     ],
 )
 def test_what_may_never_be_served_stale_is_closed_to_max_stale(
-    lines: list[Line], heard: Said, never_stale: bool
+    lines: list[Line], heard: Notes, never_stale: bool
 ) -> None:
     assert stored(*lines, ("etag", '"a"'), heard=heard).never_stale is never_stale
 
@@ -919,8 +921,8 @@ def test_a_vary_that_names_what_is_no_field_is_not_stored(value: str) -> None:
     assert refused(EXPLICIT, ("vary", value)) == "Vary"
 
 
-def told_vary(*names: bytes, ttl: float | None = 60) -> Said:
-    heard = said(ttl)
+def told_vary(*names: bytes, ttl: float | None = 60) -> Notes:
+    heard = notes(ttl)
     heard.vary = set(names)
     return heard
 
@@ -942,7 +944,7 @@ def test_what_was_said_by_vary_and_by_the_option_chooses_beside_what_the_respons
     ],
 )
 def test_clients_are_told_by_vary_what_only_the_cache_was_told(
-    lines: list[Line], heard: Said, options: dict[str, Any], added: HeaderLines
+    lines: list[Line], heard: Notes, options: dict[str, Any], added: HeaderLines
 ) -> None:
     assert stored_fields.added_vary(response(*lines), heard, Options(**options)) == added
 
@@ -950,16 +952,16 @@ def test_clients_are_told_by_vary_what_only_the_cache_was_told(
 def test_a_field_that_is_named_after_the_start_keeps_the_response_out_of_the_store() -> None:
     heard = told_vary(b"x-plan")
     made = stored(heard=heard)
-    assert storing.refused_at_the_end(request(), made, heard) is None
+    assert storing.refused_at_end(request(), made, heard) is None
     heard.vary.add(b"x-tenant")
-    assert storing.refused_at_the_end(request(), made, heard) == "vary() after the start"
+    assert storing.refused_at_end(request(), made, heard) == "vary() after the start"
 
 
 def test_a_veto_after_the_start_counts() -> None:
-    heard = said(60)
+    heard = notes(60)
     made = stored(heard=heard)
-    heard.vetoed = True
-    assert storing.refused_at_the_end(request(), made, heard) == "no_store()"
+    heard.no_store = True
+    assert storing.refused_at_end(request(), made, heard) == "no_store()"
 
 
 GZIP: Line = ("accept-encoding", "gzip")
@@ -1070,7 +1072,7 @@ def new_entry(
     of = request(("accept", "a , b"), url="/p?x=1")
     answer = response(*lines, status=status, **more)
     options = Options(unstored_fields=unstored_fields)
-    return storing.new_entry(of, answer, MADE, options, b"body", frozenset(tags), 7, Said())
+    return storing.new_entry(of, answer, MADE, options, b"body", frozenset(tags), 7, Notes())
 
 
 def test_an_entry_has_what_was_planned() -> None:
@@ -1400,7 +1402,7 @@ RETAINED = entry(
 )
 
 
-def after_304(*lines: Line, of: Entry = RETAINED, heard: Said = NOTHING_SAID, **options: Any) -> Plan | Refusal:
+def after_304(*lines: Line, of: Entry = RETAINED, heard: Notes = NOTHING_SAID, **options: Any) -> Plan | Refusal:
     answer = response(*lines, status=304)
     return validation.plan_after_304(request(), of, answer, validation.freshened(of, answer), heard, Options(**options))
 
@@ -1425,10 +1427,10 @@ def test_a_304_that_says_nothing_retains_the_plan(retained: Entry) -> None:
         pytest.param([cache_control("max-age=5")], NOTHING_SAID, 5, id="Cache-Control"),
         pytest.param([targeted("max-age=5")], NOTHING_SAID, 5, id="targeted"),
         pytest.param([("Expires", imf(NOW + 5))], NOTHING_SAID, 5, id="Expires"),
-        pytest.param([], said(5), 5, id="cache_for"),
+        pytest.param([], notes(5), 5, id="cache_for"),
     ],
 )
-def test_a_304_that_says_something_is_planned_by_that(lines: list[Line], heard: Said, seconds: float) -> None:
+def test_a_304_that_says_something_is_planned_by_that(lines: list[Line], heard: Notes, seconds: float) -> None:
     made = after_304(*lines, heard=heard)
     assert isinstance(made, Plan)
     assert (made.lifetime, made.stale_while_revalidate, made.stale_if_error) == (seconds, 0, 0)
@@ -1519,9 +1521,9 @@ def test_a_304_may_forbid_what_was_allowed_before(lines: list[Line], reason: str
 
 
 def test_a_veto_or_a_time_of_0_said_with_a_304_stores_nothing() -> None:
-    assert after_304(heard=said(vetoed=True)) == Refusal("no_store()")
-    assert after_304(heard=said(60, vetoed=True)) == Refusal("no_store()")
-    assert after_304(heard=said(0)) == Refusal("a time of 0")
+    assert after_304(heard=notes(no_store=True)) == Refusal("no_store()")
+    assert after_304(heard=notes(60, no_store=True)) == Refusal("no_store()")
+    assert after_304(heard=notes(0)) == Refusal("a time of 0")
 
 
 @pytest.mark.parametrize("status", [404, 200])
@@ -1822,7 +1824,7 @@ SIX_BYTES = entry(
 ETAG: Line = ("etag", '"a"')
 
 
-def after_head(*lines: Line, of: Entry = SIX_BYTES, status: int = 200, heard: Said = NOTHING_SAID) -> Entry | None:
+def after_head(*lines: Line, of: Entry = SIX_BYTES, status: int = 200, heard: Notes = NOTHING_SAID) -> Entry | None:
     answer = response(*lines, status=status, requested=NOW + 99, received=NOW + 100)
     return validation.entry_after_head(request(), of, answer, heard, Options())
 
@@ -1898,22 +1900,24 @@ def test_an_etag_that_the_cache_added_is_not_what_a_head_names() -> None:
 )
 def test_a_head_speaks_only_of_an_entry_that_is_for_its_credentials(line: Line, closed: dict[str, Any]) -> None:
     of, made = entry(**closed), request(line, method="HEAD")
-    assert validation.spoken_of(made, of, None) is None
-    assert validation.spoken_of(made, entry(), None) == entry()
-    assert validation.spoken_of(HEAD, of, None) is of
-    assert validation.spoken_of(HEAD, None, None) is None
+    assert validation.freshenable_by_head(made, of, None) is None
+    assert validation.freshenable_by_head(made, entry(), None) == entry()
+    assert validation.freshenable_by_head(HEAD, of, None) is of
+    assert validation.freshenable_by_head(HEAD, None, None) is None
 
 
 @pytest.mark.parametrize(("directive", "is_kept"), [("no-store", False), ("no-cache", True)])
 def test_nothing_of_a_head_with_no_store_is_kept(directive: str, is_kept: bool) -> None:
     made = request(cache_control(directive), method="HEAD")
-    assert validation.spoken_of(made, SIX_BYTES, reuse.asked_of(made)) == (SIX_BYTES if is_kept else None)
+    assert validation.freshenable_by_head(made, SIX_BYTES, reuse.request_directives(made)) == (
+        SIX_BYTES if is_kept else None
+    )
 
 
 @pytest.mark.parametrize("directive", ["private", "no-store"])
 def test_a_head_that_may_not_be_stored_freshens_nothing(directive: str) -> None:
     assert after_head(ETAG, cache_control(directive)) is None
-    assert after_head(ETAG, heard=said(60, vetoed=True)) is None
+    assert after_head(ETAG, heard=notes(60, no_store=True)) is None
 
 
 @pytest.mark.parametrize("lines", [[("cache-tag", "new")], [("cache-tag", "a\x01")], [("cache-groups", "a")]])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import cache_for, cached, no_store, tag
-from accelerator.notes import Said, _current
+from accelerator.notes import Notes, _current
 from accelerator.wsgi import WSGIAccelerator
 from tests.wsgi.support import TEXT, Environ, Exchange, Site, ask, environ_of
 
@@ -110,14 +110,14 @@ def test_between_the_steps_of_a_response_nobody_listens() -> None:
 
 def test_what_is_said_by_a_request_that_passes_is_heard_by_nobody() -> None:
     """Not even by who listens around the cache."""
-    heard: list[Said | None] = []
+    heard: list[Notes | None] = []
 
     def handle(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         heard.append(_current.get())
         start_response("200 OK", [])
         return []
 
-    around = Said()
+    around = Notes()
     token = _current.set(around)
     try:
         ask(WSGIAccelerator(handle), method="POST")

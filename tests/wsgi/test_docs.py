@@ -23,24 +23,24 @@ def blocks(page: str) -> list[str]:
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # of a2wsgi
 @pytest.mark.anyio
 async def test_the_page_about_wsgi() -> None:
-    said: dict[str, Any] = {}
+    notes: dict[str, Any] = {}
     start, take_back, mount = blocks("wsgi.md")
-    exec(start, said)  # noqa: S102 - our own page
-    assert [ask(said["app"]).is_hit, ask(said["app"]).is_hit] == [False, True]
-    exec(take_back, said)  # noqa: S102
-    assert not ask(said["app"]).is_hit
-    exec(mount, said)  # noqa: S102
-    statuses = [(await ask_asgi(said["site"], "/old/")).get("cache-status") for _ in range(2)]
+    exec(start, notes)  # noqa: S102 - our own page
+    assert [ask(notes["app"]).is_hit, ask(notes["app"]).is_hit] == [False, True]
+    exec(take_back, notes)  # noqa: S102
+    assert not ask(notes["app"]).is_hit
+    exec(mount, notes)  # noqa: S102
+    statuses = [(await ask_asgi(notes["site"], "/old/")).get("cache-status") for _ in range(2)]
     assert statuses == ["accelerator; fwd=uri-miss", "accelerator; hit; ttl=4"]
-    await said["site"].middleware_stack.app.invalidate_tag("bar")
-    assert "hit" not in str((await ask_asgi(said["site"], "/old/")).get("cache-status"))
+    await notes["site"].middleware_stack.app.invalidate_tag("bar")
+    assert "hit" not in str((await ask_asgi(notes["site"], "/old/")).get("cache-status"))
 
 
 def test_the_page_about_flask() -> None:
-    said: dict[str, Any] = {"__name__": __name__}
+    notes: dict[str, Any] = {"__name__": __name__}
     for block in blocks("flask.md"):
-        exec(block, said)  # noqa: S102
-    app = said["app"]
+        exec(block, notes)  # noqa: S102
+    app = notes["app"]
     pages = ["/", "/posts/1"]
     assert [ask(app, page).body for page in pages] == [b"Hello", b"Hello"]
     assert [ask(app, page).is_hit for page in pages] == [True, True]

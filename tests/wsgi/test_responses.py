@@ -49,13 +49,13 @@ def caught(error: Exception) -> Any:
         ("404 no", "404 no"),
     ],
 )
-def test_the_status_line_is_the_applications_own(said: str, sent: str, ttl: float | None) -> None:
-    assert ask(WSGIAccelerator(site_saying(status=said, ttl=ttl))).status == sent
+def test_the_status_line_is_the_applications_own(notes: str, sent: str, ttl: float | None) -> None:
+    assert ask(WSGIAccelerator(site_saying(status=notes, ttl=ttl))).status == sent
 
 
 def test_from_the_store_a_status_has_its_usual_phrase_or_none() -> None:
-    for said, sent in [("200 Fine", "200 OK"), ("250 Fine", "250 ")]:
-        app = WSGIAccelerator(site_saying(status=said, ttl=60))
+    for notes, sent in [("200 Fine", "200 OK"), ("250 Fine", "250 ")]:
+        app = WSGIAccelerator(site_saying(status=notes, ttl=60))
         ask(app)
         assert ask(app).status == sent
 

@@ -14,7 +14,6 @@ Handle: TypeAlias = Literal["ada", "ben", "cleo", "dara", "eli", "fay"]
 """Who is here. A handle never changes, so a page that shows nothing else of a person depends on nothing."""
 
 HANDLES: Final[tuple[Handle, ...]] = get_args(Handle)
-
 SCHEMA: Final = """
     PRAGMA journal_mode = WAL;  -- so that readers need not wait for a writer
 
@@ -34,7 +33,6 @@ SCHEMA: Final = """
             AND id NOT IN (SELECT id FROM photo WHERE owner = new.owner ORDER BY id DESC LIMIT 12);
     END;
 """
-
 PEOPLE: Final[tuple[tuple[Handle, str, str, str], ...]] = (
     ("ada", "Ada Marlow", "Repotting everything.", "Grows tomatoes on a balcony that faces north. Undeterred."),
     ("ben", "Ben Castel", "Bread is in the oven.", "Baker on weekdays, slow runner at weekends."),
@@ -43,7 +41,6 @@ PEOPLE: Final[tuple[tuple[Handle, str, str, str], ...]] = (
     ("eli", "Eli Thorne", "Learning the names of clouds.", "Walks uphill to look at weather."),
     ("fay", "Fay Okoro", "Ask me about lichens.", "Botanist with muddy boots and a good lens."),
 )
-
 FRIENDS: Final[tuple[tuple[Handle, Handle], ...]] = (
     ("ada", "ben"),
     ("ada", "cleo"),
@@ -51,7 +48,6 @@ FRIENDS: Final[tuple[tuple[Handle, Handle], ...]] = (
     ("dara", "eli"),
     ("eli", "fay"),
 )
-
 POSTS: Final[tuple[tuple[Handle, Handle, str], ...]] = (  # the oldest first
     ("eli", "fay", "That grey smudge on the summit stone? Map lichen. Two hundred years old, about."),
     ("ben", "ada", "The sourdough was gone before I found the butter. Again on Sunday?"),
@@ -61,7 +57,6 @@ POSTS: Final[tuple[tuple[Handle, Handle, str], ...]] = (  # the oldest first
     ("ada", "cleo", "I drew your balcony as an island. The tomatoes are the mountains."),
     ("ada", "ben", "Left a loaf at your door. The seagull has been informed it is not for him."),
 )
-
 PHOTOS: Final[tuple[tuple[Handle, int, str], ...]] = (
     ("ada", 11, "First light"),
     ("ada", 24, "From the roof"),
@@ -73,7 +68,6 @@ PHOTOS: Final[tuple[tuple[Handle, int, str], ...]] = (
     ("eli", 88, "The long way down"),
     ("fay", 94, "North slope"),
 )
-
 VISITS: Final[tuple[tuple[Handle, Handle, int], ...]] = (
     ("ada", "ben", 14),
     ("ada", "cleo", 9),

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 
 FRESH_SECONDS: Final = 30
 STALE_SECONDS: Final = 300
-
 CAPTIONS: Final = ("Just now", "Round the corner", "Worth the climb", "Almost home", "No filter", "A quiet one")
-
 router = APIRouter()
 templates = Environment(loader=PackageLoader("accelerator.demo"), autoescape=True, undefined=StrictUndefined)
 templates.globals.update(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accelerator.http.response import Response
-from accelerator.notes import Said
+from accelerator.notes import Notes
 from accelerator.rules import invalidation, stored_fields, validation
 
 if TYPE_CHECKING:
@@ -34,16 +34,16 @@ class Changes:
         self._reporter = reporter
         self._narrowed = narrowed
 
-    async def take_back(self, request: Request, response: Response | None, said: Said) -> None:
+    async def take_back(self, request: Request, response: Response | None, notes: Notes) -> None:
         """Take back what a request changed, before its answer goes out (RFC 9111 §4.4).
 
         Args:
             request: the request.
             response: the start of its response, None for a malformed one: what the server makes of that may be a
                 success.
-            said: what the application says of it: a request that only asks changes nothing.
+            notes: what the application says of it: a request that only asks changes nothing.
         """
-        if not request.is_unsafe or request.method in said.methods:
+        if not request.is_unsafe or request.method in notes.methods:
             return
         if response is None:
             await self._guard.invalidate([request.url_tag])
@@ -51,14 +51,14 @@ class Changes:
             await self._guard.invalidate(invalidation.invalidated_by(request, response, self._narrowed))
             self._reporter.tell("invalidate", request, detail="hard")
 
-    def watching(self, request: Request, said: Said, send: Send) -> Send:
+    def watching(self, request: Request, notes: Notes, send: Send) -> Send:
         """Return a `send` that takes back what a request changes that was taken for a question, and is none."""
         if not request.is_unsafe:
             return send
 
         async def watch(message: Message) -> None:
             if message.get("type") == "http.response.start":
-                await self.take_back(request, Response.read(message, 0, 0), said)
+                await self.take_back(request, Response.read(message, 0, 0), notes)
             await send(message)
 
         return watch
@@ -78,7 +78,7 @@ class Bypass:
         changes: what requests change.
 
     Attributes:
-        said: what the application says of its response.
+        notes: what the application says of its response.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Bypass:
         guard: Guard,
         changes: Changes,
     ) -> None:
-        self.said = Said()
+        self.notes = Notes()
         self._exchange = exchange
         self._stale = stale
         self._why = (f"fwd={fwd}", f'detail="{detail}"') if detail else (f"fwd={fwd}",)
@@ -108,7 +108,7 @@ class Bypass:
         kind = message.get("type")
         if kind == "http.response.start":
             response = Response.read(message, self._requested, self._options.clock())
-            await self._changes.take_back(self._exchange.request, response, self.said)
+            await self._changes.take_back(self._exchange.request, response, self.notes)
             if response is not None:
                 self._head = response if self._exchange.scope["method"] == "HEAD" else None
                 message = {**message, "headers": self._lines(response)}
@@ -121,7 +121,7 @@ class Bypass:
         is_reusable = self._exchange.scope["method"] in {"GET", "HEAD"}  # by caches further out
         return [
             *stored_fields.without_tags(response.headers, self._options),
-            *(stored_fields.added_vary(response, self.said, self._options) if is_reusable else ()),
+            *(stored_fields.added_vary(response, self.notes, self._options) if is_reusable else ()),
             *([] if line is None else [(b"cache-status", line)]),
         ]
 
@@ -129,15 +129,15 @@ class Bypass:
         """Let the answer to a HEAD freshen what is stored, or end its use (RFC 9111 §4.3.5). It moves no mark."""
         if self._head is None or self._stale is None:
             return
-        self._exchange.hear(self.said)
-        if self.said.vetoed:
+        self._exchange.read_scope(self.notes)
+        if self.notes.no_store:
             return
         request = self._exchange.request
         found = await self._guard.look_up(request)
         if found is None or found.entry != self._stale:  # it has been made anew meanwhile
             return
         entry = validation.entry_after_head(
-            request, self._stale, self._head, self.said, self._options, found.vary or ()
+            request, self._stale, self._head, self.notes, self._options, found.vary or ()
         )
         if entry is None:
             return

@@ -17,7 +17,7 @@ from accelerator.engine.refresh import Refreshes
 from accelerator.engine.report import Reporter
 from accelerator.engine.respond import respond, respond_unavailable
 from accelerator.http.ignored import Ignored
-from accelerator.http.request import CONDITIONS, Reading, Request
+from accelerator.http.request import CONDITIONS, Request, RequestRules
 from accelerator.rules import freshness, reuse, validation
 from accelerator.rules.reuse import Decision
 
@@ -58,7 +58,7 @@ class Engine:
         self._flights = Flights(runtime, options.clock)
         self._refreshes = Refreshes(self._guard, self._flights, runtime, options.clock, self._fill)
         self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
-        self._reading = Reading(
+        self._reading = RequestRules(
             options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
         )
         self._questions = question.Questions()
@@ -84,8 +84,8 @@ class Engine:
     async def _answer(self, exchange: Exchange) -> None:
         """Serve, fill, or wait for another fill and look up again (RFC 9111 §4)."""
         request = exchange.request
-        asked = reuse.asked_of(request) if self._options.obey_request_directives else None
-        patience = Patience(ROUNDS if self._options.coalesce and reuse.takes_what_is_new(asked) else 0)
+        asked = reuse.request_directives(request) if self._options.obey_request_directives else None
+        patience = Patience(ROUNDS if self._options.coalesce and reuse.accepts_collapsed(asked) else 0)
         may_look_again = True
         while True:
             landings = self._flights.landings
@@ -101,17 +101,17 @@ class Engine:
                         await self._serve(exchange, found, decision, now)
                     return None
                 case Decision.FILL | Decision.VALIDATE:
-                    flight = await self._flights.board(place_of(request, found), patience)
+                    flight = await self._flights.join_or_lead(place_of(request, found), patience)
                     if flight is None:
                         exchange.collapsed = True
-                    elif may_look_again and self._flights.have_landed(flight.place, since=landings):
+                    elif may_look_again and self._flights.has_landed_since(flight.place, since=landings):
                         may_look_again = False  # what this lookup missed may have been stored right after it
                         flight.land()
                     else:
                         await self._fill(exchange, found, decision, flight)
                         return None
                 case Decision.PASS:
-                    stale = validation.spoken_of(request, found.entry, asked)
+                    stale = validation.freshenable_by_head(request, found.entry, asked)
                     fwd, detail = _reason_to_forward(request, found, now), ""
                     break
                 case Decision.UNAVAILABLE:
@@ -198,9 +198,9 @@ class Engine:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
         scope = exchange.scope
         headers = [line for line in exchange.request.lines() if line[0] not in CONDITIONS] + conditions
-        send = self._changes.watching(exchange.request, fill.said, fill.send)
+        send = self._changes.watching(exchange.request, fill.notes, fill.send)
         try:
-            with exchange.heard_by(fill.said, self._owner), exchange.shown_as(headers):
+            with exchange.noted_in(fill.notes, self._owner), exchange.shown_as(headers):
                 await self._app(scope, fill.receive, send)
         except Exception:
             if not await fill.rescue():
@@ -213,10 +213,10 @@ class Engine:
         """Call the application for an answer that is not stored; with `stale` if it may speak of what is."""
         bypass = Bypass(exchange, stale, fwd, detail, self._options, self.reporter, self._guard, self._changes)
         try:
-            with exchange.heard_by(bypass.said, self._owner):
+            with exchange.noted_in(bypass.notes, self._owner):
                 await self._app(exchange.scope, exchange.receive, bypass.send)
         finally:
-            self._questions.learn(exchange.request, bypass.said)
+            self._questions.learn(exchange.request, bypass.notes)
             self.reporter.tell("pass", exchange.request, detail=detail)
 
 
@@ -227,4 +227,4 @@ def _reason_to_forward(request: Request, found: Lookup, now: float) -> str:
     if found.entry is None:
         return "vary-miss" if found.vary else "miss"
     is_fresh = not found.invalidated and freshness.age(found.entry, now) < found.entry.lifetime
-    return "request" if is_fresh or not found.entry.open_to(request) else "stale"
+    return "request" if is_fresh or not found.entry.may_answer(request) else "stale"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from accelerator.http.identity import places_in, somebody_at
 from accelerator.http.request import CONDITIONS
-from accelerator.notes import start_listening, stop_listening
+from accelerator.notes import start_noting, stop_noting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
     from accelerator.http.request import Request
-    from accelerator.notes import Said
+    from accelerator.notes import Notes
 
 
 @dataclass(slots=True)
@@ -52,11 +52,11 @@ class Exchange:
             self.scope.update(before)
 
     @contextmanager
-    def heard_by(self, said: Said, owner: object) -> Iterator[None]:
+    def noted_in(self, notes: Notes, owner: object) -> Iterator[None]:
         """Let the application speak of its response, by functions and by the keys of its scope.
 
         Args:
-            said: what hears it.
+            notes: what takes it down.
             owner: what the application finds in its scope as `accelerator`.
         """
         scope = self.scope
@@ -64,21 +64,21 @@ class Exchange:
             self.places = places_in(scope)
         ttl = scope.get("accelerator.cache_for")
         scope["accelerator"] = owner
-        scope["accelerator.tags"] = said.tags
-        token = start_listening(said)
+        scope["accelerator.tags"] = notes.tags
+        token = start_noting(notes)
         try:
             yield
         finally:
-            stop_listening(token)
+            stop_noting(token)
             if ttl is None:
                 scope.pop("accelerator.cache_for", None)
             scope.pop("accelerator", None)
             scope.pop("accelerator.tags", None)
 
-    def hear(self, said: Said) -> None:
+    def read_scope(self, notes: Notes) -> None:
         """Take in what the application has said until now by its scope: by keys, and by whom it has put there."""
-        said.hear(self.scope)
-        said.newcomer = somebody_at(self.places or frozenset(), self.scope)
+        notes.read_scope(self.scope)
+        notes.credential_after_call = somebody_at(self.places or frozenset(), self.scope)
 
     def detached(self) -> Exchange:
         """Return the exchange that asks for the same thing as a whole, on nobody's behalf."""

@@ -10,7 +10,7 @@ import anyio
 
 from accelerator.engine.respond import respond
 from accelerator.http.response import Response, complete, is_event_stream, promised_size
-from accelerator.notes import Said
+from accelerator.notes import Notes
 from accelerator.rules import conditions, freshness, response_tags, reuse, stored_fields, storing, validation
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.tags import InvalidTagError
@@ -27,11 +27,8 @@ if TYPE_CHECKING:
     from accelerator.stores.protocol import Lookup
 
 logger = logging.getLogger("accelerator")
-
 _CONTENT: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
-
 _INCOMPLETE: Final = "incomplete response"
-
 MAX_COPIED_BYTES: Final = 128 * 1024 * 1024
 
 ALONE_SECONDS: Final = 60.0
@@ -65,7 +62,7 @@ class Fill:
         tell: is given this fill once nothing more of the response will be kept.
 
     Attributes:
-        said: what the application says of its response.
+        notes: what the application says of its response.
         entry: what was made of the response, once it is complete.
         stored: whether that is in the store.
         reason: why it is not.
@@ -92,7 +89,7 @@ class Fill:
         judge: Callable[[bool], None],
         tell: Callable[[Fill], None],
     ) -> None:
-        self.said = Said()
+        self.notes = Notes()
         self.entry: Entry | None = None
         self.stored = False
         self.reason = ""
@@ -219,9 +216,9 @@ class Fill:
             await self._start_copy(message, response)
 
     async def _start_copy(self, message: Message, response: Response) -> None:
-        self._exchange.hear(self.said)
-        plan = storing.plan(self._exchange.request, response, self.said, self._options, self._known)
-        added = stored_fields.added_vary(response, self.said, self._options)
+        self._exchange.read_scope(self.notes)
+        plan = storing.plan(self._exchange.request, response, self.notes, self._options, self._known)
+        added = stored_fields.added_vary(response, self.notes, self._options)
         self._held = {**message, "headers": [*stored_fields.without_tags(response.headers, self._options), *added]}
         if self.reason:
             await self._give_up(self.reason)
@@ -288,10 +285,10 @@ class Fill:
         assert self._response is not None  # noqa: S101 - it has started
         assert self._stale is not None  # noqa: S101 - it is what is validated
         exchange, stale = self._exchange, self._stale
-        exchange.hear(self.said)
+        exchange.read_scope(self.notes)
         merged = validation.freshened(stale, self._response)
         plan = validation.plan_after_304(
-            exchange.request, stale, self._response, merged, self.said, self._options, self._known
+            exchange.request, stale, self._response, merged, self.notes, self._options, self._known
         )
         if isinstance(plan, Refusal):
             self.reason = plan
@@ -311,7 +308,7 @@ class Fill:
         else:
             headers = [
                 *stored_fields.without_tags(merged.headers, self._options),
-                *stored_fields.added_vary(merged, self.said, self._options),
+                *stored_fields.added_vary(merged, self.notes, self._options),
                 *stored_fields.added_for_browsers(merged),
             ]
             self._held = {"type": "http.response.start", "status": merged.status, "headers": headers}
@@ -327,14 +324,14 @@ class Fill:
         self, response: Response, plan: Plan, body: bytes, mark: Mark, older_tags: frozenset[str] = frozenset()
     ) -> None:
         """Make the entry and store it, with every tag that was said until now."""
-        self._exchange.hear(self.said)
+        self._exchange.read_scope(self.notes)
         request = self._exchange.request
-        if refusal := storing.refused_at_the_end(request, plan, self.said):
+        if refusal := storing.refused_at_end(request, plan, self.notes):
             self.reason = refusal
             self._judge(False)
             return
         try:
-            tags = response_tags.response_tags(request, response, self.said, self._options, older_tags)
+            tags = response_tags.response_tags(request, response, self.notes, self._options, older_tags)
         except (InvalidTagError, TypeError) as error:
             self.reason = "tags"
             logger.warning("not stored: %s: %r", error, request.url)
@@ -343,7 +340,7 @@ class Fill:
         if mark != self._mark and not tags.issubset(older_tags):
             self.wants_retry = True  # by what it was not known to be made from, it may have been taken back
             return
-        self.entry = storing.new_entry(request, response, plan, self._options, body, tags, mark, self.said)
+        self.entry = storing.new_entry(request, response, plan, self._options, body, tags, mark, self.notes)
         self.reason = await self._commit(self.entry)
         self.stored = not self.reason
         self.wants_retry = mark != self._mark and not self.stored  # an old mark may not be accepted any more

@@ -44,8 +44,8 @@ class Place(NamedTuple):
 
 def place_of(request: Request, found: Lookup) -> Place:
     """Return the place of a request, as far as the lookup knows it."""
-    selected_by = None if found.vary is None else request.selects(found.vary)
-    is_stored = found.entry is not None and found.entry.open_to(request)
+    selected_by = None if found.vary is None else request.selecting_values(found.vary)
+    is_stored = found.entry is not None and found.entry.may_answer(request)
     return Place(request.key, request.audience, selected_by, is_stored)
 
 
@@ -106,7 +106,7 @@ class Flights:
         # by hashes, so that long keys take no room: a collision only changes who waits or looks again
         self._verdicts: OrderedDict[int, tuple[bool, float]] = OrderedDict()
 
-    async def board(self, place: Place, patience: Patience) -> Flight | None:
+    async def join_or_lead(self, place: Place, patience: Patience) -> Flight | None:
         """Lead a new flight, or wait for the running one if that is of use.
 
         It may be of use where responses could be stored so far; and where nothing is known, for requests without
@@ -128,7 +128,7 @@ class Flights:
             self.take_off_the_list(running)  # it may hang for ever: nobody else is to wait for it
         return None
 
-    def have_landed(self, place: Place, since: int) -> bool:
+    def has_landed_since(self, place: Place, since: int) -> bool:
         """Tell whether a flight of a place has landed since then: it may have stored an entry."""
         return self._last_landings.get(hash(place[:3]), 0) > since
 

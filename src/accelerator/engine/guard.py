@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from accelerator.stores.protocol import Lookup, Store
 
 logger = logging.getLogger("accelerator")
-
 LOOKUP_FAILED: Final = "the store's lookup failed"
 COMMIT_FAILED: Final = "the store's commit failed"
 REFUSED: Final = "refused by the store"

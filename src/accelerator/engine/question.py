@@ -16,7 +16,7 @@ from accelerator.http.response import promised_size
 if TYPE_CHECKING:
     from accelerator.engine.exchange import Exchange
     from accelerator.http.request import Request
-    from accelerator.notes import Said
+    from accelerator.notes import Notes
 
 MAX_QUESTION_BYTES: Final = 64 * 1024
 """A request with a longer content passes by."""
@@ -38,9 +38,9 @@ class Questions:
         """Tell whether a request may be a question: by its method, or by what is known of its path."""
         return request.may_ask_by_content and (not request.is_unsafe or _place(request) in self._learned)
 
-    def learn(self, request: Request, said: Said) -> None:
+    def learn(self, request: Request, notes: Notes) -> None:
         """Keep in mind what a view has said of a request like this; of the paths the oldest are forgotten."""
-        if request.is_unsafe and request.method in said.methods:
+        if request.is_unsafe and request.method in notes.methods:
             with self._lock:
                 self._learned[_place(request)] = None
                 if len(self._learned) > MAX_LEARNED:

@@ -108,7 +108,7 @@ class Refreshes:
         flight = self._flights.lead_if_none(place_of(request, found))
         if flight is None:
             return False
-        decision = reuse.call_for(request, found.entry, found.invalidated)
+        decision = reuse.forwarding_decision(request, found.entry, found.invalidated)
         if decision is Decision.PASS or not self._failures.is_due(flight.place):
             name = f"refresh of {request.url!r}"
             self._runtime.spawn(name, REFRESH_SECONDS, self._refresh, exchange.detached(), found, flight)
@@ -133,7 +133,7 @@ class Refreshes:
     async def _fill_alone(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
         """Fill on nobody's behalf. One that began before a soft invalidation is not the one refresh after it."""
         for _ in range(REFRESHES):
-            decision = reuse.call_for(exchange.request, found.entry, found.invalidated)
+            decision = reuse.forwarding_decision(exchange.request, found.entry, found.invalidated)
             fill = await self._fill(exchange, found, decision, flight, reuse.serves_nobody)
             if fill.failure:
                 raise FailedRefreshError(fill.failure)

@@ -19,14 +19,11 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 logger = logging.getLogger("accelerator")
-
-
 _MISPLACED: Final = (
     "a middleware outside of the cache has put %s into the scope: such a request is neither stored nor answered from"
     " the store unless the response is public, or the request has a partition. Put the cache outside of it: with"
     " Starlette and FastAPI call add_middleware(ASGIAccelerator) after all others."
 )
-
 _LEFT_OUT: Final = (
     "credentials leaves out %d well-known names, %s among them: a response for a request with one of these may go to"
     " everybody. To add a name of your own: credentials=(*accelerator.CREDENTIALS, 'X-My-Key')."

@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 logger = logging.getLogger("accelerator")
-
 _running: Final[set[asyncio.Task[None]]] = set()  # the loop itself holds its tasks only weakly
-
-
 TOO_LONG: Final = "it took too long"
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from accelerator.asgi_types import Message, Receive, Scope, Send
 
 logger = logging.getLogger("accelerator")
-
 _SCHEMES: Final = frozenset({"http", "https"})
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY"})

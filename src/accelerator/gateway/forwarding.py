@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from accelerator.asgi_types import Scope
 
 Lines: TypeAlias = list[tuple[bytes, bytes]]
-
 # RFC 9110 §7.6.1; Expect is answered by the server that the gateway runs in
 _HOP_BY_HOP: Final = frozenset(
     b"connection expect http2-settings keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer"

@@ -11,7 +11,6 @@ from accelerator.http.fields import _TOKEN, delta_seconds, members
 
 _MAX_CONTROL_BYTES: Final = 8192
 
-
 _FORBIDDING: Final = {
     "no-store": "no-store",
     "private": "private",
@@ -20,7 +19,6 @@ _FORBIDDING: Final = {
     "proxy-revalidate": "proxy-revalidate",
 }
 """What directives with a malformed name count as."""
-
 
 _TIMES: Final = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error")
 """Directives whose argument is a number of seconds."""

@@ -11,7 +11,6 @@ from accelerator.http.fields import BLANKS
 MAX_FORM_BYTES: Final = 256
 """A longer value stays as it is."""
 
-
 _MAX_FORMS: Final = 1024
 
 
@@ -35,13 +34,8 @@ def _canonical(name: bytes, value: bytes) -> bytes:
 
 
 _WEIGHT: Final = rb"(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"  # RFC 9110 §12.4.2
-
-
 _CODING = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)" + _WEIGHT)
-
-
 _LANGUAGE = re.compile(rb"([A-Za-z]{1,8}(?:-[0-9A-Za-z]{1,8})*|\*)" + _WEIGHT)  # RFC 4647 §2.1
-
 
 _CODINGS: Final = {name: place for place, name in enumerate((b"gzip", b"deflate", b"br", b"zstd", b"identity", b"*"))}
 """The order in which browsers name them, so that their fields stay as they are."""
@@ -130,7 +124,6 @@ def _listed(value: bytes, comma: bytes = b", ") -> bytes:
 
 _TEXTS: Final = frozenset(b"authorization cookie date from host if-modified-since if-range referer user-agent".split())
 """Fields that are no lists."""
-
 
 _FORMS: Final = {
     b"accept": _accept,

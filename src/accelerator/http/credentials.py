@@ -77,7 +77,6 @@ TOKENS: Final = {
 }
 """Keys and tokens that clients send by themselves."""
 
-
 IDENTITIES: Final = {
     # what a proxy that authenticates says of the user
     "X-Forwarded-User": "oauth2-proxy, Traefik forward auth",
@@ -191,7 +190,6 @@ IDENTITIES: Final = {
     "WL-Proxy-Client-Cert": "WebLogic",
 }
 """What proxies that have checked it say of the client. Clients have no business to send it."""
-
 
 CREDENTIALS: Final = (*TOKENS, *IDENTITIES)
 """Request fields that say who asks, besides Cookie and Authorization, which have rules of their own."""

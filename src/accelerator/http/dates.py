@@ -7,17 +7,9 @@ import re
 from typing import Final
 
 _YEAR: Final = 31_556_952  # seconds of the mean Gregorian year
-
-
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-
 _TIME: Final = r"(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60)"
-
-
 _MONTH: Final = rf"(?P<month>{'|'.join(_MONTHS)})"
-
-
 _DATE_FORMATS: Final = tuple(
     re.compile(pattern, re.ASCII | re.IGNORECASE)
     for pattern in (

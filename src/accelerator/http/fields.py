@@ -13,30 +13,17 @@ if TYPE_CHECKING:
 
 HeaderLines: TypeAlias = "tuple[tuple[bytes, bytes], ...]"
 
-
 BLANKS: Final = b" \t"
 """What may stand around a value, and is no part of it (RFC 9110 §5.5)."""
-
 
 MAX_SECONDS: Final = 2**31
 """What a larger number of seconds counts as (RFC 9111 §1.2.2)."""
 
-
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
-
-
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+"'
-
-
 _LIST_MEMBER = re.compile(rf'(?:[^,"]|{_QUOTED})++', re.DOTALL)
-
-
 _CLOSED = re.compile(rf'(?:[^"]|{_QUOTED})*+', re.DOTALL)
-
-
 _UNCLOSED: Final = "\u201c"  # stands in for a quote, and is in no field
-
-
 _ENTITY_TAG = re.compile(rb'[\s,]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|$)')
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 _QUERY = re.compile(r"\?([^#]*)")
-
-
 _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
 
 

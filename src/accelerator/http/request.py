@@ -27,43 +27,24 @@ if TYPE_CHECKING:
 Key: TypeAlias = tuple[str, bytes, bytes, str, bytes, str, str, bytes]
 """Scheme, host, path as received, path as routed, query, mount point, partition, and what else tells apart."""
 
-
 Vary: TypeAlias = tuple[bytes, ...]
 """The request fields that a response varies on, sorted."""
-
 
 CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-range"})
 """Conditions that the cache answers itself, and takes off the request that fills."""
 
-
 COOKIE: Final = "Cookie"
-
-
 AUTHORIZATION: Final = "Authorization"
-
-
 _NOT_ASKING: Final = frozenset({b"upgrade", b"if-match", b"if-unmodified-since"})
-
-
 _BYPASS: Final = _NOT_ASKING | {b"transfer-encoding"}
-
-
 _METHODS: Final = spellings(METHODS)
-
-
 _FORWARDED: Final = b"forwarded"
-
-
 _TELLING: Final = spellings((*TARGETS, *PARTS))
-
-
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
-
-
 _CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-language")
 
 
-class Reading:
+class RequestRules:
     """How requests are read: which fields and cookies of them tell responses apart, and which say who asks.
 
     Args:
@@ -108,7 +89,7 @@ def _spelled(names: tuple[str, ...]) -> Mapping[bytes, str]:
     return {spelled: name for name in names for spelled in spellings([name.lower().encode("ascii")])}
 
 
-PLAIN_READING: Final = Reading()
+PLAIN_RULES: Final = RequestRules()
 
 
 class Request:
@@ -145,7 +126,7 @@ class Request:
         "wants_content",
     )
 
-    def __init__(self, scope: Scope, partition: str = "", reading: Reading = PLAIN_READING) -> None:
+    def __init__(self, scope: Scope, partition: str = "", reading: RequestRules = PLAIN_RULES) -> None:
         lines = scope["headers"]
         self._fields = fields = dict(lines)
         self._reading = reading
@@ -272,11 +253,11 @@ class Request:
         fields = ((name, value.strip(BLANKS)) for name, value in self._fields.items())
         return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in fields]
 
-    def selects(self, vary: Vary) -> tuple[bytes | None, ...]:
+    def selecting_values(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values by which a variant is chosen (RFC 9111 §4.1); absent is None and matches only absent."""
-        return tuple([self._selects_by(name) for name in vary]) if vary else ()
+        return tuple([self._selecting_value(name) for name in vary]) if vary else ()
 
-    def _selects_by(self, name: bytes) -> bytes | None:
+    def _selecting_value(self, name: bytes) -> bytes | None:
         value = self.get(name)
         if value is None and b"_" in name:  # WSGI has one spelling for both
             value = self.get(name.replace(b"_", b"-"))

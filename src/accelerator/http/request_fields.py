@@ -77,7 +77,6 @@ TARGETS: Final = {
 Frameworks build links and redirects from it, and let in whom a proxy has found good.
 """
 
-
 CLIENTS: Final = {
     b"x-forwarded-for": "most proxies",
     b"x-real-ip": "nginx",
@@ -112,7 +111,6 @@ CLIENTS: Final = {
 }
 """What proxies say of the client's address. It is another one for each client, and does not count."""
 
-
 TARGET_FAMILIES: Final = {
     b"x-forwarded-": "most proxies",
     b"x-original-": "IIS, ingress-nginx, Azure",
@@ -126,7 +124,6 @@ TARGET_FAMILIES: Final = {
     b"x-appengine-": "Google App Engine: where the client is, and what for",
 }
 """What the names of other fields begin with by which proxies say by which way a client came, and from where."""
-
 
 IDENTITY_FAMILIES: Final = {
     b"x-auth-request-": "oauth2-proxy",
@@ -166,10 +163,8 @@ IDENTITY_FAMILIES: Final = {
 }
 """What the names of other fields begin with by which proxies say who a client is."""
 
-
 FAMILIES: Final = (*TARGET_FAMILIES, *IDENTITY_FAMILIES)
 """A gateway cannot know each name that only proxies say, and takes none from a client that begins so."""
-
 
 METHODS: Final = {
     b"x-http-method-override": "Rails, Django REST framework's and WebOb's recipes",
@@ -177,7 +172,6 @@ METHODS: Final = {
     b"x-method-override": "IBM, Express",
 }
 """What lets a GET mean another method: such a request passes by."""
-
 
 UNSAFE_METHODS: Final = frozenset(
     b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL"
@@ -188,7 +182,6 @@ UNSAFE_METHODS: Final = frozenset(
 
 An application that knows no overrides answers 200 to whatever is named, and no nonsense is to take its pages back.
 """
-
 
 PARTS: Final = {
     b"x-requested-with": "jQuery, Pyramid, Plone",
@@ -231,7 +224,6 @@ PARTS: Final = {
 }
 """What asks for a part of a page, or another form of it, under the same URL: it joins the key."""
 
-
 ORDINARY: Final = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type date"
     b" device-memory dnt downlink dpr ect from host if-modified-since if-none-match if-range keep-alive pragma"
@@ -243,10 +235,7 @@ ORDINARY: Final = frozenset(
 )
 """What most requests have, and what is of no kind above: a request with no other field need not be looked at."""
 
-
 _PAIR: Final = re.compile(rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")')
-
-
 _KNOWN: Final = frozenset(
     {
         *(b"authorization", b"cookie"),  # they have rules of their own
@@ -254,11 +243,7 @@ _KNOWN: Final = frozenset(
         *(name.lower().encode() for name in CREDENTIALS),
     }
 )
-
-
 _DASHED: Final = re.sub(rb"[^0-9a-z]", b"-", bytes(range(256)).lower())
-
-
 _NODES: Final = (b"for=", b"by=")
 
 

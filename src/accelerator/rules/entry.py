@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 Mark: TypeAlias = Any
 """The last position when a fill began. Each store has its own kind; nobody else looks into it."""
 
-
 VALIDATION_GRACE: Final = 3600
 """Seconds at least for which an entry is kept past its time if the application can be asked whether it still holds."""
 
@@ -77,7 +76,7 @@ class Entry:
             grace = max(grace, self.lifetime, VALIDATION_GRACE)
         return self.received - self.initial_age + self.lifetime + grace
 
-    def open_to(self, request: Request) -> bool:
+    def may_answer(self, request: Request) -> bool:
         """Tell whether it may answer a request with these credentials, and with these codings."""
         audience = request.audience
         if audience and not (

@@ -12,7 +12,7 @@ from accelerator.rules.plan import Refusal
 if TYPE_CHECKING:
     from accelerator.http.cache_control import CacheControl
     from accelerator.http.request import Request
-    from accelerator.notes import Said
+    from accelerator.notes import Notes
     from accelerator.options import Options
     from accelerator.rules.entry import Entry
 
@@ -20,14 +20,10 @@ if TYPE_CHECKING:
 HEURISTIC_SHARE: Final = 0.1
 """Of the time since the last change, what a response may be taken to stay as it is (RFC 9111 §4.2.2)."""
 
-
 MAX_HEURISTIC_SECONDS: Final = 86400
 """A guess holds for a day at most."""
 
-
 _CACHEABLE_BY_DEFAULT: Final = frozenset({200, 203, 204, 300, 301, 308, 404, 410})
-
-
 _HEURISTICALLY_CACHEABLE: Final = _CACHEABLE_BY_DEFAULT | {405, 414, 501}  # RFC 9110 §15.1, but for parts
 
 
@@ -49,15 +45,15 @@ def lifetime(
     response: Response,
     control: CacheControl,
     targeted: bool,
-    said: Said,
+    notes: Notes,
     options: Options,
 ) -> float | Refusal:
     """Return the freshness lifetime: what was said, else the first explicit time (RFC 9111 §4.2.1, RFC 9213 §2.2).
 
     An answer to POST needs such a time (RFC 9110 §9.3.3).
     """
-    if said.ttl is not None:
-        return said.ttl if said.ttl > 0 else Refusal("a time of 0")
+    if notes.ttl is not None:
+        return notes.ttl if notes.ttl > 0 else Refusal("a time of 0")
     if "no-cache" in control:  # stored, but never used unasked (RFC 9111 §5.2.2.4)
         return 0
     for directive in ("s-maxage", "max-age"):

@@ -63,8 +63,8 @@ def part_of(request: Request, entry: Entry, headers: fields.HeaderLines) -> Part
         return None
     if first >= size:
         kept = tuple([line for line in without_content_fields(headers) if not line[0].lower().endswith(_LIFETIMES)])
-        said = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0"), (b"cache-control", b"no-store")
-        return Part(416, kept + said, b"")
+        notes = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0"), (b"cache-control", b"no-store")
+        return Part(416, kept + notes, b"")
     body = entry.body[first : last + 1]
     kept = tuple([line for line in headers if line[0].lower() not in _OF_THE_WHOLE])
     described = (

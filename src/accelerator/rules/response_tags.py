@@ -11,7 +11,7 @@ from accelerator.tags import InvalidTagError, entry_tags, is_valid_tag
 if TYPE_CHECKING:
     from accelerator.http.request import Request
     from accelerator.http.response import Response
-    from accelerator.notes import Said
+    from accelerator.notes import Notes
     from accelerator.options import Options
     from accelerator.rules.entry import Entry
 
@@ -33,7 +33,7 @@ def header_tags(response: Response, options: Options) -> list[str]:
 
 
 def response_tags(
-    request: Request, response: Response, said: Said, options: Options, older: frozenset[str] = frozenset()
+    request: Request, response: Response, notes: Notes, options: Options, older: frozenset[str] = frozenset()
 ) -> frozenset[str]:
     """Return every tag of a response: what was said, what its fields name, and the older ones that it keeps.
 
@@ -41,7 +41,7 @@ def response_tags(
         InvalidTagError: there is a name among them that no tag can have, or there are too many.
         TypeError: a name is not a `str`.
     """
-    names = entry_tags((*filter(is_of_application, older), *said.tags, *header_tags(response, options)))
+    names = entry_tags((*filter(is_of_application, older), *notes.tags, *header_tags(response, options)))
     return names | _group_tags(request, response) | older
 
 

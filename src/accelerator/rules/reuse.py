@@ -48,30 +48,30 @@ def decide(
     """
     if asked is not None:
         return _decide_as_asked(request, entry, invalidated, now, asked)
-    if entry is not None and entry.open_to(request):
+    if entry is not None and entry.may_answer(request):
         current = age(entry, now)
         if current < entry.lifetime and not invalidated:
             return Decision.HIT
         if staleness(entry, current) < entry.stale_while_revalidate:
             return Decision.STALE
-    return call_for(request, entry, invalidated)
+    return forwarding_decision(request, entry, invalidated)
 
 
-def call_for(request: Request, entry: Entry | None, invalidated: bool) -> Decision:
+def forwarding_decision(request: Request, entry: Entry | None, invalidated: bool) -> Decision:
     """Say what the application is called for."""
     if not request.wants_content or request.has_range:
         return Decision.PASS
-    is_of_use = entry is not None and entry.open_to(request) and can_validate(entry, invalidated)
+    is_of_use = entry is not None and entry.may_answer(request) and can_validate(entry, invalidated)
     return Decision.VALIDATE if is_of_use else Decision.FILL
 
 
-def asked_of(request: Request) -> CacheControl | None:
+def request_directives(request: Request) -> CacheControl | None:
     """Return the directives of a request, None if it has none (RFC 9111 §5.2.1). Pragma is none of them (§5.4)."""
     value = request.get(b"cache-control")
     return None if value is None else CacheControl.parse(value)
 
 
-def takes_what_is_new(asked: CacheControl | None) -> bool:
+def accepts_collapsed(asked: CacheControl | None) -> bool:
     """Tell whether a client takes what has just been made for another one: then it is of use to wait for that."""
     return asked is None or not (asked.has_any("no-cache", "min-fresh") or asked.seconds("max-age") == 0)
 
@@ -80,7 +80,7 @@ def _decide_as_asked(
     request: Request, entry: Entry | None, invalidated: bool, now: float, asked: CacheControl
 ) -> Decision:
     """Say how a request is answered that says itself what it takes (RFC 9111 §5.2.1)."""
-    if "no-store" not in asked and entry is not None and entry.open_to(request):
+    if "no-store" not in asked and entry is not None and entry.may_answer(request):
         current = age(entry, now)
         if _is_acceptable(asked, entry, current, invalidated):
             return Decision.HIT
@@ -89,7 +89,7 @@ def _decide_as_asked(
             return Decision.STALE
     if "only-if-cached" in asked:
         return Decision.UNAVAILABLE
-    return Decision.PASS if "no-store" in asked else call_for(request, entry, invalidated)
+    return Decision.PASS if "no-store" in asked else forwarding_decision(request, entry, invalidated)
 
 
 def _is_acceptable(asked: CacheControl, entry: Entry, current_age: float, invalidated: bool) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from accelerator.http.request import Vary
-    from accelerator.notes import Said
+    from accelerator.notes import Notes
     from accelerator.options import Options
 
 
@@ -28,8 +28,6 @@ _CONTENT_FIELDS: Final = frozenset(
         b"transfer-encoding",
     }
 )
-
-
 _NOT_STORED: Final = frozenset(  # RFC 9111 §3.1, and Age, which each answer says anew
     b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization proxy-connection te"
     b" trailer transfer-encoding upgrade".split()
@@ -59,9 +57,9 @@ def added_for_browsers(response: Response) -> fields.HeaderLines:
     return ((b"cache-control", b"no-cache"),)
 
 
-def added_vary(response: Response, said: Said, options: Options) -> fields.HeaderLines:
+def added_vary(response: Response, notes: Notes, options: Options) -> fields.HeaderLines:
     """Return the Vary line for fields that only this cache was told of, so that others know (RFC 9110 §12.5.5)."""
-    names = {*site_vary(options.vary), *said.vary}.difference(vary_of(response))
+    names = {*site_vary(options.vary), *notes.vary}.difference(vary_of(response))
     return ((b"vary", b", ".join(sorted(names))),) if names else ()
 
 

@@ -24,7 +24,7 @@ from accelerator.tags import ALL
 
 if TYPE_CHECKING:
     from accelerator.http.request import Vary
-    from accelerator.notes import Said
+    from accelerator.notes import Notes
     from accelerator.options import Options
     from accelerator.rules.entry import Mark
 
@@ -32,70 +32,68 @@ if TYPE_CHECKING:
 _UNDERSTOOD: Final = frozenset(  # RFC 9110 §15, but for what is never stored
     {*range(200, 206), 300, 301, 302, 303, 305, 307, 308, *range(400, 418), 421, 422, 426, *range(500, 506)}
 )
-
-
 VETOED: Final = Refusal("no_store()")
 
 
-def plan(request: Request, response: Response, said: Said, options: Options, known: Vary = ()) -> Plan | Refusal:
+def plan(request: Request, response: Response, notes: Notes, options: Options, known: Vary = ()) -> Plan | Refusal:
     """Say whether and how a response may be stored, as far as its start tells (RFC 9111 §3).
 
     Args:
         request: the request.
         response: the start of the response.
-        said: what the application said of it.
+        notes: what the application said of it.
         options: the options.
         known: the fields by which the newest response of this URL is chosen.
     """
     control, is_targeted = control_of(response, options)
-    if refusal := _refused_as_unsafe(request, said) or forbidden(response, control, said, options):
+    if refusal := _refused_as_unsafe(request, notes) or forbidden(response, control, notes, options):
         return refusal
-    freshness = lifetime(request, response, control, is_targeted, said, options)
+    freshness = lifetime(request, response, control, is_targeted, notes, options)
     if isinstance(freshness, Refusal):
         return freshness
-    vary = selecting_fields(response, said, options, known)
-    made = _plan(response, control, said, options, freshness, said.ttl is not None or is_targeted)
+    vary = selecting_fields(response, notes, options, known)
+    made = _plan(response, control, notes, options, freshness, notes.ttl is not None or is_targeted)
     made = replace(made, vary=vary, for_codings=b"accept-encoding" in vary or request.takes_codings)
     is_stream = is_event_stream(response.headers)
     if is_stream:
         made = replace(made, stale_while_revalidate=0)  # it would be made anew for nobody
     if freshness <= 0 and (is_stream or not _worth_keeping_stale(response, made)):
         return Refusal("no time to be fresh")
-    return _refused_for_audience(request, made, said) or made
+    return _refused_for_audience(request, made, notes) or made
 
 
-def _refused_as_unsafe(request: Request, said: Said) -> Refusal | None:
+def _refused_as_unsafe(request: Request, notes: Notes) -> Refusal | None:
     """Refuse the answer to an unsafe request of which nobody says that it only asks."""
-    return Refusal("an unsafe request") if request.is_unsafe and request.method not in said.methods else None
+    return Refusal("an unsafe request") if request.is_unsafe and request.method not in notes.methods else None
 
 
-def _refused_for_audience(request: Request, made: Plan, said: Said) -> Refusal | None:
+def _refused_for_audience(request: Request, made: Plan, notes: Notes) -> Refusal | None:
     """Refuse what may be one user's alone (RFC 9111 §3.5)."""
     if not made.for_cookies and COOKIE in request.audience:
         return Refusal("a request with Cookie needs a word for shared caches")
     if not made.for_credentials and request.credential:
         return Refusal(f"a request with {request.credential} needs public")
-    if not made.for_credentials and said.newcomer and not request.partition:
-        return Refusal(f"a request with {said.newcomer} needs public")
+    if not made.for_credentials and notes.credential_after_call and not request.partition:
+        return Refusal(f"a request with {notes.credential_after_call} needs public")
     return None
 
 
-def refused_at_the_end(request: Request, made: Plan, said: Said) -> Refusal | None:
+def refused_at_end(request: Request, made: Plan, notes: Notes) -> Refusal | None:
     """Refuse what turned out, after the response had started, to be kept out or chosen by more than its start says."""
-    if said.vetoed:
+    if notes.no_store:
         return VETOED
-    if not said.vary.issubset(made.vary):
+    if not notes.vary.issubset(made.vary):
         return Refusal("vary() after the start")
-    return _refused_for_audience(request, made, said)
+    return _refused_for_audience(request, made, notes)
 
 
-def selecting_fields(response: Response, said: Said, options: Options, known: Vary) -> Vary:
+def selecting_fields(response: Response, notes: Notes, options: Options, known: Vary) -> Vary:
     """Return the request fields by which a stored response is chosen: those of Vary, and those said to the cache.
 
     Applications that compress hardly ever say so of what they did not compress. So Accept-Encoding counts where this
     response, or the newest one of the same URL, shows that the URL has more than one coding.
     """
-    names = {*vary_of(response), *said.vary, *site_vary(options.vary)}
+    names = {*vary_of(response), *notes.vary, *site_vary(options.vary)}
     if response.has(b"content-encoding") or b"accept-encoding" in known:
         names.add(b"accept-encoding")
     return tuple(sorted(names))
@@ -110,9 +108,9 @@ def control_of(response: Response, options: Options) -> tuple[CacheControl, bool
     return CacheControl.parse(response.get(b"cache-control")), False
 
 
-def forbidden(response: Response, control: CacheControl, said: Said, options: Options) -> Refusal | None:
+def forbidden(response: Response, control: CacheControl, notes: Notes, options: Options) -> Refusal | None:
     """What is never stored, whatever anyone says (RFC 9111 §3)."""
-    if said.vetoed:
+    if notes.no_store:
         return VETOED
     if "must-understand" in control and response.status not in _UNDERSTOOD:
         return Refusal("must-understand")
@@ -139,13 +137,13 @@ def _storable_status(status: int, options: Options) -> bool:
 def _plan(
     response: Response,
     control: CacheControl,
-    said: Said,
+    notes: Notes,
     options: Options,
     lifetime: float,
     explicit: bool,
 ) -> Plan:
     """Gather what the response allows beyond its freshness (RFC 9111 §3.5, §4.2.4, RFC 5861)."""
-    unasked = said.ttl is None
+    unasked = notes.ttl is None
     never_stale = control.has_any("must-revalidate", "proxy-revalidate") or (unasked and "no-cache" in control)
     # s-maxage alone forbids stale answers (RFC 9111 §5.2.2.10): the response's own words lift that, nothing else does
     no_default = unasked and "s-maxage" in control
@@ -160,16 +158,16 @@ def _plan(
             return asked
         return 0 if no_default else default
 
-    public = said.public or "public" in control
+    public = notes.public or "public" in control
     # must-revalidate shares an answer with others because of the time that it comes with
     has_own_time = unasked and (control.has_any("max-age", "no-cache") or response.has(b"expires"))
     return Plan(
         vary=(),
         lifetime=lifetime,
         stale_while_revalidate=window(
-            said.stale_while_revalidate, "stale-while-revalidate", options.stale_while_revalidate
+            notes.stale_while_revalidate, "stale-while-revalidate", options.stale_while_revalidate
         ),
-        stale_if_error=window(said.stale_if_error, "stale-if-error", options.stale_if_error),
+        stale_if_error=window(notes.stale_if_error, "stale-if-error", options.stale_if_error),
         never_stale=never_stale or no_default,
         for_cookies=explicit or public or "s-maxage" in control or options.cookies == "vary",
         for_credentials=public or "s-maxage" in control or (has_own_time and "must-revalidate" in control),
@@ -191,7 +189,7 @@ def new_entry(
     body: bytes,
     tags: frozenset[str],
     mark: Mark,
-    said: Said,
+    notes: Notes,
 ) -> Entry:
     """Make the entry of a complete response.
 
@@ -203,9 +201,9 @@ def new_entry(
         body: its whole body.
         tags: every tag that was said of it.
         mark: the mark of the fill.
-        said: what the application said of it.
+        notes: what the application said of it.
     """
-    added = added_vary(response, said, options) + added_for_browsers(response)
+    added = added_vary(response, notes, options) + added_for_browsers(response)
     # the conditions of a POST do not ask whether its answer still holds (RFC 9110 §13.2.1)
     validator, last_modified = (None, None) if request.method == "POST" else validators_of(response)
     etag = response.get(b"etag")
@@ -215,7 +213,7 @@ def new_entry(
     return Entry(
         key=request.key,
         vary=made.vary,
-        selected_by=request.selects(made.vary),
+        selected_by=request.selecting_values(made.vary),
         status=response.status,
         headers=storable_lines(without_tags(response.headers, options), options),
         added=added,

@@ -10,13 +10,13 @@ from accelerator.http.response import Response, complete, validators_of, vary_of
 from accelerator.rules.freshness import expires_after
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.response_tags import response_tags
-from accelerator.rules.storing import control_of, forbidden, new_entry, plan, refused_at_the_end, selecting_fields
+from accelerator.rules.storing import control_of, forbidden, new_entry, plan, refused_at_end, selecting_fields
 from accelerator.tags import InvalidTagError
 
 if TYPE_CHECKING:
     from accelerator.http.cache_control import CacheControl
     from accelerator.http.request import Request, Vary
-    from accelerator.notes import Said
+    from accelerator.notes import Notes
     from accelerator.options import Options
     from accelerator.rules.entry import Entry
 
@@ -73,7 +73,7 @@ def plan_after_304(
     entry: Entry,
     response: Response,
     merged: Response,
-    said: Said,
+    notes: Notes,
     options: Options,
     known: Vary = (),
 ) -> Plan | Refusal:
@@ -84,21 +84,21 @@ def plan_after_304(
         entry: the entry that was validated.
         response: the 304.
         merged: what `freshened` made of both.
-        said: what was said with the 304.
+        notes: what was said with the 304.
         options: the options.
         known: the fields by which the newest response of this URL is chosen.
     """
     targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
-    if said.ttl is not None or any(map(response.has, (b"cache-control", b"expires", *targeted))):
-        made = plan(request, merged, said, options, entry.vary + known)
+    if notes.ttl is not None or any(map(response.has, (b"cache-control", b"expires", *targeted))):
+        made = plan(request, merged, notes, options, entry.vary + known)
         return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
         # the new fields may be for this user alone, and nothing says that they are not
         return Refusal("a request with credentials needs a word for shared caches")
     control, _ = control_of(merged, options)
     is_dated = merged.has(b"expires") and not control.has_any("max-age", "s-maxage")  # which does not move with a 304
-    return forbidden(merged, control, said, options) or Plan(
-        vary=selecting_fields(merged, said, options, entry.vary + known),
+    return forbidden(merged, control, notes, options) or Plan(
+        vary=selecting_fields(merged, notes, options, entry.vary + known),
         lifetime=min(entry.lifetime, expires_after(merged)) if is_dated else entry.lifetime,
         stale_while_revalidate=entry.stale_while_revalidate,
         stale_if_error=entry.stale_if_error,
@@ -114,15 +114,15 @@ def proves_unchanged(entry: Entry, response: Response) -> bool:
     return fields.is_strong(entry.validator) and response.get(b"etag") == entry.validator
 
 
-def spoken_of(request: Request, entry: Entry | None, asked: CacheControl | None) -> Entry | None:
+def freshenable_by_head(request: Request, entry: Entry | None, asked: CacheControl | None) -> Entry | None:
     """Return what is stored if a HEAD's answer may speak of it; with no-store none is kept (RFC 9111 §5.2.1.5)."""
-    if entry is None or not entry.open_to(request) or (asked is not None and "no-store" in asked):
+    if entry is None or not entry.may_answer(request) or (asked is not None and "no-store" in asked):
         return None
     return entry
 
 
 def entry_after_head(
-    request: Request, entry: Entry, response: Response, said: Said, options: Options, known: Vary = ()
+    request: Request, entry: Entry, response: Response, notes: Notes, options: Options, known: Vary = ()
 ) -> Entry | None:
     """Return the stored response as a HEAD's answer leaves it, None where that says nothing of it (RFC 9111 §4.3.5).
 
@@ -139,12 +139,12 @@ def entry_after_head(
     ):
         return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
     merged = freshened(entry, response)
-    made = plan_after_304(request, entry, response, merged, said, options, known)
-    if isinstance(made, Refusal) or refused_at_the_end(request, made, said) or not any(validators_of(response)):
+    made = plan_after_304(request, entry, response, merged, notes, options, known)
+    if isinstance(made, Refusal) or refused_at_end(request, made, notes) or not any(validators_of(response)):
         return None
     try:
-        is_same = response_tags(request, merged, said, options, entry.tags) == entry.tags
+        is_same = response_tags(request, merged, notes, options, entry.tags) == entry.tags
     except (InvalidTagError, TypeError):
         is_same = False
     # by what it was not known to be made from, it may have been taken back
-    return new_entry(request, merged, made, options, entry.body, entry.tags, entry.mark, said) if is_same else None
+    return new_entry(request, merged, made, options, entry.body, entry.tags, entry.mark, notes) if is_same else None

@@ -11,7 +11,7 @@ import anyio.from_thread
 
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.protocol import Store
-from accelerator.undivided import Undivided
+from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from accelerator.stores.protocol import Lookup
 
 
-class SyncStore(Undivided):
+class SyncStore(Uncopied):
     """The invalidations of a store as plain calls, which return when they are done.
 
     From a thread of an event loop's pool they run on that loop; elsewhere on the one loop that this process keeps for

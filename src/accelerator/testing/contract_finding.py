@@ -90,10 +90,10 @@ class FindingContract:
         ]
         vary = tuple(name.encode() for name in VARY)
         for request in requests:
-            assert (await store.lookup(request)).entry is None, request.selects(vary)
-            await fill(store, request, vary=vary, body=repr(request.selects(vary)).encode())
+            assert (await store.lookup(request)).entry is None, request.selecting_values(vary)
+            await fill(store, request, vary=vary, body=repr(request.selecting_values(vary)).encode())
         for request in requests:
-            assert body_of(await store.lookup(request)) == repr(request.selects(vary)).encode()
+            assert body_of(await store.lookup(request)) == repr(request.selecting_values(vary)).encode()
 
     async def test_what_a_url_varies_on_is_told_where_the_variant_is_missing(self, store: Store) -> None:
         """`vary` is known without an entry that fits."""

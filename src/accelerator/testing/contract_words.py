@@ -72,7 +72,6 @@ async def cancelled_within(call: Callable[[], Coroutine[Any, Any, None]]) -> Non
 VARY: Final = ("x-a", "x-b")
 ORDERS: Final = [order for length in (1, 2, 3) for order in itertools.product((True, False), repeat=length)]
 TAGS: Final = ("user:42", "User:42", "u\u0308ber", "a b", "a,b", "*", "[x]*?", "\U0001f600", "x" * 1024)
-
 ENTRIES: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"body": b"", "headers": (), "status": 404},
@@ -89,7 +88,6 @@ ENTRIES: Final[tuple[dict[str, Any], ...]] = (
     },
     {"etag": b'"\xfc"', "validator": b'"\xfc"'},
 )
-
 LOOKALIKES: Final[tuple[tuple[str, list[tuple[str, str]], dict[str, Any]], ...]] = (
     ("https://example.org/a?b", [], {}),
     ("http://example.org/a?b", [], {}),

@@ -77,7 +77,7 @@ def make_entry(request: Request, mark: Mark, tags: Iterable[str] = (), **more: A
     }
     return Entry(
         key=request.key,
-        selected_by=request.selects(attributes["vary"]),
+        selected_by=request.selecting_values(attributes["vary"]),
         tags=frozenset(tags) | {request.url_tag, ALL},
         mark=mark,
         **attributes,

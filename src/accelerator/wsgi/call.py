@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from accelerator.http.response import is_event_stream
-from accelerator.notes import listener, start_listening, stop_listening
+from accelerator.notes import listener, start_noting, stop_noting
 from accelerator.wsgi.answer import STATUS_LINE, Answer
 from accelerator.wsgi.environ import CACHE_FOR, TAGS, update
 from accelerator.wsgi.threads import Driven, outside
@@ -119,11 +119,11 @@ class Call:
 
     def _listened(self, work: Callable[[], T]) -> T:
         """Do a step of the application while somebody listens to what it says."""
-        token = start_listening(self._said)
+        token = start_noting(self._said)
         try:
             return work()
         finally:
-            stop_listening(token)
+            stop_noting(token)
 
     def _begin(self) -> None:
         self._body = self._app(self._environ, self._start_response)

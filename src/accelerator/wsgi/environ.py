@@ -26,27 +26,17 @@ if TYPE_CHECKING:
 
 
 CACHE_FOR: Final = "accelerator.cache_for"
-
-
 TAGS: Final = "accelerator.tags"
-
-
 MAX_FIELD_NAMES: Final = 1024
-
 
 MAX_FIELD_NAME: Final = 128
 """Names of request fields that are kept in mind, and their length: a stranger may make up others."""
 
-
 _CONTENT_FIELDS: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
-
-
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
-
 
 _TARGETS: Final = ("REQUEST_URI", "RAW_URI")
 """Where servers tell a request's target as the client sent it."""
-
 
 _PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~"
 """What stands for itself in a path (RFC 3986 §3.3), besides letters, digits, and what `quote` spares anyway."""

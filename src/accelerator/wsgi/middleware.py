@@ -17,7 +17,7 @@ from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import checked_store
 from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
 from accelerator.tags import flattened
-from accelerator.undivided import Undivided
+from accelerator.uncopied import Uncopied
 from accelerator.wsgi.answer import Answer, begun
 from accelerator.wsgi.call import Call
 from accelerator.wsgi.content import content_of, may_have_content
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
 
 
-class WSGIAccelerator(Undivided):
+class WSGIAccelerator(Uncopied):
     """A cache in front of a WSGI application.
 
     Handlers find it in the environ as `accelerator`. Of several around one application, the outermost works, those

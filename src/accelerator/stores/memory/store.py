@@ -16,7 +16,7 @@ from accelerator.stores.memory.workers import warn_once
 from accelerator.stores.protocol import Lookup, Store
 from accelerator.stores.sizes import entry_bytes
 from accelerator.tags import ALL
-from accelerator.undivided import Undivided
+from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -67,7 +67,7 @@ class _Resource:
         self.varies: tuple[Vary, ...] = ()
 
 
-class MemoryStore(Undivided, Store):
+class MemoryStore(Uncopied, Store):
     """Entries in this process's memory. Several processes each have their own: they need a shared store.
 
     It is safe to use from any thread, and never waits.
@@ -120,7 +120,7 @@ class MemoryStore(Undivided, Store):
             return Lookup(None, position, False, None)
         varies = resource.varies
         for vary in varies:
-            record = resource.records.get((vary, request.selects(vary)))
+            record = resource.records.get((vary, request.selecting_values(vary)))
             if record is None:
                 continue
             if record.checked == position:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 logger = logging.getLogger("accelerator")
-
 _WARNING: Final = (
     "%s runs several workers, each with a MemoryStore of its own: an invalidation reaches only the worker that it is"
     " called in, and the others go on with what was taken back. Give them a RedisStore, or run one worker."

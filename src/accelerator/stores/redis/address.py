@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 _Error = TypeVar("_Error", bound=Exception)
-
 _ENCODE: Final = (
     "a user or password in it has to be percent-encoded: urllib.parse.quote(password, safe='') turns / into %2F,"
     " # into %23, ? into %3F and @ into %40"

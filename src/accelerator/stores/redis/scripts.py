@@ -68,12 +68,10 @@ local function write_record(key, incarnation, hard, soft, ...)
   redis.call('SET', key, string.format('%s %.0f %.0f', incarnation, hard, soft), ...)
 end
 """
-
 _RENEW: Final = """
 local m = read_meta()
 return {m.incarnation, m.position}
 """
-
 # KEYS[3..] records; ARGV[4] 1 for soft, ARGV[5] 1 to take back everything, ARGV[6] how long the log may be,
 # ARGV[7..] tags
 _INVALIDATE: Final = """
@@ -101,7 +99,6 @@ keep_for(log, keep)
 write_meta(m)
 return m.position
 """
-
 # KEYS[3] entry, KEYS[4] what the URL varies on, KEYS[5] variants, KEYS[6..] records; ARGV[4] the mark's incarnation,
 # ARGV[5] its position, ARGV[6] the entry, ARGV[7] milliseconds to keep it, ARGV[8] the fields it varies on, ARGV[9] how
 # many variants a URL may have, ARGV[10] where in an entry the mark's position stands, ARGV[11..] tags

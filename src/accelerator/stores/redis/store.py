@@ -25,7 +25,7 @@ from accelerator.stores.redis.pending import Pending, judge
 from accelerator.stores.redis.scripts import COMMIT, INVALIDATE, RENEW
 from accelerator.stores.redis.verdict import PARTITION, Seen, Stored, new_mark, read_meta, read_varies
 from accelerator.tags import ALL
-from accelerator.undivided import Undivided
+from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from accelerator.stores.redis.verdict import Meta
 
 logger = logging.getLogger("accelerator")
-
 LOG_LENGTH: Final = 8192
 MAX_TRIPS: Final = 4
 MAX_DECODED: Final = 1024
@@ -57,7 +56,7 @@ REPEAT_SECONDS: Final = (0.1, 0.3, 1.0, 3.0)
 """Pauses before the repetitions of a failed invalidation; the last one stands for all that follow."""
 
 
-class RedisStore(Undivided, Store):
+class RedisStore(Uncopied, Store):
     """Entries in Redis 7 or newer, or Valkey, shared by all that use the same server and prefix. On asyncio.
 
     Args:
@@ -143,7 +142,7 @@ class RedisStore(Undivided, Store):
         kept = self._pending.kept  # as it is now: what is settled later may not have been when Redis was read
         memo = self._memos.get(request.key)
         for _ in range(MAX_TRIPS):
-            places = [memo.place(vary, request.selects(vary)) for vary in memo.varies]
+            places = [memo.place(vary, request.selecting_values(vary)) for vary in memo.varies]
             keys = [self._meta_key, memo.varies_key]
             for key, _, _ in places:
                 keys += (key, *memo.records.get(key, ()))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 PARTITION: Final = 0
-
 _META: Final = re.compile(rb"([0-9a-f]{16}) (\d+) (\d+) (\d+) (\S+)")
 _RECORD: Final = re.compile(rb"([0-9a-f]{16}) (\d+) (\d+)")
 

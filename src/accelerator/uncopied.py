@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-class Undivided:
+class Uncopied:
     """Is its own deep copy: middlewares such as hypercorn's `ProxyFixMiddleware` deep-copy the scope that holds it."""
 
     __slots__ = ()

@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accelerator.notes import Said, cache_for, cached, no_store, seconds, start_listening, stop_listening, tag, vary
+from accelerator.notes import Notes, cache_for, cached, no_store, seconds, start_noting, stop_noting, tag, vary
 from accelerator.tags import (
     InvalidTagError,
     entry_tags,
@@ -322,75 +322,77 @@ def test_a_number_of_seconds_that_is_not_finite_is_a_value_error(value: float) -
 
 
 @pytest.fixture
-def said() -> Iterator[Said]:
+def notes() -> Iterator[Notes]:
     """What a response's making hears, as long as the test runs."""
-    heard = Said()
-    token = start_listening(heard)
+    heard = Notes()
+    token = start_noting(heard)
     yield heard
-    stop_listening(token)
+    stop_noting(token)
 
 
-def told(said: Said) -> tuple[float | None, float | None, float | None, bool]:
-    return said.ttl, said.stale_while_revalidate, said.stale_if_error, said.public
+def told(notes: Notes) -> tuple[float | None, float | None, float | None, bool]:
+    return notes.ttl, notes.stale_while_revalidate, notes.stale_if_error, notes.public
 
 
 def test_nothing_is_said_of_a_response_at_first() -> None:
-    heard = Said()
+    heard = Notes()
     assert told(heard) == (None, None, None, False)
-    assert (heard.tags, heard.vary, heard.vetoed) == ([], set(), False)
+    assert (heard.tags, heard.vary, heard.no_store) == ([], set(), False)
 
 
-def test_cache_for_says_a_time_and_leaves_the_rest_to_the_options(said: Said) -> None:
+def test_cache_for_says_a_time_and_leaves_the_rest_to_the_options(notes: Notes) -> None:
     cache_for(60)
-    assert told(said) == (60, None, None, False)
+    assert told(notes) == (60, None, None, False)
 
 
-def test_the_last_cache_for_wins_as_a_whole(said: Said) -> None:
+def test_the_last_cache_for_wins_as_a_whole(notes: Notes) -> None:
     cache_for(60, stale_while_revalidate=30, stale_if_error=600, public=True)
-    assert told(said) == (60, 30, 600, True)
+    assert told(notes) == (60, 30, 600, True)
     cache_for(5)
-    assert told(said) == (5, None, None, False)
+    assert told(notes) == (5, None, None, False)
 
 
-def test_tags_add_up(said: Said) -> None:
+def test_tags_add_up(notes: Notes) -> None:
     tag("user:42", "posts")
     tag(["a", "b"])
     tag()
-    assert said.tags == ["user:42", "posts", "a", "b"]
+    assert notes.tags == ["user:42", "posts", "a", "b"]
 
 
-def test_fields_add_up_however_they_are_said(said: Said) -> None:
+def test_fields_add_up_however_they_are_said(notes: Notes) -> None:
     vary("X-Tenant", ["Accept", "x-tenant"])
     cache_for(60, vary="X-Plan")
     cache_for(60, vary=["HX-Target"])
     cache_for(60)
     cached(60, vary=("X-Shop",))(lambda: None)()
     vary()
-    assert said.vary == {b"x-tenant", b"accept", b"x-plan", b"hx-target", b"x-shop"}
+    assert notes.vary == {b"x-tenant", b"accept", b"x-plan", b"hx-target", b"x-shop"}
 
 
 @pytest.mark.parametrize("names", [(42,), ("a", b"b"), (None,), (["a", 42],)])
 @pytest.mark.parametrize("say", [vary, lambda *names: cache_for(60, vary=names), lambda *names: cached(60, vary=names)])
 def test_a_name_of_a_field_of_a_wrong_type_is_a_type_error_at_once_and_says_nothing(
-    said: Said, say: Any, names: tuple[Any, ...]
+    notes: Notes, say: Any, names: tuple[Any, ...]
 ) -> None:
     with pytest.raises(TypeError, match="a name of a field is a str"):
         say(*names)
-    assert (said.vary, said.ttl) == (set(), None)
+    assert (notes.vary, notes.ttl) == (set(), None)
 
 
 @pytest.mark.parametrize("name", ["", "X Tenant", "X-Tenant:", "a, b", "Größe"])
 @pytest.mark.parametrize("say", [vary, lambda name: cache_for(60, vary=name), lambda name: cached(60, vary=name)])
-def test_what_is_no_name_of_a_field_is_a_value_error_at_once_and_says_nothing(said: Said, say: Any, name: str) -> None:
+def test_what_is_no_name_of_a_field_is_a_value_error_at_once_and_says_nothing(
+    notes: Notes, say: Any, name: str
+) -> None:
     with pytest.raises(ValueError, match="vary takes names of request fields"):
         say(name)
-    assert (said.vary, said.ttl) == (set(), None)
+    assert (notes.vary, notes.ttl) == (set(), None)
 
 
-def test_a_veto_is_lifted_by_nothing(said: Said) -> None:
+def test_a_veto_is_lifted_by_nothing(notes: Notes) -> None:
     no_store()
     cache_for(60, public=True)
-    assert said.vetoed
+    assert notes.no_store
 
 
 def test_outside_a_request_nothing_is_said_and_nothing_fails() -> None:
@@ -432,41 +434,41 @@ def test_a_time_without_end_is_a_value_error_at_once(say: Any, arguments: dict[s
         say(**arguments)
 
 
-def test_a_cache_for_that_fails_says_nothing(said: Said) -> None:
+def test_a_cache_for_that_fails_says_nothing(notes: Notes) -> None:
     with pytest.raises(TypeError):
         cache_for(60, stale_if_error="x")  # type: ignore[arg-type]
-    assert told(said) == (None, None, None, False)
+    assert told(notes) == (None, None, None, False)
 
 
 @pytest.mark.parametrize("names", [(42,), ("a", b"b"), (None,), (["a", 42],)])
-def test_a_tag_of_a_wrong_type_is_a_type_error_at_once_and_says_nothing(said: Said, names: tuple[Any, ...]) -> None:
+def test_a_tag_of_a_wrong_type_is_a_type_error_at_once_and_says_nothing(notes: Notes, names: tuple[Any, ...]) -> None:
     with pytest.raises(TypeError, match="a tag is a str"):
         tag(*names)
-    assert said.tags == []
+    assert notes.tags == []
 
 
-def test_a_tag_that_is_no_valid_name_is_kept_to_be_judged_with_the_entry(said: Said) -> None:
+def test_a_tag_that_is_no_valid_name_is_kept_to_be_judged_with_the_entry(notes: Notes) -> None:
     tag("")
-    assert said.tags == [""]
+    assert notes.tags == [""]
 
 
 # --- the keys of the scope --------------------------------------------------------------------------------------------
 
 
-def heard_from(scope: dict[str, Any]) -> Said:
-    heard = Said()
-    heard.hear(scope)
+def heard_from(scope: dict[str, Any]) -> Notes:
+    heard = Notes()
+    heard.read_scope(scope)
     return heard
 
 
 def test_a_scope_without_the_keys_says_nothing() -> None:
     heard = heard_from({"type": "http"})
-    assert (told(heard), heard.tags, heard.vetoed) == ((None, None, None, False), [], False)
+    assert (told(heard), heard.tags, heard.no_store) == ((None, None, None, False), [], False)
 
 
 def test_the_scope_keys_say_what_the_functions_say() -> None:
     heard = heard_from({"accelerator.cache_for": 5, "accelerator.tags": ["foo", "bar"]})
-    assert (heard.ttl, heard.tags, heard.vetoed) == (5, ["foo", "bar"], False)
+    assert (heard.ttl, heard.tags, heard.no_store) == (5, ["foo", "bar"], False)
 
 
 def test_one_tag_may_stand_without_a_list() -> None:
@@ -474,19 +476,19 @@ def test_one_tag_may_stand_without_a_list() -> None:
 
 
 def test_the_function_comes_before_the_scope_key() -> None:
-    heard = Said()
+    heard = Notes()
     heard.ttl = 60
-    heard.hear({"accelerator.cache_for": 5})
+    heard.read_scope({"accelerator.cache_for": 5})
     assert heard.ttl == 60
 
 
 def test_a_list_that_is_added_to_and_a_list_that_replaces_it_add_up() -> None:
-    heard = Said()
+    heard = Notes()
     heard.tags.append("a")
-    heard.hear({"accelerator.tags": heard.tags})
+    heard.read_scope({"accelerator.tags": heard.tags})
     assert heard.tags == ["a"]
     for _ in range(2):
-        heard.hear({"accelerator.tags": ["a", "b"]})
+        heard.read_scope({"accelerator.tags": ["a", "b"]})
     assert heard.tags == ["a", "b"]
 
 
@@ -508,20 +510,20 @@ def test_nonsense_in_the_scope_keeps_the_response_out_of_the_store_and_is_logged
     scope: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "accelerator"):
-        assert heard_from(scope).vetoed
+        assert heard_from(scope).no_store
     assert [record.message[:10] for record in caplog.records] == ["not stored"]
 
 
 # --- @cached ----------------------------------------------------------------------------------------------------------
 
 
-def test_cached_says_its_times_and_its_tags_before_a_sync_view(said: Said) -> None:
+def test_cached_says_its_times_and_its_tags_before_a_sync_view(notes: Notes) -> None:
     @cached(60, tags=["user:{user_id}", "posts"], stale_while_revalidate=30, stale_if_error=600, public=True)
     def view(user_id: int) -> str:
-        return f"{user_id} {said.tags}"
+        return f"{user_id} {notes.tags}"
 
     assert view(42) == "42 ['user:42', 'posts']"
-    assert told(said) == (60, 30, 600, True)
+    assert told(notes) == (60, 30, 600, True)
 
 
 @pytest.mark.anyio
@@ -530,30 +532,30 @@ async def test_cached_says_its_times_and_its_tags_before_an_async_view() -> None
     async def view(user_id: int) -> str:
         return f"{user_id} {heard.tags}"
 
-    heard = Said()
-    token = start_listening(heard)
+    heard = Notes()
+    token = start_noting(heard)
     assert await view(user_id=42) == "42 ['user:42']"
-    stop_listening(token)
+    stop_noting(token)
     assert told(heard) == (60, None, None, False)
     assert inspect.iscoroutinefunction(view)
 
 
-def test_what_a_view_says_itself_wins_over_cached(said: Said) -> None:
+def test_what_a_view_says_itself_wins_over_cached(notes: Notes) -> None:
     @cached(60, public=True)
     def view() -> None:
         cache_for(5)
 
     view()
-    assert told(said) == (5, None, None, False)
+    assert told(notes) == (5, None, None, False)
 
 
-def test_cached_without_templates_does_not_look_at_the_arguments(said: Said) -> None:
+def test_cached_without_templates_does_not_look_at_the_arguments(notes: Notes) -> None:
     @cached(60)
     def view(*parts: int) -> int:
         return sum(parts)
 
     assert view(1, 2) == 3
-    assert said.tags == []
+    assert notes.tags == []
 
 
 class User:
@@ -562,32 +564,32 @@ class User:
         self.groups = ["g1", "g2"]
 
 
-def test_templates_are_filled_from_bound_arguments_defaults_attributes_and_items(said: Said) -> None:
+def test_templates_are_filled_from_bound_arguments_defaults_attributes_and_items(notes: Notes) -> None:
     @cached(60, tags=["{user.name}", "{user.groups[1]}", "page:{page:03}", "{page!r}", "{{}}", "{more[x]}", "{rest}"])
     def view(user: User, *rest: int, page: int = 7, **more: str) -> None:
         """Nothing to show."""
 
     view(User("ada"), x="y")
-    assert said.tags == ["ada", "g2", "page:007", "7", "{}", "y", "()"]
+    assert notes.tags == ["ada", "g2", "page:007", "7", "{}", "y", "()"]
 
 
-def test_a_single_template_may_stand_without_a_list(said: Said) -> None:
+def test_a_single_template_may_stand_without_a_list(notes: Notes) -> None:
     @cached(60, tags="posts")
     def view() -> None:
         """Nothing to show."""
 
     view()
-    assert said.tags == ["posts"]
+    assert notes.tags == ["posts"]
 
 
-def test_templates_given_by_a_generator_serve_every_call(said: Said) -> None:
+def test_templates_given_by_a_generator_serve_every_call(notes: Notes) -> None:
     @cached(60, tags=(name for name in ["a", "b"]))
     def view() -> None:
         """Nothing to show."""
 
     view()
     view()
-    assert said.tags == ["a", "b", "a", "b"]
+    assert notes.tags == ["a", "b", "a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -606,14 +608,14 @@ def test_a_template_that_is_no_text_is_a_type_error_at_once() -> None:
         cached(60, tags=[42])  # type: ignore[list-item]
 
 
-def test_a_view_called_with_wrong_arguments_raises_what_it_would_raise_itself(said: Said) -> None:
+def test_a_view_called_with_wrong_arguments_raises_what_it_would_raise_itself(notes: Notes) -> None:
     @cached(60, tags=["user:{user_id}"])
     def view(user_id: int) -> None:
         raise AssertionError(user_id)
 
     with pytest.raises(TypeError, match="user_id"):
         view()  # type: ignore[call-arg]
-    assert said.tags == []
+    assert notes.tags == []
 
 
 def test_cached_keeps_name_docstring_and_signature() -> None:
@@ -694,12 +696,12 @@ def test_a_name_that_no_tag_can_have_can_be_asked_for(name: str, is_valid: bool)
 
 
 def test_what_ends_in_another_context_leaves_the_listener_there_alone() -> None:
-    dropped, here = Said(), Said()
-    token = copy_context().run(start_listening, dropped)
-    own = start_listening(here)
+    dropped, here = Notes(), Notes()
+    token = copy_context().run(start_noting, dropped)
+    own = start_noting(here)
     try:
-        stop_listening(token)
+        stop_noting(token)
         tag("a")
     finally:
-        stop_listening(own)
+        stop_noting(own)
     assert (dropped.tags, here.tags) == ([], ["a"])
