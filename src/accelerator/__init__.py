@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from accelerator.asgi import ASGIAccelerator
 from accelerator.events import CacheEvent
 from accelerator.http.credentials import CREDENTIALS
-from accelerator.notes import cache_for, cached, no_store, tag, vary
+from accelerator.notes import cache_for, no_store, tag, vary
 from accelerator.options import UNSTORED_FIELDS
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import InvalidationError, Lookup, Store
 from accelerator.stores.sync import SyncStore
+from accelerator.views import cached
 from accelerator.wsgi import WSGIAccelerator
 
 if TYPE_CHECKING:

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from accelerator.engine.engine import Engine
 from accelerator.engine.runtime import AnyioRuntime
-from accelerator.events import CacheEvent
 from accelerator.options import OptionArguments, checked
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import checked_store
-from accelerator.tags import flattened
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -50,17 +48,12 @@ class ASGIAccelerator(Uncopied):
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`."""
-        names = flattened(tags)
-        await self.store.invalidate_tag(names, soft=soft)
-        self._engine.reporter.emit(CacheEvent("invalidate", detail="soft" if soft else "hard", tags=frozenset(names)))
+        await self._engine.invalidations.invalidate_tag(*tags, soft=soft)
 
     async def invalidate_url(self, url: str, *, soft: bool = False) -> None:
         """Do what `Store.invalidate_url` does to the URL without what `ignore_query` names; report it to `on_event`."""
-        url = self._engine.ignored.url(url)
-        await self.store.invalidate_url(url, soft=soft)
-        self._engine.reporter.emit(CacheEvent("invalidate", url=url, detail="soft" if soft else "hard"))
+        await self._engine.invalidations.invalidate_url(url, soft=soft)
 
     async def clear(self) -> None:
         """Do what `Store.clear` does, and report it to `on_event`."""
-        await self.store.clear()
-        self._engine.reporter.emit(CacheEvent("invalidate", detail="clear"))
+        await self._engine.invalidations.clear()

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, cache_for, tag
-from accelerator.engine import fill, flight
+from accelerator.engine import budget, fill, flight
 from accelerator.engine.flight import Flights, Patience, Place
 from accelerator.engine.runtime import AnyioRuntime
 from accelerator.testing import ManualClock
@@ -36,16 +36,16 @@ async def test_verdicts_and_landings_are_remembered_for_so_many_places_only(monk
     monkeypatch.setattr(flight, "MAX_LANDINGS", 2)
     flights = Flights(AnyioRuntime(), ManualClock())
     for number in range(3):
-        led = await flights.join_or_lead(place(number), Patience(1))
+        led = await flights.join_or_lead(place(number), Patience(1), flights.landings)
         assert led is not None
         led.land()
         flights.judge(place(number), storable=False)
     assert [flights.is_storable(place(number), if_unknown=True) for number in range(3)] == [True, False, False]
-    assert [flights.has_landed_since(place(number), since=0) for number in range(3)] == [False, True, True]
+    assert [flights._has_landed_since(place(number), 0) for number in range(3)] == [False, True, True]
 
 
 async def test_the_copies_of_all_running_fills_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fill, "MAX_COPIED_BYTES", 10)
+    monkeypatch.setattr(budget, "MAX_COPIED_BYTES", 10)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(start(SHARED))

@@ -168,7 +168,7 @@ async def test_nobody_waits_for_one_that_was_kept_before_either() -> None:
 # --- left -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", [False, True], ids=["by default_ttl", "by its own word"])
+@pytest.mark.parametrize("notes", [False, True], ids=["by default_ttl", "by its own word"])
 async def test_its_generator_ends_when_its_client_leaves(notes: bool) -> None:
     has_ended = False
 

@@ -434,7 +434,7 @@ async def test_a_change_on_the_path_of_questions_is_made_each_time_and_takes_the
 async def test_the_paths_that_are_kept_in_mind_are_bounded() -> None:
     questions = Questions()
     asks = Notes()
-    asks.methods = frozenset({"POST"})
+    asks.safe_methods = frozenset({"POST"})
     for number in range(MAX_LEARNED + 1):
         questions.learn(request(url=f"/{number}", method="POST"), asks)
     known = [questions.may_be(request(url=f"/{number}", method="POST")) for number in (0, 1, MAX_LEARNED)]

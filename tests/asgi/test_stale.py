@@ -116,7 +116,7 @@ async def test_past_the_window_the_client_waits_for_the_new_one() -> None:
     assert (await ask(cached)).body == b"answer 2"
 
 
-@pytest.mark.parametrize("said", ["by the option", "by cache_for"])
+@pytest.mark.parametrize("notes", ["by the option", "by cache_for"])
 async def test_the_window_may_be_said_elsewhere(notes: str) -> None:
     clock = ManualClock()
     if notes == "by the option":

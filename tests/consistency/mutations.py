@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 MODEL, THREADS = "test_memory_model.py", "test_interleavings.py"
 PROMISE, SCHEDULES, RULES = "test_promise.py", "test_schedules.py", "test_rules.py"
 MEMORY, FILL, ENGINE = "stores/memory/store.py", "engine/fill.py", "engine/engine.py"
+FILLING, INVALIDATIONS = "engine/filling.py", "engine/invalidations.py"
 FLIGHT, BYPASS, REFRESH, RULE_304 = "engine/flight.py", "engine/bypass.py", "engine/refresh.py", "rules/validation.py"
 
 
@@ -69,14 +70,14 @@ MARKS = [
         "mark after the lookup, in the engine",
         SCHEDULES,
         Change(
-            ENGINE,
+            FILLING,
             """
-        stale = found.entry if flight.place.is_stored else None
+        task = Task(found, decision, flight, fwd, purpose)
 """,
             """
-        stale = found.entry if flight.place.is_stored else None
-        again = await self._guard.look_up(exchange.request)
+        again = await services.store.look_up(request)
         found = found._replace(mark=again.mark)
+        task = Task(found, decision, flight, fwd, purpose)
 """,
         ),
     ),
@@ -287,14 +288,14 @@ VALIDATION = [
     Mutation(
         "tags of the 304 only",
         SCHEDULES,
-        Change(FILL, "stale.body, mark, stale.tags)", "stale.body, mark)"),
+        Change(FILL, "self._stale.body, mark, self._stale.tags)", "self._stale.body, mark)"),
     ),
     Mutation(
         "weak validator moves the mark",
         PROMISE,
         Change(
             RULE_304,
-            'return fields.is_strong(entry.validator) and response.get(b"etag") == entry.validator',
+            'return is_strong(entry.validator) and response.get(b"etag") == entry.validator',
             "return True",
         ),
     ),
@@ -305,13 +306,13 @@ VALIDATION = [
             RULE_304,
             """
     if invalidated:
-        return fields.is_strong(entry.validator)
+        return is_strong(entry.validator)
 """,
             "\n",
         ),
         Change(
             RULE_304,
-            'return fields.is_strong(entry.validator) and response.get(b"etag") == entry.validator',
+            'return is_strong(entry.validator) and response.get(b"etag") == entry.validator',
             "return True",
         ),
     ),
@@ -337,37 +338,39 @@ REQUESTS = [
         self.entry = None
 """,
         ),
-        Change(FLIGHT, '("rounds", "seconds")', '("flight", "rounds", "seconds")'),
+        Change(FLIGHT, '("_has_looked_again", ', '("flight", "_has_looked_again", '),
         Change(
             FLIGHT,
             """
-        patience.rounds -= 1
+        if running is not None:
 """,
             """
-        patience.rounds -= 1
-        patience.flight = running
+        if running is not None:
+            patience.flight = running
+""",
+        ),
+        Change(
+            FILL,
+            """
+        self.reason = await self._services.store.commit(self.entry)
+""",
+            """
+        self.reason = await self._services.store.commit(self.entry)
+        self._task.flight.entry = self.entry
 """,
         ),
         Change(
             ENGINE,
             """
-            reason = await self._guard.commit(entry)
+                        await self._filler.fill(exchange, found, decision, flight)
+                        return None
 """,
             """
-            reason = await self._guard.commit(entry)
-            flight.entry = entry
-""",
-        ),
-        Change(
-            ENGINE,
-            """
-                        exchange.collapsed = True
-""",
-            """
-                        exchange.collapsed = True
-                        if patience.flight.entry is not None:
-                            found = found._replace(entry=patience.flight.entry, invalidated=False)
-                            return await self._serve(exchange, found, Decision.HIT, now)
+                        await self._filler.fill(exchange, found, decision, flight)
+                        return None
+                    if patience.has_waited and patience.flight.entry is not None:
+                        found = found._replace(entry=patience.flight.entry, invalidated=False)
+                        return await self._serve(exchange, found, now, patience, "hit")
 """,
         ),
     ),
@@ -383,7 +386,9 @@ REQUESTS = [
     Mutation(
         "an unsafe method's invalidation after its first byte",
         PROMISE,
-        Change(BYPASS, "            await self._changes.take_back(self._exchange.request, response, self.said)\n", ""),
+        Change(
+            BYPASS, "            await self._invalidations.after(self._exchange.request, response, self.notes)\n", ""
+        ),
         Change(
             BYPASS,
             """
@@ -392,22 +397,30 @@ REQUESTS = [
             """
         await self._exchange.send(message)
         if kind == "http.response.start":
-            await self._changes.take_back(self._exchange.request, response, self.said)
+            await self._invalidations.after(self._exchange.request, response, self.notes)
 """,
         ),
     ),
     Mutation(
         "an unsafe method's invalidation not awaited",
         SCHEDULES,
-        Change(ENGINE, "self.ignored.url)", "self.ignored.url, runtime)"),
-        Change(BYPASS, "narrowed: Callable[[str], str])", "narrowed: Callable[[str], str], runtime=None)"),
+        Change(ENGINE, "Invalidations(store, self.ignored, self._services)", "Invalidations(store, self, runtime)"),
         Change(
-            BYPASS, "        self._narrowed = narrowed\n", "        self._narrowed, self._runtime = narrowed, runtime\n"
+            INVALIDATIONS,
+            """
+        self._ignored = ignored
+        self._services = services
+""",
+            """
+        self._ignored = ignored.ignored
+        self._services = ignored._services
+        self._runtime = services
+""",
         ),
         Change(
-            BYPASS,
-            "await self._guard.invalidate(invalidation.",
-            "self._runtime.spawn('late', 60, self._guard.invalidate, invalidation.",
+            INVALIDATIONS,
+            "await self._services.store.invalidate(invalidated_by(",
+            "self._runtime.spawn('late', 60, self._services.store.invalidate, invalidated_by(",
         ),
     ),
 ]

@@ -120,7 +120,7 @@ def test_the_fields_of_a_trusted_proxy_reach_the_origin_of_the_command(monkeypat
     served: list[ASGIAccelerator] = []
     monkeypatch.setattr(uvicorn, "run", lambda app, **_options: served.append(app))
     CliRunner().invoke(main, ["gateway", ORIGIN, "--trusted-field", "X-Forwarded-User", "--trusted-field", "X-Mine"])
-    site = served[0]._engine._app
+    site = served[0].app
     assert isinstance(site, Gateway)
     assert site._trusted == {b"x-forwarded-user", b"x-mine"}
 

@@ -177,7 +177,7 @@ def test_the_application_is_shown_the_fields_as_they_are_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "selects"),
+    ("sent", "selecting_values"),
     [
         ([("x_tenant", "a")], b"a"),
         ([("x-tenant", "b")], b"b"),  # what a WSGI server makes of either
@@ -309,7 +309,7 @@ def test_a_cookie_that_is_set_anew_and_may_be_read_as_two_chooses(written: str) 
 
 
 @pytest.mark.parametrize(
-    ("cookies", "selects"),
+    ("cookies", "selecting_values"),
     [
         ("csrftoken=a", None),
         ("csrftoken=a; sessionid=b", b"sessionid=b"),

@@ -51,7 +51,7 @@ def certified(**tls: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("notes", "words"),
     [
         ({"user": SimpleUser("ada")}, "a user"),
         ({"user": "ada"}, "a user"),
@@ -88,7 +88,7 @@ def test_a_scope_tells_who_asks(notes: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "notes",
     [
         {},
         {"user": None, "auth": None, "session": {}, "csrftoken": ""},
@@ -117,7 +117,7 @@ def test_a_scope_that_holds_nobody_is_anybodys(notes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("notes", "words"),
     [
         *[({name: "ada"}, name) for name in ("REMOTE_USER", "AUTH_USER", "LOGON_USER", "OIDC_CLAIM_sub")],
         *[
@@ -140,7 +140,7 @@ def test_an_environ_tells_who_asks(notes: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "notes",
     [
         {},
         {"REMOTE_USER": ""},

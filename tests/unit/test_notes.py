@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accelerator.notes import Notes, cache_for, cached, no_store, seconds, start_noting, stop_noting, tag, vary
+from accelerator.notes import Notes, cache_for, no_store, seconds, start_noting, stop_noting, tag, vary
 from accelerator.tags import (
     InvalidTagError,
     entry_tags,
@@ -24,6 +24,7 @@ from accelerator.tags import (
     url_tag,
     valid_tag,
 )
+from accelerator.views import cached
 from tests.support import ask
 
 if TYPE_CHECKING:

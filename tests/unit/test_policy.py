@@ -22,8 +22,9 @@ from accelerator.rules import (
     storing,
     validation,
 )
+from accelerator.rules.candidate import Candidate
 from accelerator.rules.plan import Plan, Refusal
-from accelerator.rules.reuse import Decision
+from accelerator.rules.reuse import Decision, Purpose
 from accelerator.tags import InvalidTagError
 from tests.support import raw
 from tests.unit.samples import NOW, Line, entry, imf, notes, request, response
@@ -50,7 +51,7 @@ def plan(
     *lines: Line, of: Request | None = None, heard: Notes = NOTHING_SAID, status: int = 200, **options: Any
 ) -> Any:
     """What is planned for a response with these lines to a request without credentials."""
-    return storing.plan(of or request(), response(*lines, status=status), heard, Options(**options))
+    return storing.plan(Candidate(of or request(), response(*lines, status=status), heard, Options(**options)))
 
 
 def stored(*lines: Line, **more: Any) -> Plan:
@@ -883,24 +884,27 @@ def test_what_may_never_be_served_stale_is_closed_to_max_stale(
     assert stored(*lines, ("etag", '"a"'), heard=heard).never_stale is never_stale
 
 
+def hidden_after(stored: Entry, seconds: float, purpose: Purpose = Purpose.ANSWER) -> bool:
+    """Whether an error is hidden so long after the entry was received."""
+    return reuse.may_hide_error(stored, NOW + seconds, purpose)
+
+
 def test_an_error_is_hidden_for_as_long_as_stale_if_error_says() -> None:
     made = entry(stale_if_error=600.0)
-    assert reuse.serves_on_error(made, NOW)
-    assert reuse.serves_on_error(made, NOW + 659)
-    assert not reuse.serves_on_error(made, NOW + 660)
-    assert not reuse.serves_on_error(entry(), NOW)
-    assert not reuse.serves_on_error(entry(stale_while_revalidate=600.0), NOW + 60)
+    assert [hidden_after(made, seconds) for seconds in (0, 659, 660)] == [True, True, False]
+    assert not hidden_after(entry(), 0)
+    assert not hidden_after(entry(stale_while_revalidate=600.0), 60)
 
 
 def test_after_a_failed_refresh_an_error_is_hidden_for_as_long_as_either_window_says() -> None:
     for windows in ({"stale_while_revalidate": 600.0}, {"stale_if_error": 600.0, "stale_while_revalidate": 30.0}):
         made = entry(**windows)
-        assert reuse.serves_after_refresh(made, NOW + 659)
-        assert not reuse.serves_after_refresh(made, NOW + 660)
+        assert [hidden_after(made, seconds, Purpose.OVERDUE_REFRESH) for seconds in (659, 660)] == [True, False]
 
 
-def test_from_nobody_no_error_is_hidden() -> None:
-    assert not reuse.serves_nobody(entry(stale_if_error=600.0, stale_while_revalidate=600.0), NOW)
+def test_in_a_refresh_that_nobody_waits_for_no_error_is_hidden() -> None:
+    made = entry(stale_if_error=600.0, stale_while_revalidate=600.0)
+    assert not hidden_after(made, 0, Purpose.BACKGROUND_REFRESH)
 
 
 def test_what_counts_as_an_error_is_what_rfc_5861_lists() -> None:
@@ -981,7 +985,7 @@ GZIP: Line = ("accept-encoding", "gzip")
 def test_accept_encoding_tells_responses_apart_where_a_response_of_the_url_has_had_a_coding(
     lines: list[Line], known: tuple[bytes, ...], of: Request, vary: tuple[bytes, ...], for_codings: bool
 ) -> None:
-    made = storing.plan(of, response(EXPLICIT, *lines), NOTHING_SAID, Options(), known)
+    made = storing.plan(Candidate(of, response(EXPLICIT, *lines), NOTHING_SAID, Options(), known))
     assert isinstance(made, Plan)
     assert (made.vary, made.for_codings) == (vary, for_codings)
 
@@ -1072,7 +1076,7 @@ def new_entry(
     of = request(("accept", "a , b"), url="/p?x=1")
     answer = response(*lines, status=status, **more)
     options = Options(unstored_fields=unstored_fields)
-    return storing.new_entry(of, answer, MADE, options, b"body", frozenset(tags), 7, Notes())
+    return storing.new_entry(Candidate(of, answer, Notes(), options), MADE, b"body", frozenset(tags), 7)
 
 
 def test_an_entry_has_what_was_planned() -> None:
@@ -1403,8 +1407,8 @@ RETAINED = entry(
 
 
 def after_304(*lines: Line, of: Entry = RETAINED, heard: Notes = NOTHING_SAID, **options: Any) -> Plan | Refusal:
-    answer = response(*lines, status=304)
-    return validation.plan_after_304(request(), of, answer, validation.freshened(of, answer), heard, Options(**options))
+    answer = Candidate(request(), response(*lines, status=304), heard, Options(**options))
+    return validation.plan_after_304(of, answer)
 
 
 @pytest.mark.parametrize("retained", [RETAINED, replace(RETAINED, for_cookies=False, for_credentials=False)])
@@ -1500,8 +1504,7 @@ def test_what_a_304_freshens_is_chosen_by_codings_where_it_was_or_the_newest_is(
     lines: list[Line], was: tuple[bytes, ...], newest: tuple[bytes, ...]
 ) -> None:
     made, answer = replace(RETAINED, vary=was), response(*lines, status=304)
-    merged = validation.freshened(made, answer)
-    planned = validation.plan_after_304(request(), made, answer, merged, NOTHING_SAID, Options(), newest)
+    planned = validation.plan_after_304(made, Candidate(request(), answer, NOTHING_SAID, Options(), newest))
     assert isinstance(planned, Plan)
     assert b"accept-encoding" in planned.vary
 
@@ -1553,12 +1556,11 @@ def test_a_private_of_the_stored_cache_control_does_not_bind_where_a_targeted_fi
 def test_the_fields_of_a_304_for_one_user_are_shared_only_where_it_says_so(line: Line) -> None:
     made = request(line)
     mute, shared = response(status=304), response(cache_control("public, max-age=5"), status=304)
-    assert validation.plan_after_304(
-        made, RETAINED, mute, validation.freshened(RETAINED, mute), NOTHING_SAID, Options()
-    ) == Refusal("a request with credentials needs a word for shared caches")
-    planned = validation.plan_after_304(
-        made, RETAINED, shared, validation.freshened(RETAINED, shared), NOTHING_SAID, Options()
+    for_one, for_all = (Candidate(made, answer, NOTHING_SAID, Options()) for answer in (mute, shared))
+    assert validation.plan_after_304(RETAINED, for_one) == Refusal(
+        "a request with credentials needs a word for shared caches"
     )
+    planned = validation.plan_after_304(RETAINED, for_all)
     assert isinstance(planned, Plan)
     assert planned.lifetime == 5
 
@@ -1779,7 +1781,7 @@ def test_a_success_is_what_may_have_changed_something() -> None:
 
 
 def tags_of(*lines: Line) -> frozenset[str]:
-    return response_tags.response_tags(request(), response(*lines), NOTHING_SAID, Options())
+    return response_tags.response_tags(Candidate(request(), response(*lines), NOTHING_SAID, Options()))
 
 
 def test_a_group_is_a_tag_by_its_name_and_bound_to_its_host() -> None:
@@ -1800,7 +1802,8 @@ def test_groups_that_cannot_be_read_or_are_too_many_keep_a_response_out_of_the_s
 
 def test_older_tags_are_kept() -> None:
     older = frozenset({"x", "@all", "@group:example.org/a"})
-    assert response_tags.response_tags(request(), response(), NOTHING_SAID, Options(), older) == older
+    candidate = Candidate(request(), response(), NOTHING_SAID, Options())
+    assert response_tags.response_tags(candidate, older) == older
 
 
 # --- HEAD: RFC 9111 §4.3.5 --------------------------------------------------------------------------------------------
@@ -1826,7 +1829,7 @@ ETAG: Line = ("etag", '"a"')
 
 def after_head(*lines: Line, of: Entry = SIX_BYTES, status: int = 200, heard: Notes = NOTHING_SAID) -> Entry | None:
     answer = response(*lines, status=status, requested=NOW + 99, received=NOW + 100)
-    return validation.entry_after_head(request(), of, answer, heard, Options())
+    return validation.entry_after_head(of, Candidate(request(), answer, heard, Options()))
 
 
 def test_a_head_updates_the_fields_and_the_time_of_what_is_stored_and_leaves_body_tags_and_mark() -> None:

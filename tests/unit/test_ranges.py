@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.rules.ranges import Part, part_of
+from accelerator.rules.ranges import part_of
 from tests.unit.samples import NOW, Line, entry, imf, request
+
+if TYPE_CHECKING:
+    from accelerator.rules.entry import Answer
 
 TEXT = b"0123456789"
 TYPE = (b"Content-Type", b"text/plain")
@@ -16,7 +19,7 @@ HUGE = "9" * 5000
 """A number that Python refuses to read."""
 
 
-def part(value: str | bytes, *more: Line, body: bytes = TEXT, lines: Any = (TYPE,), **fields: Any) -> Part | None:
+def part(value: str | bytes, *more: Line, body: bytes = TEXT, lines: Any = (TYPE,), **fields: Any) -> Answer | None:
     """What is answered to a request with this Range."""
     return part_of(request(("range", value), *more), entry(body=body, **fields), lines)
 

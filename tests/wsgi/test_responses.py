@@ -40,7 +40,7 @@ def caught(error: Exception) -> Any:
 
 @either_way
 @pytest.mark.parametrize(
-    ("said", "sent"),
+    ("notes", "sent"),
     [
         ("200 OK", "200 OK"),
         ("200 Tout va bien", "200 Tout va bien"),

@@ -1,38 +1,40 @@
-"""One request, top to bottom: look up, decide, serve or fill."""
+"""One request, from the top to the bottom; a hit from the request to the bytes.
+
+A hit goes through `handle`, `_answer` and `_serve`: the request is read, its entry is looked up, it is decided that the
+entry answers it, and the answer is sent. What the store does not answer is handed on: to a fill, to a refresh, or past
+the cache.
+"""
 
 from __future__ import annotations
 
-import logging
-from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from accelerator.engine import question
-from accelerator.engine.bypass import Bypass, Changes
+from accelerator.engine.budget import CopyBudget
+from accelerator.engine.bypass import Bypass, Reason
 from accelerator.engine.exchange import Exchange
-from accelerator.engine.fill import CopyBudget, Fill
+from accelerator.engine.filling import Filler
 from accelerator.engine.flight import ROUNDS, Flights, Patience, place_of
 from accelerator.engine.guard import LOOKUP_FAILED, Guard
+from accelerator.engine.invalidations import Invalidations
 from accelerator.engine.partition import partition_of
 from accelerator.engine.refresh import Refreshes
-from accelerator.engine.report import Reporter
-from accelerator.engine.respond import respond, respond_unavailable
+from accelerator.engine.report import Reporter, reason_to_forward
+from accelerator.engine.services import Services
+from accelerator.engine.upstream import Upstream
 from accelerator.http.ignored import Ignored
-from accelerator.http.request import CONDITIONS, Request, RequestRules
-from accelerator.rules import freshness, reuse, validation
-from accelerator.rules.reuse import Decision
+from accelerator.http.request import Request, RequestRules
+from accelerator.rules.answer import answer_from
+from accelerator.rules.freshness import age
+from accelerator.rules.reuse import Decision, accepts_collapsed, decide, request_directives
+from accelerator.rules.validation import freshenable_by_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from accelerator.asgi_types import Application, Receive, Scope, Send
-    from accelerator.engine.flight import Flight
     from accelerator.engine.runtime import Runtime
     from accelerator.events import EventKind
     from accelerator.options import Options
-    from accelerator.rules.entry import Entry
     from accelerator.stores.protocol import Lookup, Store
-
-logger = logging.getLogger("accelerator")
 
 
 class Engine:
@@ -42,36 +44,35 @@ class Engine:
         app: the application.
         store: where entries live.
         options: the options.
-        owner: what handlers find in the scope as `accelerator`.
+        owner: what the application finds in its scope as `accelerator`.
         runtime: the world it runs in.
 
     Attributes:
-        ignored: what of a request does not count.
-        reporter: what it says of itself.
+        ignored: the query parameters and cookies that do not count.
+        invalidations: what the application calls to invalidate.
     """
 
     def __init__(self, app: Application, store: Store, options: Options, owner: object, runtime: Runtime) -> None:
-        self._app = app
-        self._guard = Guard(store)
         self._options = options
-        self._owner = owner
+        self._store = Guard(store)
         self._flights = Flights(runtime, options.clock)
-        self._refreshes = Refreshes(self._guard, self._flights, runtime, options.clock, self._fill)
-        self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
-        self._reading = RequestRules(
+        self._reporter = Reporter(options)
+        self._services = Services(options, self._store, self._flights, CopyBudget(), self._reporter)
+        self._rules = RequestRules(
             options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
         )
         self._questions = question.Questions()
-        self.reporter = Reporter(options)
-        self.reporter.warn_of_credentials(options.credentials)
-        self._changes = Changes(self._guard, self.reporter, self.ignored.url)
-        self._budget = CopyBudget()
+        self._upstream = Upstream(app, owner)
+        self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
+        self.invalidations = Invalidations(store, self.ignored, self._services)
+        self._filler = Filler(self._upstream, self._services, self.invalidations)
+        self._refreshes = Refreshes(self._filler, self._services, runtime)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         options = self._options
-        partition = "" if options.partition is None else partition_of(options.partition, scope, self.reporter)
-        request = Request(self.ignored.scope(scope), partition or "", self._reading)
+        partition = "" if options.partition is None else partition_of(options.partition, scope, self._reporter)
+        request = Request(self.ignored.scope(scope), partition or "", self._rules)
         exchange = Exchange(request, scope, receive, send)
         is_open = partition is not None and options.enabled
         if request.is_bypass and is_open and self._questions.may_be(request):
@@ -79,152 +80,74 @@ class Engine:
         if is_open and not exchange.request.is_bypass:
             await self._answer(exchange)
         else:
-            await self._pass(exchange, "bypass" if request.method in {"GET", "HEAD"} else "method")
+            await self._bypass(exchange, Reason("bypass" if request.method in {"GET", "HEAD"} else "method"))
 
     async def _answer(self, exchange: Exchange) -> None:
-        """Serve, fill, or wait for another fill and look up again (RFC 9111 §4)."""
-        request = exchange.request
-        asked = reuse.request_directives(request) if self._options.obey_request_directives else None
-        patience = Patience(ROUNDS if self._options.coalesce and reuse.accepts_collapsed(asked) else 0)
-        may_look_again = True
+        """Answer from the store if that may be, else by a fill; after waiting for another one, look up again."""
+        request, options = exchange.request, self._options
+        asked = request_directives(request) if options.obey_request_directives else None
+        patience = Patience(ROUNDS if options.coalesce and accepts_collapsed(asked) else 0)
         while True:
             landings = self._flights.landings
-            found = await self._guard.look_up(request)
+            found = await self._store.look_up(request)
             if found is None:
-                fwd, stale, detail = "miss", None, LOOKUP_FAILED
-                break
-            now = self._options.clock()
-            decision = reuse.decide(request, found.entry, found.invalidated, now, asked)
+                return await self._forward(exchange, Reason("miss", LOOKUP_FAILED))
+            now = options.clock()
+            decision = decide(request, found.entry, found.invalidated, now, asked)
             match decision:
-                case Decision.HIT | Decision.STALE:
-                    if decision is Decision.HIT or not await self._refreshes.answer(exchange, found):
-                        await self._serve(exchange, found, decision, now)
+                case Decision.HIT:
+                    return await self._serve(exchange, found, now, patience, "hit")
+                case Decision.STALE:
+                    if not await self._refreshes.answer(exchange, found):
+                        await self._serve(exchange, found, now, patience, "stale")
                     return None
                 case Decision.FILL | Decision.VALIDATE:
-                    flight = await self._flights.join_or_lead(place_of(request, found), patience)
-                    if flight is None:
-                        exchange.collapsed = True
-                    elif may_look_again and self._flights.has_landed_since(flight.place, since=landings):
-                        may_look_again = False  # what this lookup missed may have been stored right after it
-                        flight.land()
-                    else:
-                        await self._fill(exchange, found, decision, flight)
+                    flight = await self._flights.join_or_lead(place_of(request, found), patience, landings)
+                    if flight is not None:
+                        await self._filler.fill(exchange, found, decision, flight)
                         return None
                 case Decision.PASS:
-                    stale = validation.freshenable_by_head(request, found.entry, asked)
-                    fwd, detail = _reason_to_forward(request, found, now), ""
-                    break
+                    freshens = freshenable_by_head(request, found.entry, asked)
+                    fwd = reason_to_forward(request, found, now)
+                    return await self._forward(exchange, Reason(fwd, freshens=freshens))
                 case Decision.UNAVAILABLE:
-                    await respond_unavailable(self.reporter.line('detail="only-if-cached"'), exchange.send)
-                    return self.reporter.tell("miss", request, detail="only-if-cached")
+                    return await self._refuse(exchange)
                 case _:
                     assert_never(decision)
-        with exchange.shown_as(request.lines()):  # as it would be if this could be stored
-            return await self._pass(exchange, fwd, stale, detail)
 
-    async def _serve(self, exchange: Exchange, found: Lookup, decision: Decision, now: float) -> None:
-        """Answer from the store."""
+    async def _serve(self, exchange: Exchange, found: Lookup, now: float, patience: Patience, kind: EventKind) -> None:
+        """Answer from the store: the whole, a part of it, or 304 (RFC 9111 §4.3.2, RFC 9110 §14.2)."""
         entry = found.entry
         assert entry is not None  # noqa: S101 - it was decided to serve it
-        age = freshness.age(entry, now)
-        ttl = 0 if found.invalidated and age < entry.lifetime else entry.lifetime - age
-        line = self.reporter.line(
-            *(("fwd=miss", "collapsed") if exchange.collapsed else ("hit",)), f"ttl={int(ttl // 1)}"
-        )
-        await respond(exchange.request, entry, age, line, exchange.send)
-        kind: EventKind = "hit" if decision is Decision.HIT else "stale"
-        self.reporter.tell(kind, exchange.request, entry, age=age, ttl=ttl, collapsed=exchange.collapsed)
+        current_age = age(entry, now)
+        ttl = 0 if found.invalidated and current_age < entry.lifetime else entry.lifetime - current_age
+        how = ("fwd=miss", "collapsed") if patience.has_waited else ("hit",)
+        line = self._reporter.line(*how, f"ttl={int(ttl // 1)}")
+        answer = answer_from(entry, exchange.request, current_age, line)
+        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await exchange.send({"type": "http.response.body", "body": answer.body})
+        self._reporter.tell(kind, exchange.request, entry, age=current_age, ttl=ttl, collapsed=patience.has_waited)
 
-    # --- calling the application --------------------------------------------------------------------------------------
+    # --- what the store does not answer -------------------------------------------------------------------------------
 
-    async def _fill(
-        self,
-        exchange: Exchange,
-        found: Lookup,
-        decision: Decision,
-        flight: Flight,
-        hides: Callable[[Entry, float], bool] = reuse.serves_on_error,
-    ) -> Fill:
-        """Call the application and keep its answer if it may be kept; the flight lands once it is, or cannot be."""
+    async def _refuse(self, exchange: Exchange) -> None:
+        """Answer 504: nothing is stored, and the client wants nothing else (RFC 9111 §5.2.1.7)."""
+        line = self._reporter.line('detail="only-if-cached"')
+        lines = [(b"content-length", b"0"), *([] if line is None else [(b"cache-status", line)])]
+        await exchange.send({"type": "http.response.start", "status": 504, "headers": lines})
+        await exchange.send({"type": "http.response.body", "body": b""})
+        self._reporter.tell("miss", exchange.request, detail="only-if-cached")
 
-        async def commit(entry: Entry) -> str:
-            reason = await self._guard.commit(entry)
-            flight.land()
-            return reason
+    async def _forward(self, exchange: Exchange, reason: Reason) -> None:
+        """Forward a request whose answer is not stored, shown to the application as it would be in a fill."""
+        with exchange.shown_as(exchange.request.lines()):
+            await self._bypass(exchange, reason)
 
-        def judge(storable: bool) -> None:
-            self._flights.judge(flight.place, storable=storable)
-            if not storable:
-                flight.land()
-
-        def tell(fill: Fill) -> None:
-            if not fill.wants_retry:
-                detail = "stored" if fill.stored else fill.reason
-                ttl = fill.entry.lifetime if fill.entry is not None and fill.stored else None
-                self.reporter.tell(fill.kind, exchange.request, fill.entry, detail=detail, ttl=ttl)
-
-        self.reporter.warn_of_order(exchange.request)
-        stale = found.entry if flight.place.is_stored else None
-        fill_for = partial(
-            Fill,
-            found=found,
-            stale=stale,
-            hides=hides,
-            fwd=_reason_to_forward(exchange.request, found, self._options.clock()),
-            options=self._options,
-            reporter=self.reporter,
-            budget=self._budget,
-            commit=commit,
-            judge=judge,
-            tell=tell,
-        )
-        fill = fill_for(exchange)
+    async def _bypass(self, exchange: Exchange, reason: Reason) -> None:
+        """Call the application for an answer that is not stored."""
+        bypass = Bypass(exchange, reason, self._services, self.invalidations)
         try:
-            fill.is_validation = decision is Decision.VALIDATE
-            fill.is_known_storable = stale is not None or self._flights.is_storable(flight.place, if_unknown=False)
-            await self._call(exchange, fill, validation.conditions(stale) if stale and fill.is_validation else [])
-            if fill.wants_retry and not fill.answered_stale:
-                exchange = exchange.again()
-                fill = fill_for(exchange)
-                fill.is_known_storable = True
-                await self._call(exchange, fill, [])
-            if fill.must_drop:
-                await self._guard.invalidate([exchange.request.url_tag])
-            return fill
-        finally:
-            flight.land()
-
-    async def _call(self, exchange: Exchange, fill: Fill, conditions: list[tuple[bytes, bytes]]) -> None:
-        """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
-        scope = exchange.scope
-        headers = [line for line in exchange.request.lines() if line[0] not in CONDITIONS] + conditions
-        send = self._changes.watching(exchange.request, fill.notes, fill.send)
-        try:
-            with exchange.noted_in(fill.notes, self._owner), exchange.shown_as(headers):
-                await self._app(scope, fill.receive, send)
-        except Exception:
-            if not await fill.rescue():
-                await fill.finish()
-                raise
-            logger.exception("the application failed, a stale response was served: %r", exchange.request.url)
-        await fill.finish()
-
-    async def _pass(self, exchange: Exchange, fwd: str, stale: Entry | None = None, detail: str = "") -> None:
-        """Call the application for an answer that is not stored; with `stale` if it may speak of what is."""
-        bypass = Bypass(exchange, stale, fwd, detail, self._options, self.reporter, self._guard, self._changes)
-        try:
-            with exchange.noted_in(bypass.notes, self._owner):
-                await self._app(exchange.scope, exchange.receive, bypass.send)
+            await self._upstream.call(exchange, bypass.notes, exchange.receive, bypass.send)
         finally:
             self._questions.learn(exchange.request, bypass.notes)
-            self.reporter.tell("pass", exchange.request, detail=detail)
-
-
-def _reason_to_forward(request: Request, found: Lookup, now: float) -> str:
-    """Say why the application is asked, in the words of RFC 9211 §2.2."""
-    if found.vary is None:
-        return "uri-miss"
-    if found.entry is None:
-        return "vary-miss" if found.vary else "miss"
-    is_fresh = not found.invalidated and freshness.age(found.entry, now) < found.entry.lifetime
-    return "request" if is_fresh or not found.entry.may_answer(request) else "stale"
+            self._reporter.tell("pass", exchange.request, detail=reason.detail)

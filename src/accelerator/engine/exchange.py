@@ -27,20 +27,18 @@ class Exchange:
         scope: the scope that the application gets.
         receive: the client's end.
         send: the client's end.
-        collapsed: it waited for another one's fill.
-        places: where in the scope somebody might stand before the application was called, None as long as it was not.
+        places: where the scope had room for somebody before the application was called, None as long as it was not.
     """
 
     request: Request
     scope: Scope
     receive: Receive
     send: Send
-    collapsed: bool = False
     places: frozenset[str] | None = None
 
     @contextmanager
     def shown_as(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
-        """Let the application see the request with these header lines, and without what does not count of its query.
+        """Show the application the request with these header lines, and without the ignored parameters of its query.
 
         What stands around the cache finds its scope as it was.
         """
@@ -53,10 +51,10 @@ class Exchange:
 
     @contextmanager
     def noted_in(self, notes: Notes, owner: object) -> Iterator[None]:
-        """Let the application speak of its response, by functions and by the keys of its scope.
+        """Note what the application says of its response, by functions and by the keys of its scope.
 
         Args:
-            notes: what takes it down.
+            notes: what it says is noted here.
             owner: what the application finds in its scope as `accelerator`.
         """
         scope = self.scope
@@ -75,10 +73,9 @@ class Exchange:
             scope.pop("accelerator", None)
             scope.pop("accelerator.tags", None)
 
-    def read_scope(self, notes: Notes) -> None:
-        """Take in what the application has said until now by its scope: by keys, and by whom it has put there."""
-        notes.read_scope(self.scope)
-        notes.credential_after_call = somebody_at(self.places or frozenset(), self.scope)
+    def read_notes(self, notes: Notes) -> None:
+        """Note what the application has put into its scope until now: keys, and somebody where nobody was before."""
+        notes.read_scope(self.scope, somebody_at(self.places or frozenset(), self.scope))
 
     def detached(self) -> Exchange:
         """Return the exchange that asks for the same thing as a whole, on nobody's behalf."""

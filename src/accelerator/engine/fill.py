@@ -1,118 +1,138 @@
-"""The tee between the application and the client: what goes through is passed on at once, and a copy is kept."""
+"""One call of the application: its response goes on to the client at once, and a copy of it is kept for the store."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from accelerator.engine.respond import respond
 from accelerator.http.response import Response, complete, is_event_stream, promised_size
 from accelerator.notes import Notes
-from accelerator.rules import conditions, freshness, response_tags, reuse, stored_fields, storing, validation
+from accelerator.rules.answer import answer_from
+from accelerator.rules.candidate import Candidate
+from accelerator.rules.conditions import not_modified
+from accelerator.rules.freshness import age
 from accelerator.rules.plan import Plan, Refusal
+from accelerator.rules.response_tags import response_tags
+from accelerator.rules.reuse import ERRORS, Decision, Purpose, may_hide_error
+from accelerator.rules.stored_fields import (
+    added_for_browsers,
+    added_vary,
+    lines_of_one_request,
+    without_content_fields,
+    without_tags,
+)
+from accelerator.rules.storing import new_entry, plan, refused_at_end
+from accelerator.rules.validation import (
+    conditions,
+    freshened,
+    plan_after_304,
+    proves_unchanged,
+    same_representation,
+)
 from accelerator.tags import InvalidTagError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from accelerator.asgi_types import Message
+    from accelerator.asgi_types import Message, Send
     from accelerator.engine.exchange import Exchange
-    from accelerator.engine.report import Reporter
+    from accelerator.engine.flight import Flight
+    from accelerator.engine.services import Services
     from accelerator.events import EventKind
-    from accelerator.options import Options
     from accelerator.rules.entry import Entry, Mark
     from accelerator.stores.protocol import Lookup
 
 logger = logging.getLogger("accelerator")
+
 _CONTENT: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
+
 _INCOMPLETE: Final = "incomplete response"
-MAX_COPIED_BYTES: Final = 128 * 1024 * 1024
 
 ALONE_SECONDS: Final = 60.0
 """How long the application may go on for the store alone, once the client has left."""
 
 
-class CopyBudget:
-    """What the copies of all running fills may take, in bytes: clients that read slowly keep them for long."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be filled, and why.
 
-    def __init__(self) -> None:
-        self.left = MAX_COPIED_BYTES
+    Attributes:
+        found: the lookup that led here: its mark is the fill's.
+        decision: FILL, or VALIDATE where the request carries the validators of the stored entry.
+        flight: what requests for the same thing wait for.
+        fwd: why the application is called, in the words of RFC 9211 §2.2.
+        purpose: why it is called, which decides whether its errors may be hidden.
+    """
+
+    found: Lookup
+    decision: Decision
+    flight: Flight
+    fwd: str
+    purpose: Purpose
+
+    @property
+    def stale(self) -> Entry | None:
+        """The stored entry that may stand in for an error, and that a 304 confirms; None if there is none."""
+        return self.found.entry if self.flight.place.is_stored else None
+
+    @property
+    def is_validation(self) -> bool:
+        """Whether the request carries the validators of the stored entry."""
+        return self.decision is Decision.VALIDATE
+
+    def conditions(self) -> list[tuple[bytes, bytes]]:
+        """Return the conditions that the application is sent."""
+        stale = self.stale
+        return conditions(stale) if stale is not None and self.is_validation else []
+
+    def without_conditions(self) -> Task:
+        """Return the same task without validation: the 304 was of no use."""
+        return replace(self, decision=Decision.FILL)
 
 
 class Fill:
-    """One call of the application whose answer is stored if it may be.
+    """One call of the application whose response is stored if it may be.
 
     The application gets `send` and `receive` in place of the client's own. It is never kept from answering: what it
     does wrong reaches the client as it would without a cache.
 
     Args:
         exchange: the request and the client's ends.
-        found: the lookup that led here: its mark is that of the fill.
-        stale: the entry that may be served in place of an error, or that a 304 speaks of.
-        hides: tells whether an error may be hidden behind an entry, at a time.
-        fwd: why the application is asked, in the words of RFC 9211 §2.2.
-        options: the options.
-        reporter: gives the member of Cache-Status.
-        budget: what all running fills together may copy.
-        commit: stores an entry, and says why it did not, `""` if it did.
-        judge: is told, once that is known, whether the response could be stored.
-        tell: is given this fill once nothing more of the response will be kept.
+        task: what is to be filled.
+        services: what all requests share.
 
     Attributes:
         notes: what the application says of its response.
-        entry: what was made of the response, once it is complete.
+        entry: the entry made of the response, once it is complete.
         stored: whether that is in the store.
         reason: why it is not.
-        is_validation: the request carries the validators of `stale`.
-        is_known_storable: so were its likes: the client's leaving does not stop it even before it starts.
-        was_validated: the application said 304 of `stale`.
-        wants_retry: the application said 304 of something else than `stale`, or one that proves too little: ask again
-            without conditions.
-        must_drop: `stale` cannot get the tags that it should have: it is not to be served any more.
-        answered_stale: the client got `stale` in place of an error.
+        was_validated: the application confirmed the stored entry by a 304.
+        wants_retry: the application answered 304 about something else, or by a 304 that proves too little: it is to be
+            asked again without conditions.
+        must_drop: the stored entry cannot get the tags that it should have: it is not to be served any more.
+        answered_stale: the client got the stored entry in place of an error.
     """
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        found: Lookup,
-        stale: Entry | None,
-        hides: Callable[[Entry, float], bool],
-        fwd: str,
-        options: Options,
-        reporter: Reporter,
-        budget: CopyBudget,
-        commit: Callable[[Entry], Awaitable[str]],
-        judge: Callable[[bool], None],
-        tell: Callable[[Fill], None],
-    ) -> None:
+    def __init__(self, exchange: Exchange, task: Task, services: Services) -> None:
         self.notes = Notes()
         self.entry: Entry | None = None
         self.stored = False
         self.reason = ""
-        self.is_validation = False
-        self.is_known_storable = False
         self.was_validated = False
         self.wants_retry = False
         self.must_drop = False
         self.answered_stale = False
         self._exchange = exchange
-        self._mark = found.mark
-        self._known = found.vary or ()
-        self._stale = stale
-        self._hides = hides
-        self._is_invalidated = found.invalidated
-        self._fwd = fwd
-        self._options = options
-        self._reporter = reporter
-        self._budget = budget
-        self._commit = commit
-        self._judge = judge
-        self._tell = tell
-        self._requested = options.clock()
+        self._task = task
+        self._stale = task.stale
+        self._mark = task.found.mark
+        self._services = services
+        self._options = services.options
+        self._is_known_storable = task.flight.is_known_storable
+        self._requested = services.options.clock()
         self._response: Response | None = None
         self._plan: Plan | None = None  # as long as the response may be stored
         self._held: Message | None = None  # a start that waits for the first chunk
@@ -121,7 +141,7 @@ class Fill:
         self._take: Callable[[Message], Awaitable[None]] = self._forward
         self._is_event_stream = False
         self._is_anything_out = False
-        self._has_been_answered_by_304 = False  # the client has what the response says: its body is kept from it
+        self._has_been_answered_by_304 = False  # the client has this response already: its body is not sent
         self._left_at: float | None = None  # when the client was found to have left
         self._disconnect: Message | None = None
         self._has_ended = False  # nothing more of the response will be kept
@@ -161,7 +181,7 @@ class Fill:
 
     async def _keep_disconnect_back(self) -> None:
         """Wait until the application is not needed any more, or for as long as it may work for nobody."""
-        before_start = self.is_known_storable and self._response is None
+        before_start = self._is_known_storable and self._response is None
         if before_start or self._goes_on_alone:
             self._is_settled = self._is_settled or anyio.Event()
             with anyio.move_on_after(ALONE_SECONDS):
@@ -204,41 +224,45 @@ class Fill:
             await self._forward(message)
             return
         self._response = response
-        if self.is_validation and response.status == 304:
+        if self._task.is_validation and response.status == 304:
             assert self._stale is not None  # noqa: S101 - it is what is validated
-            is_proof = not self._is_invalidated or validation.proves_unchanged(self._stale, response)
-            self.wants_retry = not (is_proof and validation.same_representation(self._stale, response))
+            is_proof = not self._task.found.invalidated or proves_unchanged(self._stale, response)
+            self.wants_retry = not (is_proof and same_representation(self._stale, response))
             self._take = self._drop if self.wants_retry else self._freshen
-        elif response.status in reuse.ERRORS and self._may_hide_error():
+        elif response.status in ERRORS and self._may_hide_error():
             logger.error("answered %d, a stale response was served: %r", response.status, self._exchange.request.url)
             await self._answer_stale()
         else:
             await self._start_copy(message, response)
 
+    def _candidate(self, response: Response) -> Candidate:
+        found = self._task.found
+        return Candidate(self._exchange.request, response, self.notes, self._options, found.vary or ())
+
     async def _start_copy(self, message: Message, response: Response) -> None:
-        self._exchange.read_scope(self.notes)
-        plan = storing.plan(self._exchange.request, response, self.notes, self._options, self._known)
-        added = stored_fields.added_vary(response, self.notes, self._options)
-        self._held = {**message, "headers": [*stored_fields.without_tags(response.headers, self._options), *added]}
+        self._exchange.read_notes(self.notes)
+        made = plan(self._candidate(response))
+        added = added_vary(response, self.notes, self._options)
+        self._held = {**message, "headers": [*without_tags(response.headers, self._options), *added]}
         if self.reason:
             await self._give_up(self.reason)
-        elif isinstance(plan, Refusal):
-            await self._refuse(plan)
+        elif isinstance(made, Refusal):
+            await self._refuse(made)
         elif message.get("trailers"):
             await self._refuse("trailers")
         elif promised_size(response) > self._options.max_body_bytes:
             await self._refuse("body too large")
         else:
-            self._plan = plan
+            self._plan = made
             self._take = self._copy
-            self._held["headers"] += stored_fields.added_for_browsers(response)
+            self._held["headers"] += added_for_browsers(response)
             if is_event_stream(response.headers):
                 await self._copy_while_it_flows()
 
     async def _copy_while_it_flows(self) -> None:
-        """Keep a copy of an event stream, in case it ends, and let nobody wait for that: neither client nor others."""
+        """Copy an event stream, in case it ends, and let nobody wait for its end: no client, and no other request."""
         self._is_event_stream = True
-        self._judge(False)
+        self._task.flight.judge(storable=False)
         if self._is_settled is not None:
             self._is_settled.set()
         await self._release()
@@ -252,10 +276,10 @@ class Fill:
             return
         self._chunks.append(bytes(chunk))
         self._size += len(chunk)
-        self._budget.left -= len(chunk)
+        has_room = self._services.budget.take(len(chunk))
         if self._size > self._options.max_body_bytes:
             await self._refuse("body too large")
-        elif self._budget.left < 0:
+        elif not has_room:
             await self._give_up("too many responses under way")
         elif message.get("more_body", False):
             await self._release()
@@ -270,86 +294,94 @@ class Fill:
         if not complete(self._response, self._size):
             await self._refuse(_INCOMPLETE)
             return
-        await self._keep(self._response, self._plan, b"".join(self._chunks), self._mark)
+        await self._keep(self._candidate(self._response), self._plan, b"".join(self._chunks), self._mark)
         if self._held is not None and self.entry is not None and self.entry.validator is None:
             self._held["headers"] += [line for line in self.entry.added if line[0] == b"etag"]
         await self._release()
         self._settle()
 
     async def _freshen(self, message: Message) -> None:
-        """Answer the client from the stored entry and the 304 that was given for it (RFC 9111 §4.3.4)."""
+        """Answer the client from the stored entry and the 304 that confirmed it (RFC 9111 §4.3.4)."""
         if message.get("more_body", False):
             return
         self._take = self._drop
         self.was_validated = True
         assert self._response is not None  # noqa: S101 - it has started
         assert self._stale is not None  # noqa: S101 - it is what is validated
-        exchange, stale = self._exchange, self._stale
-        exchange.read_scope(self.notes)
-        merged = validation.freshened(stale, self._response)
-        plan = validation.plan_after_304(
-            exchange.request, stale, self._response, merged, self.notes, self._options, self._known
-        )
-        if isinstance(plan, Refusal):
-            self.reason = plan
-            self._judge(False)
+        self._exchange.read_notes(self.notes)
+        merged = freshened(self._stale, self._response)
+        made = plan_after_304(self._stale, self._candidate(self._response))
+        if isinstance(made, Refusal):
+            self.reason = made
+            self._task.flight.judge(storable=False)
         else:
-            mark = self._mark if validation.proves_unchanged(stale, self._response) else stale.mark
-            await self._keep(merged, plan, stale.body, mark, stale.tags)
+            mark = self._mark if proves_unchanged(self._stale, self._response) else self._stale.mark
+            await self._keep(self._candidate(merged), made, self._stale.body, mark, self._stale.tags)
             if self.wants_retry:
                 return
             self.must_drop = self.entry is None
         self._settle()
         if self.entry is not None and self.stored:
-            age = freshness.age(self.entry, self._options.clock())
-            own = stored_fields.lines_of_one_request(self._response, self._options)
-            shown = replace(self.entry, added=self.entry.added + own)
-            await respond(exchange.request, shown, age, self._status_line(), self._forward)
+            own = lines_of_one_request(self._response, self._options)
+            await self._answer(replace(self.entry, added=self.entry.added + own), self._forward)
         else:
-            headers = [
-                *stored_fields.without_tags(merged.headers, self._options),
-                *stored_fields.added_vary(merged, self.notes, self._options),
-                *stored_fields.added_for_browsers(merged),
-            ]
-            self._held = {"type": "http.response.start", "status": merged.status, "headers": headers}
-            await self._release()
-            await self._forward({"type": "http.response.body", "body": stale.body})
+            await self._answer_unstored(merged, self._stale.body)
+
+    async def _answer_unstored(self, merged: Response, body: bytes) -> None:
+        """Answer the client from what was stored, freshened by a 304, though it cannot be stored again."""
+        headers = [
+            *without_tags(merged.headers, self._options),
+            *added_vary(merged, self.notes, self._options),
+            *added_for_browsers(merged),
+        ]
+        self._held = {"type": "http.response.start", "status": merged.status, "headers": headers}
+        await self._release()
+        await self._forward({"type": "http.response.body", "body": body})
 
     async def _drop(self, message: Message) -> None:
-        """Keep from the client what it has from the store, or gets from another call."""
+        """Drop a message: the client is answered from the store, or by another call."""
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
     async def _keep(
-        self, response: Response, plan: Plan, body: bytes, mark: Mark, older_tags: frozenset[str] = frozenset()
+        self, candidate: Candidate, made: Plan, body: bytes, mark: Mark, older_tags: frozenset[str] = frozenset()
     ) -> None:
-        """Make the entry and store it, with every tag that was said until now."""
-        self._exchange.read_scope(self.notes)
-        request = self._exchange.request
-        if refusal := storing.refused_at_end(request, plan, self.notes):
+        """Make the entry and store it, with every tag that was noted until now.
+
+        Args:
+            candidate: the response.
+            made: how it may be stored.
+            body: its body.
+            mark: the mark that the entry gets.
+            older_tags: the tags of the entry that it freshens.
+        """
+        self._exchange.read_notes(self.notes)
+        flight = self._task.flight
+        if refusal := refused_at_end(candidate.request, made, self.notes):
             self.reason = refusal
-            self._judge(False)
+            flight.judge(storable=False)
             return
         try:
-            tags = response_tags.response_tags(request, response, self.notes, self._options, older_tags)
+            tags = response_tags(candidate, older_tags)
         except (InvalidTagError, TypeError) as error:
             self.reason = "tags"
-            logger.warning("not stored: %s: %r", error, request.url)
-            self._judge(False)
+            logger.warning("not stored: %s: %r", error, candidate.request.url)
+            flight.judge(storable=False)
             return
         if mark != self._mark and not tags.issubset(older_tags):
-            self.wants_retry = True  # by what it was not known to be made from, it may have been taken back
+            self.wants_retry = True  # a new tag may have been invalidated after the old mark, which nobody has checked
             return
-        self.entry = storing.new_entry(request, response, plan, self._options, body, tags, mark, self.notes)
-        self.reason = await self._commit(self.entry)
+        self.entry = new_entry(candidate, made, body, tags, mark)
+        self.reason = await self._services.store.commit(self.entry)
+        flight.land()
         self.stored = not self.reason
         self.wants_retry = mark != self._mark and not self.stored  # an old mark may not be accepted any more
         if self.stored:  # what is never fresh answers nobody who waits, and an event stream may have no end next time
-            self._judge(plan.lifetime > 0 and not self._is_event_stream)
+            flight.judge(storable=made.lifetime > 0 and not self._is_event_stream)
 
     async def _refuse(self, reason: str) -> None:
         """Store nothing, and remember that such a response could not be stored."""
-        self._judge(False)
+        self._task.flight.judge(storable=False)
         await self._give_up(reason)
 
     async def _give_up(self, reason: str) -> None:
@@ -365,8 +397,8 @@ class Fill:
             return
         held, self._held = self._held, None
         headers = tuple(held["headers"])
-        if held["status"] == 200 and conditions.not_modified(self._exchange.request, headers, self._options.clock()):
-            held = {**held, "status": 304, "headers": [*stored_fields.without_content_fields(headers)]}
+        if held["status"] == 200 and not_modified(self._exchange.request, headers, self._options.clock()):
+            held = {**held, "status": 304, "headers": [*without_content_fields(headers)]}
             await self._forward_start(held)
             self._has_been_answered_by_304 = True
         else:
@@ -398,8 +430,8 @@ class Fill:
         self._plan = None
         if not self._has_ended:
             self._has_ended = True
-            self._tell(self)
-        self._budget.left += self._size
+            self._report()
+        self._services.budget.give_back(self._size)
         self._size = 0
         self._chunks.clear()
         if self._take == self._copy:
@@ -407,26 +439,41 @@ class Fill:
         if self._is_settled is not None:
             self._is_settled.set()
 
+    def _report(self) -> None:
+        """Report what came of it, unless the application is called once more."""
+        if not self.wants_retry:
+            detail = "stored" if self.stored else self.reason
+            ttl = self.entry.lifetime if self.entry is not None and self.stored else None
+            self._services.reporter.tell(self.kind, self._exchange.request, self.entry, detail=detail, ttl=ttl)
+
     def _may_hide_error(self) -> bool:
-        return self._stale is not None and self._hides(self._stale, self._options.clock())
+        now, purpose = self._options.clock(), self._task.purpose
+        return self._stale is not None and may_hide_error(self._stale, now, purpose)
 
     async def _answer_stale(self) -> None:
+        """Answer the client from the stored entry in place of an error."""
         assert self._stale is not None  # noqa: S101 - asked before
         self.answered_stale = self._is_anything_out = True
         self._held = None
         self._take = self._drop
         self.reason = "stale-if-error"
         self._settle()
-        age = freshness.age(self._stale, self._options.clock())
-        await respond(self._exchange.request, self._stale, age, self._status_line(), self._exchange.send)
+        await self._answer(self._stale, self._exchange.send)
+
+    async def _answer(self, entry: Entry, send: Send) -> None:
+        """Answer the client from an entry."""
+        current_age = age(entry, self._options.clock())
+        answer = answer_from(entry, self._exchange.request, current_age, self._status_line())
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
     def _status_line(self) -> bytes | None:
         """Return the member of Cache-Status for an answer that took the application (RFC 9211 §2)."""
-        parameters = [f"fwd={self._fwd}"]
-        if (self.is_validation or self.answered_stale) and self._response is not None:
+        parameters = [f"fwd={self._task.fwd}"]
+        if (self._task.is_validation or self.answered_stale) and self._response is not None:
             parameters.append(f"fwd-status={self._response.status}")
         if self.stored:
             parameters.append("stored")
         if self.reason:
             parameters.append(f'detail="{self.reason}"')
-        return self._reporter.line(*parameters)
+        return self._services.reporter.line(*parameters)

@@ -50,17 +50,47 @@ def place_of(request: Request, found: Lookup) -> Place:
 
 
 class Patience:
-    """What is left of a request's readiness to wait: rounds, and seconds in all."""
+    """How much longer a request waits for the fills of others.
 
-    __slots__ = ("rounds", "seconds")
+    Args:
+        rounds: for how many fills it waits.
+
+    Attributes:
+        has_waited: it waited for one.
+    """
+
+    __slots__ = ("_has_looked_again", "_rounds", "has_waited", "seconds")
 
     def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
+        self._rounds = rounds
         self.seconds = PATIENCE
+        self.has_waited = False
+        self._has_looked_again = False
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the request still waits."""
+        return self._rounds > 0 and self.seconds > 0
+
+    async def wait(self, landing: Signal) -> bool:
+        """Wait for a fill; return whether it ended in time."""
+        self._rounds -= 1
+        self.has_waited = True
+        self.seconds = await landing.wait(self.seconds)
+        return self.seconds > 0
+
+    def looks_again(self) -> bool:
+        """Return whether the request looks up once more because a fill ended just after its lookup: it does so once."""
+        has_looked, self._has_looked_again = self._has_looked_again, True
+        return not has_looked
 
 
 class Flight:
-    """One running fill."""
+    """One running fill, for which requests may wait.
+
+    Attributes:
+        place: where it would store its entry.
+    """
 
     __slots__ = ("_flights", "_has_landed", "_landing", "place")
 
@@ -75,6 +105,17 @@ class Flight:
         if self._landing is None:
             self._landing = self._flights.runtime.signal()
         return self._landing
+
+    @property
+    def is_known_storable(self) -> bool:
+        """Whether a response like the one that is made was stored before."""
+        return self.place.is_stored or self._flights.is_storable(self.place, if_unknown=False)
+
+    def judge(self, *, storable: bool) -> None:
+        """Remember whether the response could be stored; if it cannot, nobody is to wait for it."""
+        self._flights.judge(self.place, storable=storable)
+        if not storable:
+            self.land()
 
     def land(self) -> None:
         """Let the waiting requests look up again: the fill has ended, or is of no use to them."""
@@ -106,31 +147,38 @@ class Flights:
         # by hashes, so that long keys take no room: a collision only changes who waits or looks again
         self._verdicts: OrderedDict[int, tuple[bool, float]] = OrderedDict()
 
-    async def join_or_lead(self, place: Place, patience: Patience) -> Flight | None:
+    async def join_or_lead(self, place: Place, patience: Patience, landings: int) -> Flight | None:
         """Lead a new flight, or wait for the running one if that is of use.
 
         It may be of use where responses could be stored so far; and where nothing is known, for requests without
         credentials. If a flight is running and not waited for, nobody will wait for the new one either.
 
+        Args:
+            place: where the fill would store its entry.
+            patience: how much longer the request waits.
+            landings: how many flights had landed when the request was looked up.
+
         Returns:
-            The flight to lead, or None once another one has landed: then another lookup may find what it made.
+            The flight to lead, or None if a flight has landed since: then another lookup may find what it stored.
         """
         with self._lock:
             running = self._running.get(place[:3])
-            may_wait = patience.rounds > 0 and patience.seconds > 0 and self.is_storable(place, not place.audience)
-            if running is None or not may_wait:
-                return self._lead(place)
-            landing = running.landing()
-        patience.rounds -= 1
-        patience.seconds = await landing.wait(patience.seconds)
-        if not patience.seconds:
-            self.judge(place, storable=False)
-            self.take_off_the_list(running)  # it may hang for ever: nobody else is to wait for it
-        return None
+            if running is not None and patience.is_left and self.is_storable(place, if_unknown=not place.audience):
+                landing = running.landing()
+            else:
+                running, flight = None, self._lead(place)
+        if running is not None:
+            if not await patience.wait(landing):
+                self.judge(place, storable=False)
+                self.take_off_the_list(running)  # it may hang for ever: nobody else is to wait for it
+            return None
+        if self._has_landed_since(place, landings) and patience.looks_again():
+            flight.land()
+            return None
+        return flight
 
-    def has_landed_since(self, place: Place, since: int) -> bool:
-        """Tell whether a flight of a place has landed since then: it may have stored an entry."""
-        return self._last_landings.get(hash(place[:3]), 0) > since
+    def _has_landed_since(self, place: Place, landings: int) -> bool:
+        return self._last_landings.get(hash(place[:3]), 0) > landings
 
     def lead_if_none(self, place: Place) -> Flight | None:
         """Lead a new flight unless one is running."""

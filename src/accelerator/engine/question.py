@@ -40,7 +40,7 @@ class Questions:
 
     def learn(self, request: Request, notes: Notes) -> None:
         """Keep in mind what a view has said of a request like this; of the paths the oldest are forgotten."""
-        if request.is_unsafe and request.method in notes.methods:
+        if request.is_unsafe and request.method in notes.safe_methods:
             with self._lock:
                 self._learned[_place(request)] = None
                 if len(self._learned) > MAX_LEARNED:

@@ -1,4 +1,4 @@
-"""What is stale, made anew in the background; by a request itself where the background could not (RFC 5861 §3)."""
+"""Refreshing what is stale: in the background, or by a request where the background has failed (RFC 5861 §3)."""
 
 from __future__ import annotations
 
@@ -7,34 +7,32 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from accelerator.engine.flight import place_of
-from accelerator.rules import reuse
-from accelerator.rules.reuse import Decision
+from accelerator.rules.reuse import Decision, Purpose, forwarding_decision
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from accelerator.engine.exchange import Exchange
-    from accelerator.engine.fill import Fill
-    from accelerator.engine.flight import Flight, Flights, Place
-    from accelerator.engine.guard import Guard
+    from accelerator.engine.filling import Filler
+    from accelerator.engine.flight import Flight, Place
     from accelerator.engine.runtime import Runtime
-    from accelerator.rules.entry import Entry
+    from accelerator.engine.services import Services
     from accelerator.stores.protocol import Lookup
 
 REFRESH_SECONDS: Final = 60.0
-"""How long a fill on nobody's behalf may take."""
+"""How long a refresh in the background may take."""
 
 REFRESHES: Final = 3
-"""How often one refresh starts over because what it read was softly invalidated meanwhile."""
+"""How often one refresh fills, where its data is softly invalidated meanwhile."""
 
 FAILING_SECONDS: Final = 60.0
-"""For how long no other request is made to wait for an application that has failed for one."""
+"""For how long other requests are served stale, once the application has failed for a request that waited."""
 
 MAX_FAILURES: Final = 10_000
 
 
 class FailedRefreshError(Exception):
-    """What the application answered a refresh with is of no use to anybody."""
+    """The application answered a refresh with something that cannot be served to anybody."""
 
 
 class Failures:
@@ -74,47 +72,37 @@ class Failures:
 
 
 class Refreshes:
-    """Stale entries, made anew while they are served. Threads may share it.
+    """The refreshes of stale entries that are served meanwhile. Threads may share it.
 
-    A refresh runs after the request that began it, when middlewares outside of the cache have closed what is theirs: an
-    application that needs it fails. So where a refresh failed, the next request fills instead: it has everything.
+    A refresh runs after the request that began it, when outer middlewares have closed what is theirs: an application
+    that needs such a thing fails. So where a refresh failed, the next request calls the application itself.
 
     Args:
-        guard: the store.
-        flights: the running fills.
+        filler: calls the application.
+        services: what all requests share.
         runtime: where refreshes run.
-        clock: seconds since the epoch.
-        fill: calls the application for an exchange, a lookup and a decision, and lands the flight. The last argument
-            says whether an error may be hidden behind an entry, at a time.
     """
 
-    def __init__(
-        self,
-        guard: Guard,
-        flights: Flights,
-        runtime: Runtime,
-        clock: Callable[[], float],
-        fill: Callable[[Exchange, Lookup, Decision, Flight, Callable[[Entry, float], bool]], Awaitable[Fill]],
-    ) -> None:
-        self._guard = guard
-        self._flights = flights
+    def __init__(self, filler: Filler, services: Services, runtime: Runtime) -> None:
+        self._filler = filler
+        self._store = services.store
+        self._flights = services.flights
         self._runtime = runtime
-        self._failures = Failures(clock)
-        self._fill = fill
+        self._failures = Failures(services.options.clock)
 
     async def answer(self, exchange: Exchange, found: Lookup) -> bool:
-        """Have a stale entry made anew, unless that is under way; return whether the request was answered with it."""
+        """See to it that a stale entry is refreshed; return whether the request was answered on that occasion."""
         request = exchange.request
         flight = self._flights.lead_if_none(place_of(request, found))
         if flight is None:
             return False
-        decision = reuse.forwarding_decision(request, found.entry, found.invalidated)
+        decision = forwarding_decision(request, found.entry, found.invalidated)
         if decision is Decision.PASS or not self._failures.is_due(flight.place):
             name = f"refresh of {request.url!r}"
             self._runtime.spawn(name, REFRESH_SECONDS, self._refresh, exchange.detached(), found, flight)
             return False
         self._failures.discard(flight.place)
-        fill = await self._fill(exchange, found, decision, flight, reuse.serves_after_refresh)
+        fill = await self._filler.fill(exchange, found, decision, flight, Purpose.OVERDUE_REFRESH)
         if fill.answered_stale:
             self._failures.put_off(flight.place)
         elif fill.failure:
@@ -122,7 +110,7 @@ class Refreshes:
         return True
 
     async def _refresh(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
-        """Make an entry anew on nobody's behalf. Whatever keeps that from coming to its end, it has failed."""
+        """Refresh an entry while nobody waits. Whatever keeps that from its end, the refresh has failed."""
         try:
             await self._fill_alone(exchange, found, flight)
         except BaseException:
@@ -131,13 +119,13 @@ class Refreshes:
         self._failures.discard(flight.place)
 
     async def _fill_alone(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
-        """Fill on nobody's behalf. One that began before a soft invalidation is not the one refresh after it."""
+        """Fill while nobody waits; once more where a soft invalidation came after the fill had begun."""
         for _ in range(REFRESHES):
-            decision = reuse.forwarding_decision(exchange.request, found.entry, found.invalidated)
-            fill = await self._fill(exchange, found, decision, flight, reuse.serves_nobody)
+            decision = forwarding_decision(exchange.request, found.entry, found.invalidated)
+            fill = await self._filler.fill(exchange, found, decision, flight, Purpose.BACKGROUND_REFRESH)
             if fill.failure:
                 raise FailedRefreshError(fill.failure)
-            before, again = found.entry, await self._guard.look_up(exchange.request)
+            before, again = found.entry, await self._store.look_up(exchange.request)
             if again is None or again.entry is None or not again.invalidated or again.entry == before:
                 return
             successor = self._flights.lead_if_none(flight.place)

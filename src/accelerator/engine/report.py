@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from accelerator.events import CacheEvent
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.identity import OUTER
+from accelerator.rules.freshness import age
 from accelerator.rules.response_tags import application_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from accelerator.events import EventKind
     from accelerator.http.request import Request
     from accelerator.options import Options
     from accelerator.rules.entry import Entry
+    from accelerator.stores.protocol import Lookup
 
 logger = logging.getLogger("accelerator")
 _MISPLACED: Final = (
@@ -41,6 +41,8 @@ class Reporter:
         self._name = options.cache_status
         self._listener = options.on_event
         self._has_warned_of: set[str] = set()
+        if left_out := sorted({*CREDENTIALS}.difference(options.credentials)):
+            self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
 
     def line(self, *parameters: str) -> bytes | None:
         """Return the member of Cache-Status with these parameters (RFC 9211 §2), None if none is sent."""
@@ -71,11 +73,6 @@ class Reporter:
         if request.outer in OUTER.values():
             self.warn_once(request.outer, _MISPLACED, request.outer)
 
-    def warn_of_credentials(self, named: Iterable[str]) -> None:
-        """Say that well-known names are left out: whoever asks by one of those is not told apart."""
-        if left_out := sorted({*CREDENTIALS}.difference(named)):
-            self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
-
     def emit(self, event: CacheEvent) -> None:
         """Tell the listener; what it raises is its own affair, and logged."""
         if self._listener is not None:
@@ -83,3 +80,13 @@ class Reporter:
                 self._listener(event)
             except Exception:
                 logger.exception("on_event failed")
+
+
+def reason_to_forward(request: Request, found: Lookup, now: float) -> str:
+    """Return why a request is forwarded, in the words of RFC 9211 §2.2."""
+    if found.vary is None:
+        return "uri-miss"
+    if found.entry is None:
+        return "vary-miss" if found.vary else "miss"
+    is_fresh = not found.invalidated and age(found.entry, now) < found.entry.lifetime
+    return "request" if is_fresh or not found.entry.may_answer(request) else "stale"

@@ -1,13 +1,15 @@
-"""A stored response."""
+"""A stored response, and what a client gets of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from accelerator.http.request import COOKIE, Key, Request, Vary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from accelerator.http import fields
 
 
@@ -84,3 +86,17 @@ class Entry:
         ):
             return False
         return self.for_codings or not request.takes_codings
+
+
+class Answer(NamedTuple):
+    """What a client gets of a stored response.
+
+    Attributes:
+        status: the status code.
+        headers: the header lines.
+        body: the body, empty for a HEAD.
+    """
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes

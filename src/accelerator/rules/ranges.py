@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from accelerator.http import fields
 from accelerator.http.dates import http_date
 from accelerator.rules.conditions import sure_last_modified
+from accelerator.rules.entry import Answer
 from accelerator.rules.stored_fields import without_content_fields
 
 if TYPE_CHECKING:
@@ -24,21 +25,7 @@ _LIFETIMES: Final = (b"cache-control", b"surrogate-control", b"expires")
 _OF_THE_WHOLE: Final = frozenset({b"content-length", b"content-range", b"content-md5", b"content-digest"})
 
 
-class Part(NamedTuple):
-    """The answer to a range.
-
-    Attributes:
-        status: 206, or 416 where there is no such part.
-        headers: the header lines.
-        body: the part.
-    """
-
-    status: int
-    headers: fields.HeaderLines
-    body: bytes
-
-
-def part_of(request: Request, entry: Entry, headers: fields.HeaderLines) -> Part | None:
+def part_of(request: Request, entry: Entry, headers: fields.HeaderLines) -> Answer | None:
     """Return the part of a stored 200 that a GET asks for; None where the client gets the whole.
 
     That is so for several ranges, for what is malformed, and where If-Range says so (RFC 9110 §14.2, §13.1.5).
@@ -63,15 +50,15 @@ def part_of(request: Request, entry: Entry, headers: fields.HeaderLines) -> Part
         return None
     if first >= size:
         kept = tuple([line for line in without_content_fields(headers) if not line[0].lower().endswith(_LIFETIMES)])
-        notes = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0"), (b"cache-control", b"no-store")
-        return Part(416, kept + notes, b"")
+        lines = (b"content-range", b"bytes */%d" % size), (b"content-length", b"0"), (b"cache-control", b"no-store")
+        return Answer(416, kept + lines, b"")
     body = entry.body[first : last + 1]
     kept = tuple([line for line in headers if line[0].lower() not in _OF_THE_WHOLE])
     described = (
         (b"content-range", b"bytes %d-%d/%d" % (first, first + len(body) - 1, size)),
         (b"content-length", b"%d" % len(body)),
     )
-    return Part(206, kept + described, body)
+    return Answer(206, kept + described, body)
 
 
 def _position(digits: bytes) -> int:

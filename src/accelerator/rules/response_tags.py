@@ -11,8 +11,8 @@ from accelerator.tags import InvalidTagError, entry_tags, is_valid_tag
 if TYPE_CHECKING:
     from accelerator.http.request import Request
     from accelerator.http.response import Response
-    from accelerator.notes import Notes
     from accelerator.options import Options
+    from accelerator.rules.candidate import Candidate
     from accelerator.rules.entry import Entry
 
 
@@ -32,17 +32,20 @@ def header_tags(response: Response, options: Options) -> list[str]:
     return found
 
 
-def response_tags(
-    request: Request, response: Response, notes: Notes, options: Options, older: frozenset[str] = frozenset()
-) -> frozenset[str]:
-    """Return every tag of a response: what was said, what its fields name, and the older ones that it keeps.
+def response_tags(candidate: Candidate, older: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Return every tag of a response: those noted, those that its fields name, and the older ones that it keeps.
+
+    Args:
+        candidate: the response.
+        older: the tags of the entry that it freshens.
 
     Raises:
         InvalidTagError: there is a name among them that no tag can have, or there are too many.
         TypeError: a name is not a `str`.
     """
-    names = entry_tags((*filter(is_of_application, older), *notes.tags, *header_tags(response, options)))
-    return names | _group_tags(request, response) | older
+    response, noted = candidate.response, candidate.notes.tags
+    names = entry_tags((*filter(is_of_application, older), *noted, *header_tags(response, candidate.options)))
+    return names | _group_tags(candidate.request, response) | older
 
 
 def is_of_application(tag: str) -> bool:

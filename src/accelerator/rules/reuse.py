@@ -1,19 +1,18 @@
-"""What a request is answered with, given what is stored for it (RFC 9111 §4, RFC 5861)."""
+"""Whether a request is answered from the store (RFC 9111 §4, §5.2.1, RFC 5861)."""
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from accelerator.http import fields
 from accelerator.http.cache_control import CacheControl
+from accelerator.http.fields import MAX_SECONDS
 from accelerator.rules.freshness import age, staleness
 from accelerator.rules.validation import can_validate
 
 if TYPE_CHECKING:
     from accelerator.http.request import Request
     from accelerator.rules.entry import Entry
-
 
 ERRORS: Final = frozenset({500, 502, 503, 504})
 """What counts as an error for stale-if-error (RFC 5861 §4)."""
@@ -22,29 +21,25 @@ ERRORS: Final = frozenset({500, 502, 503, 504})
 class Decision(Enum):
     """What to do with a request, given what was found."""
 
-    HIT = "serve what was found"
-    STALE = "serve what was found and make it anew meanwhile"
-    VALIDATE = "ask the application whether what was found still holds"
-    FILL = "call the application and keep its answer"
-    PASS = "call the application and keep nothing"  # noqa: S105 - no password
-    UNAVAILABLE = "say that nothing is stored: the client wants nothing else"
+    HIT = "serve the stored response"
+    STALE = "serve the stored response, and refresh it in the background"
+    VALIDATE = "ask the application whether the stored response still holds"
+    FILL = "call the application, and store its response"
+    PASS = "call the application, and store nothing"  # noqa: S105 - no password
+    UNAVAILABLE = "answer 504: nothing is stored, and the client wants nothing else"
 
 
 def decide(
-    request: Request,
-    entry: Entry | None,
-    invalidated: bool,
-    now: float,
-    asked: CacheControl | None = None,
+    request: Request, entry: Entry | None, invalidated: bool, now: float, asked: CacheControl | None = None
 ) -> Decision:
     """Say how a request is answered (RFC 9111 §4).
 
     Args:
         request: the request.
         entry: the usable entry that was found for it.
-        invalidated: a tag of the entry was softly invalidated since: it is stale, whatever its age.
+        invalidated: a tag of the entry was softly invalidated: it is stale, whatever its age.
         now: seconds since the epoch.
-        asked: the client's own directives, None where there are none that count.
+        asked: the client's own directives, None where there are none, or they are not obeyed.
     """
     if asked is not None:
         return _decide_as_asked(request, entry, invalidated, now, asked)
@@ -58,34 +53,37 @@ def decide(
 
 
 def forwarding_decision(request: Request, entry: Entry | None, invalidated: bool) -> Decision:
-    """Say what the application is called for."""
+    """Say how a request is forwarded that the store does not answer."""
     if not request.wants_content or request.has_range:
         return Decision.PASS
     is_of_use = entry is not None and entry.may_answer(request) and can_validate(entry, invalidated)
     return Decision.VALIDATE if is_of_use else Decision.FILL
 
 
+# --- the client's own directives --------------------------------------------------------------------------------------
+
+
 def request_directives(request: Request) -> CacheControl | None:
-    """Return the directives of a request, None if it has none (RFC 9111 §5.2.1). Pragma is none of them (§5.4)."""
+    """Return the Cache-Control of a request, None if it has none (RFC 9111 §5.2.1). Pragma does not count (§5.4)."""
     value = request.get(b"cache-control")
     return None if value is None else CacheControl.parse(value)
 
 
 def accepts_collapsed(asked: CacheControl | None) -> bool:
-    """Tell whether a client takes what has just been made for another one: then it is of use to wait for that."""
+    """Tell whether a client accepts a response that was made for another request: only then may it wait for one."""
     return asked is None or not (asked.has_any("no-cache", "min-fresh") or asked.seconds("max-age") == 0)
 
 
 def _decide_as_asked(
     request: Request, entry: Entry | None, invalidated: bool, now: float, asked: CacheControl
 ) -> Decision:
-    """Say how a request is answered that says itself what it takes (RFC 9111 §5.2.1)."""
+    """Say how a request is answered that says itself what it accepts (RFC 9111 §5.2.1)."""
     if "no-store" not in asked and entry is not None and entry.may_answer(request):
         current = age(entry, now)
         if _is_acceptable(asked, entry, current, invalidated):
             return Decision.HIT
-        is_open_to_stale = not asked.has_any("no-cache", "max-age", "min-fresh")
-        if is_open_to_stale and staleness(entry, current) < entry.stale_while_revalidate:
+        accepts_stale = not asked.has_any("no-cache", "max-age", "min-fresh")
+        if accepts_stale and staleness(entry, current) < entry.stale_while_revalidate:
             return Decision.STALE
     if "only-if-cached" in asked:
         return Decision.UNAVAILABLE
@@ -93,17 +91,17 @@ def _decide_as_asked(
 
 
 def _is_acceptable(asked: CacheControl, entry: Entry, current_age: float, invalidated: bool) -> bool:
-    """Tell whether an answer is as young as the client wants it, and fresh or not staler than it takes."""
-    if not _is_young(asked, entry, current_age):
+    """Tell whether an entry is young enough for the client, and fresh, or no staler than max-stale allows."""
+    if not _is_young_enough(asked, entry, current_age):
         return False
     if current_age < entry.lifetime and not invalidated:
         return True
-    max_stale = asked.seconds("max-stale", bare=fields.MAX_SECONDS)
+    max_stale = asked.seconds("max-stale", bare=MAX_SECONDS)
     may_be_stale = max_stale is not None and not (entry.never_stale or invalidated)
     return may_be_stale and staleness(entry, current_age) <= (max_stale or 0)
 
 
-def _is_young(asked: CacheControl, entry: Entry, current_age: float) -> bool:
+def _is_young_enough(asked: CacheControl, entry: Entry, current_age: float) -> bool:
     max_age, min_fresh = asked.seconds("max-age"), asked.seconds("min-fresh")
     return (
         "no-cache" not in asked
@@ -112,16 +110,27 @@ def _is_young(asked: CacheControl, entry: Entry, current_age: float) -> bool:
     )
 
 
-def serves_on_error(entry: Entry, now: float) -> bool:
-    """Tell whether an error may be hidden behind this entry (RFC 5861 §4)."""
-    return staleness(entry, age(entry, now)) < entry.stale_if_error
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
-def serves_after_refresh(entry: Entry, now: float) -> bool:
-    """Tell whether an error may be hidden from who is served this entry while it is made anew (RFC 5861 §3, §4)."""
-    return staleness(entry, age(entry, now)) < max(entry.stale_if_error, entry.stale_while_revalidate)
+class Purpose(Enum):
+    """Why the application is called, which decides whether its errors may be hidden behind a stale entry."""
+
+    ANSWER = auto()
+    """A client waits, and could not be answered from the store."""
+
+    OVERDUE_REFRESH = auto()
+    """A client waits that could have been served stale: the refresh in the background has failed before."""
+
+    BACKGROUND_REFRESH = auto()
+    """Nobody waits: an error is not hidden, so that the refresh is known to have failed."""
 
 
-def serves_nobody(entry: Entry, now: float) -> bool:  # noqa: ARG001 - the shape of the two above
-    """Hide no error: whoever began a refresh has to know that it failed."""
-    return False
+def may_hide_error(entry: Entry, now: float, purpose: Purpose) -> bool:
+    """Tell whether an error of the application may be hidden behind this entry (RFC 5861 §3, §4)."""
+    if purpose is Purpose.BACKGROUND_REFRESH:
+        return False
+    window = entry.stale_if_error
+    if purpose is Purpose.OVERDUE_REFRESH:
+        window = max(window, entry.stale_while_revalidate)
+    return staleness(entry, age(entry, now)) < window

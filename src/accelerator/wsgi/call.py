@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from accelerator.http.response import is_event_stream
-from accelerator.notes import listener, start_noting, stop_noting
+from accelerator.notes import current_notes, start_noting, stop_noting
 from accelerator.wsgi.answer import STATUS_LINE, Answer
 from accelerator.wsgi.environ import CACHE_FOR, TAGS, update
 from accelerator.wsgi.threads import Driven, outside
@@ -55,7 +55,7 @@ class Call:
         self._scope = scope
         self._send = send
         self._answer = answer
-        self._said = listener()
+        self._said = current_notes()
         self._start: Message | None = None
         self._told: Message | None = None  # the start that was passed on
         self._promised = -1  # the Content-Length

@@ -11,12 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from accelerator.engine.engine import Engine
-from accelerator.events import CacheEvent
 from accelerator.options import OptionArguments, checked
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import checked_store
 from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
-from accelerator.tags import flattened
 from accelerator.uncopied import Uncopied
 from accelerator.wsgi.answer import Answer, begun
 from accelerator.wsgi.call import Call
@@ -86,20 +84,15 @@ class WSGIAccelerator(Uncopied):
 
     def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`. It returns when it is done."""
-        names = flattened(tags)
-        finish_now(self._store.invalidate_tag(names, soft=soft))
-        self._engine.reporter.emit(CacheEvent("invalidate", detail="soft" if soft else "hard", tags=frozenset(names)))
+        finish_now(self._engine.invalidations.invalidate_tag(*tags, soft=soft))
 
     def invalidate_url(self, url: str, *, soft: bool = False) -> None:
         """Do what `Store.invalidate_url` does to the URL without what `ignore_query` names; report it to `on_event`.
 
         It returns when it is done.
         """
-        url = self._engine.ignored.url(url)
-        finish_now(self._store.invalidate_url(url, soft=soft))
-        self._engine.reporter.emit(CacheEvent("invalidate", url=url, detail="soft" if soft else "hard"))
+        finish_now(self._engine.invalidations.invalidate_url(url, soft=soft))
 
     def clear(self) -> None:
         """Do what `Store.clear` does, and report it to `on_event`. It returns when it is done."""
-        finish_now(self._store.clear())
-        self._engine.reporter.emit(CacheEvent("invalidate", detail="clear"))
+        finish_now(self._engine.invalidations.clear())

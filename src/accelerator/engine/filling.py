@@ -1,0 +1,88 @@
+"""Calling the application for a response that may be stored."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from accelerator.engine.fill import Fill, Task
+from accelerator.engine.report import reason_to_forward
+from accelerator.http.request import CONDITIONS
+from accelerator.rules.reuse import Purpose
+
+if TYPE_CHECKING:
+    from accelerator.engine.exchange import Exchange
+    from accelerator.engine.flight import Flight
+    from accelerator.engine.invalidations import Invalidations
+    from accelerator.engine.services import Services
+    from accelerator.engine.upstream import Upstream
+    from accelerator.rules.reuse import Decision
+    from accelerator.stores.protocol import Lookup
+
+logger = logging.getLogger("accelerator")
+
+
+class Filler:
+    """Calls the application for responses that may be stored.
+
+    Args:
+        upstream: the application.
+        services: what all requests share.
+        invalidations: what a request may invalidate that was read as a question.
+    """
+
+    def __init__(self, upstream: Upstream, services: Services, invalidations: Invalidations) -> None:
+        self._upstream = upstream
+        self._services = services
+        self._invalidations = invalidations
+
+    async def fill(
+        self,
+        exchange: Exchange,
+        found: Lookup,
+        decision: Decision,
+        flight: Flight,
+        purpose: Purpose = Purpose.ANSWER,
+    ) -> Fill:
+        """Call the application, pass its response on, and store it if it may be.
+
+        Where the answer to a validation is of no use, the application is called again without conditions.
+
+        Args:
+            exchange: the request and the client's ends.
+            found: the lookup that led here: its mark is the fill's.
+            decision: FILL or VALIDATE.
+            flight: it lands once the response is stored, or cannot be.
+            purpose: why the application is called.
+        """
+        services, request = self._services, exchange.request
+        services.reporter.warn_of_order(request)
+        fwd = reason_to_forward(request, found, services.options.clock())
+        task = Task(found, decision, flight, fwd, purpose)
+        fill = Fill(exchange, task, services)
+        try:
+            await self._call(exchange, fill, task)
+            if fill.wants_retry and not fill.answered_stale:
+                exchange, task = exchange.again(), task.without_conditions()
+                fill = Fill(exchange, task, services)
+                await self._call(exchange, fill, task)
+            if fill.must_drop:
+                await services.store.invalidate([request.url_tag])
+            return fill
+        finally:
+            flight.land()
+
+    async def _call(self, exchange: Exchange, fill: Fill, task: Task) -> None:
+        """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
+        request = exchange.request
+        headers = [line for line in request.lines() if line[0] not in CONDITIONS] + task.conditions()
+        send = self._invalidations.watching(request, fill.notes, fill.send)
+        try:
+            with exchange.shown_as(headers):
+                await self._upstream.call(exchange, fill.notes, fill.receive, send)
+        except Exception:
+            if not await fill.rescue():
+                await fill.finish()
+                raise
+            logger.exception("the application failed, a stale response was served: %r", request.url)
+        await fill.finish()

@@ -1,0 +1,41 @@
+"""The answer to a request from a stored response: the whole, a part of it, or 304 where the client has it already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accelerator.rules.conditions import not_modified
+from accelerator.rules.entry import Answer
+from accelerator.rules.ranges import part_of
+from accelerator.rules.stored_fields import without_content_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
+
+
+def answer_from(entry: Entry, request: Request, age: float, cache_status: bytes | None) -> Answer:
+    """Answer a request from an entry, and the client's own conditions and range from what is stored.
+
+    Conditions come before the range, and both concern a stored 200 alone (RFC 9110 §13.2.2, §14.2, RFC 9111 §4.3.2).
+
+    Args:
+        entry: a usable entry that matches the request.
+        request: the request.
+        age: the entry's current age in seconds, which Age says (RFC 9111 §5.1).
+        cache_status: the member to append to Cache-Status, None for nothing.
+    """
+    whole = entry.headers + entry.added
+    headers: Sequence[tuple[bytes, bytes]] = whole
+    status, body = entry.status, entry.body if request.wants_content else b""
+    if status == 200:
+        if not_modified(request, whole, entry.received):
+            status, headers, body = 304, without_content_fields(whole), b""
+        elif request.has_range and (part := part_of(request, entry, whole)) is not None:
+            status, headers, body = part
+    lines = [*headers, (b"age", b"%d" % age)]
+    if cache_status is not None:
+        lines.append((b"cache-status", cache_status))
+    return Answer(status, lines, body)
