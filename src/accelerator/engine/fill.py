@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from accelerator.engine.downstream import Downstream
 from accelerator.http.response import Response, complete, is_event_stream, promised_size
 from accelerator.notes import Notes
 from accelerator.rules.answer import answer_from
 from accelerator.rules.candidate import Candidate
-from accelerator.rules.conditions import not_modified
 from accelerator.rules.freshness import age
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.response_tags import response_tags
-from accelerator.rules.reuse import ERRORS, Decision, Purpose, may_hide_error
+from accelerator.rules.reuse import ERRORS, may_hide_error
 from accelerator.rules.stored_fields import (
     added_for_browsers,
     added_vary,
     lines_of_one_request,
-    without_content_fields,
     without_tags,
 )
 from accelerator.rules.storing import new_entry, plan, refused_at_end
 from accelerator.rules.validation import (
-    conditions,
     freshened,
     plan_after_304,
     proves_unchanged,
@@ -37,60 +35,19 @@ from accelerator.tags import InvalidTagError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from accelerator.asgi_types import Message, Send
+    from accelerator.asgi_types import Message
     from accelerator.engine.exchange import Exchange
-    from accelerator.engine.flight import Flight
     from accelerator.engine.services import Services
+    from accelerator.engine.task import Task
     from accelerator.events import EventKind
     from accelerator.rules.entry import Entry, Mark
-    from accelerator.stores.protocol import Lookup
 
 logger = logging.getLogger("accelerator")
-
-_CONTENT: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 _INCOMPLETE: Final = "incomplete response"
 
 ALONE_SECONDS: Final = 60.0
 """How long the application may go on for the store alone, once the client has left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be filled, and why.
-
-    Attributes:
-        found: the lookup that led here: its mark is the fill's.
-        decision: FILL, or VALIDATE where the request carries the validators of the stored entry.
-        flight: what requests for the same thing wait for.
-        fwd: why the application is called, in the words of RFC 9211 §2.2.
-        purpose: why it is called, which decides whether its errors may be hidden.
-    """
-
-    found: Lookup
-    decision: Decision
-    flight: Flight
-    fwd: str
-    purpose: Purpose
-
-    @property
-    def stale(self) -> Entry | None:
-        """The stored entry that may stand in for an error, and that a 304 confirms; None if there is none."""
-        return self.found.entry if self.flight.place.is_stored else None
-
-    @property
-    def is_validation(self) -> bool:
-        """Whether the request carries the validators of the stored entry."""
-        return self.decision is Decision.VALIDATE
-
-    def conditions(self) -> list[tuple[bytes, bytes]]:
-        """Return the conditions that the application is sent."""
-        stale = self.stale
-        return conditions(stale) if stale is not None and self.is_validation else []
-
-    def without_conditions(self) -> Task:
-        """Return the same task without validation: the 304 was of no use."""
-        return replace(self, decision=Decision.FILL)
 
 
 class Fill:
@@ -126,6 +83,7 @@ class Fill:
         self.must_drop = False
         self.answered_stale = False
         self._exchange = exchange
+        self._client = Downstream(exchange, services.options.clock)
         self._task = task
         self._stale = task.stale
         self._mark = task.found.mark
@@ -135,14 +93,10 @@ class Fill:
         self._requested = services.options.clock()
         self._response: Response | None = None
         self._plan: Plan | None = None  # as long as the response may be stored
-        self._held: Message | None = None  # a start that waits for the first chunk
         self._chunks: list[bytes] = []
         self._size = 0
         self._take: Callable[[Message], Awaitable[None]] = self._forward
         self._is_event_stream = False
-        self._is_anything_out = False
-        self._has_been_answered_by_304 = False  # the client has this response already: its body is not sent
-        self._left_at: float | None = None  # when the client was found to have left
         self._disconnect: Message | None = None
         self._has_ended = False  # nothing more of the response will be kept
         self._is_settled: anyio.Event | None = None  # set when nothing more will be kept
@@ -211,7 +165,7 @@ class Fill:
 
     async def rescue(self) -> bool:
         """Hide that the application raised behind the stale entry, if that is allowed; say whether it was."""
-        if not self._is_anything_out and self._may_hide_error():
+        if not self._client.has_got_anything and self._may_hide_error():
             await self._answer_stale()
         return self.answered_stale
 
@@ -243,7 +197,7 @@ class Fill:
         self._exchange.read_notes(self.notes)
         made = plan(self._candidate(response))
         added = added_vary(response, self.notes, self._options)
-        self._held = {**message, "headers": [*without_tags(response.headers, self._options), *added]}
+        self._client.hold({**message, "headers": [*without_tags(response.headers, self._options), *added]})
         if self.reason:
             await self._give_up(self.reason)
         elif isinstance(made, Refusal):
@@ -255,7 +209,7 @@ class Fill:
         else:
             self._plan = made
             self._take = self._copy
-            self._held["headers"] += added_for_browsers(response)
+            self._client.add_lines(*added_for_browsers(response))
             if is_event_stream(response.headers):
                 await self._copy_while_it_flows()
 
@@ -295,8 +249,8 @@ class Fill:
             await self._refuse(_INCOMPLETE)
             return
         await self._keep(self._candidate(self._response), self._plan, b"".join(self._chunks), self._mark)
-        if self._held is not None and self.entry is not None and self.entry.validator is None:
-            self._held["headers"] += [line for line in self.entry.added if line[0] == b"etag"]
+        if self.entry is not None and self.entry.validator is None:
+            self._client.add_lines(*(line for line in self.entry.added if line[0] == b"etag"))
         await self._release()
         self._settle()
 
@@ -323,7 +277,7 @@ class Fill:
         self._settle()
         if self.entry is not None and self.stored:
             own = lines_of_one_request(self._response, self._options)
-            await self._answer(replace(self.entry, added=self.entry.added + own), self._forward)
+            await self._answer(replace(self.entry, added=self.entry.added + own))
         else:
             await self._answer_unstored(merged, self._stale.body)
 
@@ -334,7 +288,7 @@ class Fill:
             *added_vary(merged, self.notes, self._options),
             *added_for_browsers(merged),
         ]
-        self._held = {"type": "http.response.start", "status": merged.status, "headers": headers}
+        self._client.hold({"type": "http.response.start", "status": merged.status, "headers": headers})
         await self._release()
         await self._forward({"type": "http.response.body", "body": body})
 
@@ -392,38 +346,18 @@ class Fill:
         await self._release()
 
     async def _release(self) -> None:
-        """Let the held start out; as a 304 where the client has this response already (RFC 9110 §13.2.2)."""
-        if self._held is None:
-            return
-        held, self._held = self._held, None
-        headers = tuple(held["headers"])
-        if held["status"] == 200 and not_modified(self._exchange.request, headers, self._options.clock()):
-            held = {**held, "status": 304, "headers": [*without_content_fields(headers)]}
-            await self._forward_start(held)
-            self._has_been_answered_by_304 = True
-        else:
-            await self._forward_start(held)
-
-    async def _forward_start(self, start: Message) -> None:
-        if (line := self._status_line()) is not None:
-            start["headers"].append((b"cache-status", line))
-        await self._forward(start)
+        """Let out the start that is held back."""
+        if self._client.is_waiting:
+            await self._forward(self._client.take_held(self._status_line()))
 
     async def _forward(self, message: Message) -> None:
         """Pass a message on. A client that has left does not stop a fill that is still wanted."""
-        if self._left_at is not None and self._plan is not None:
-            if self._options.clock() < self._left_at + ALONE_SECONDS:
+        gone = self._client.seconds_gone
+        if gone is not None and self._plan is not None:
+            if gone < ALONE_SECONDS:
                 return
             await self._give_up("the client left")
-        if self._has_been_answered_by_304 and message.get("type") in _CONTENT:
-            message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
-        self._is_anything_out = True
-        try:
-            await self._exchange.send(message)
-        except OSError:
-            if not self._goes_on_alone:
-                raise
-            self._left_at = self._options.clock()
+        await self._client.send(message, may_leave=self._goes_on_alone)
 
     def _settle(self) -> None:
         """Let go of the application: nothing more of it will be kept."""
@@ -453,19 +387,19 @@ class Fill:
     async def _answer_stale(self) -> None:
         """Answer the client from the stored entry in place of an error."""
         assert self._stale is not None  # noqa: S101 - asked before
-        self.answered_stale = self._is_anything_out = True
-        self._held = None
+        self.answered_stale = True
+        self._client.drop_held()
         self._take = self._drop
         self.reason = "stale-if-error"
         self._settle()
-        await self._answer(self._stale, self._exchange.send)
+        await self._answer(self._stale)
 
-    async def _answer(self, entry: Entry, send: Send) -> None:
+    async def _answer(self, entry: Entry) -> None:
         """Answer the client from an entry."""
         current_age = age(entry, self._options.clock())
         answer = answer_from(entry, self._exchange.request, current_age, self._status_line())
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await self._forward({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await self._forward({"type": "http.response.body", "body": answer.body})
 
     def _status_line(self) -> bytes | None:
         """Return the member of Cache-Status for an answer that took the application (RFC 9211 §2)."""

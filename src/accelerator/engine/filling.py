@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from accelerator.engine.fill import Fill, Task
+from accelerator.engine.fill import Fill
 from accelerator.engine.report import reason_to_forward
+from accelerator.engine.task import Task
 from accelerator.http.request import CONDITIONS
 from accelerator.rules.reuse import Purpose
 

@@ -69,6 +69,10 @@ class Answer:
             if not self.is_last:
                 self._refuse_if_gone()
 
+    def stream(self) -> None:
+        """Let each chunk go out before the next one is made: the application runs."""
+        self.is_streamed = True
+
     def _refuse_if_gone(self) -> None:
         if self.gone is not None:
             raise self.gone

@@ -71,7 +71,7 @@ class Call:
         before = {key: self._environ.get(key) for key in (*self._changes, CACHE_FOR)}
         update(self._environ, self._changes)
         if self._answer is not None:
-            self._answer.is_streamed = True
+            self._answer.stream()
         try:
             await self._pass_on()
         except GeneratorExit:  # the server dropped its iterable without closing it, and so does this
