@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -17,6 +18,7 @@ PYTHONS = [
     if line.startswith("Programming Language :: Python :: 3.")
 ]
 NEWEST = next((python for python in reversed(PYTHONS) if get_interpreter(python)), PYTHONS[-1])
+EXTRAS = f"[{','.join(PROJECT['optional-dependencies'])}]"
 SUITE = "http-cache-tests@0.4.5"
 FOREIGN = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//""")
 GROUPS = nox.project.load_toml("pyproject.toml")
@@ -90,6 +92,37 @@ def docs(session: nox.Session) -> None:
     session.run("mkdocs", "build", "--strict", env=calm)
     if foreign := [str(page) for page in Path("site").rglob("*.html") if FOREIGN.search(page.read_text())]:
         session.error(f"These pages load something from elsewhere: {', '.join(foreign)}")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, and try each in a bare environment; `-- v1.2.3` refuses another version."""
+    if session.posargs:
+        refuse_unless_ready(session, session.posargs[0])
+    session.install(*nox.project.dependency_groups(GROUPS, "build"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("uv", "build", "--quiet")  # the wheel comes from the sdist, which is thereby known to suffice
+    wheel, sdist = (next(Path("dist").glob(pattern)).resolve() for pattern in ("*.whl", "*.tar.gz"))
+    session.run("twine", "check", "--strict", str(sdist), str(wheel))
+    session.run("check-wheel-contents", str(wheel))  # all of the package, and nothing else: [tool.check-wheel-contents]
+    smoke = Path("tests/installed/smoke.py").resolve()
+    with tempfile.TemporaryDirectory() as folder:  # away from src/, which is not what is tried
+        for name, archive, extras in (("wheel", wheel, ""), ("sdist", sdist, ""), ("extras", wheel, EXTRAS)):
+            python = Path(folder, name, "bin", "python")
+            session.run("uv", "venv", "--quiet", "--python", "python", str(Path(folder, name)))
+            package = f"{PROJECT['name']}{extras} @ {archive.as_uri()}"
+            session.run("uv", "pip", "install", "--quiet", "--python", str(python), package)
+            session.run(str(python), "-I", str(smoke), *([extras] if extras else []), external=True)
+
+
+def refuse_unless_ready(session: nox.Session, tag: str) -> None:
+    """End the session if a tag is not that of this version, or CHANGELOG.md does not say when it was released."""
+    version = PROJECT["version"]
+    if tag != f"v{version}":
+        session.error(f"The tag {tag} is not v{version}, the version in pyproject.toml")
+    dated = rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$"
+    if not re.search(dated, Path("CHANGELOG.md").read_text(), re.MULTILINE):
+        session.error(f"CHANGELOG.md has no heading with a date, such as: ## {version} (2026-12-31)")
 
 
 @nox.session
