@@ -21,6 +21,11 @@ NEWEST = next((python for python in reversed(PYTHONS) if get_interpreter(python)
 EXTRAS = f"[{','.join(PROJECT['optional-dependencies'])}]"
 SUITE = "http-cache-tests@0.4.5"
 FOREIGN = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//""")
+FORGE = {
+    "dependabot": "dependabot.yml",
+    "github-issue-forms": "ISSUE_TEMPLATE/*.yml",
+    "github-workflows": "workflows/*.yml",
+}
 GROUPS = nox.project.load_toml("pyproject.toml")
 
 nox.needs_version = ">=2026.10.20"
@@ -67,11 +72,15 @@ def valkey(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and the direction of imports."""
+    """Check style, the direction of imports, and what forges are told in .github/."""
     install(session, "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("lint-imports")
+    for schema, pattern in FORGE.items():
+        files = sorted(map(str, Path(".github").glob(pattern)))
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+    session.run("zizmor", "--offline", "--quiet", "--min-severity", "medium", ".github")  # below that are opinions
 
 
 @nox.session
