@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -17,8 +18,14 @@ PYTHONS = [
     if line.startswith("Programming Language :: Python :: 3.")
 ]
 NEWEST = next((python for python in reversed(PYTHONS) if get_interpreter(python)), PYTHONS[-1])
+EXTRAS = f"[{','.join(PROJECT['optional-dependencies'])}]"
 SUITE = "http-cache-tests@0.4.5"
 FOREIGN = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//""")
+FORGE = {
+    "dependabot": "dependabot.yml",
+    "github-issue-forms": "ISSUE_TEMPLATE/*.yml",
+    "github-workflows": "workflows/*.yml",
+}
 GROUPS = nox.project.load_toml("pyproject.toml")
 
 nox.needs_version = ">=2026.10.20"
@@ -65,11 +72,15 @@ def valkey(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and the direction of imports."""
+    """Check style, the direction of imports, and what forges are told in .github/."""
     install(session, "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("lint-imports")
+    for schema, pattern in FORGE.items():
+        files = sorted(map(str, Path(".github").glob(pattern)))
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+    session.run("zizmor", "--offline", "--quiet", "--min-severity", "medium", ".github")  # below that are opinions
 
 
 @nox.session
@@ -90,6 +101,37 @@ def docs(session: nox.Session) -> None:
     session.run("mkdocs", "build", "--strict", env=calm)
     if foreign := [str(page) for page in Path("site").rglob("*.html") if FOREIGN.search(page.read_text())]:
         session.error(f"These pages load something from elsewhere: {', '.join(foreign)}")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, and try each in a bare environment; `-- v1.2.3` refuses another version."""
+    if session.posargs:
+        refuse_unless_ready(session, session.posargs[0])
+    session.install(*nox.project.dependency_groups(GROUPS, "build"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("uv", "build", "--quiet")  # the wheel comes from the sdist, which is thereby known to suffice
+    wheel, sdist = (next(Path("dist").glob(pattern)).resolve() for pattern in ("*.whl", "*.tar.gz"))
+    session.run("twine", "check", "--strict", str(sdist), str(wheel))
+    session.run("check-wheel-contents", str(wheel))  # all of the package, and nothing else: [tool.check-wheel-contents]
+    smoke = Path("tests/installed/smoke.py").resolve()
+    with tempfile.TemporaryDirectory() as folder:  # away from src/, which is not what is tried
+        for name, archive, extras in (("wheel", wheel, ""), ("sdist", sdist, ""), ("extras", wheel, EXTRAS)):
+            python = Path(folder, name, "bin", "python")
+            session.run("uv", "venv", "--quiet", "--python", "python", str(Path(folder, name)))
+            package = f"{PROJECT['name']}{extras} @ {archive.as_uri()}"
+            session.run("uv", "pip", "install", "--quiet", "--python", str(python), package)
+            session.run(str(python), "-I", str(smoke), *([extras] if extras else []), external=True)
+
+
+def refuse_unless_ready(session: nox.Session, tag: str) -> None:
+    """End the session if a tag is not that of this version, or CHANGELOG.md does not say when it was released."""
+    version = PROJECT["version"]
+    if tag != f"v{version}":
+        session.error(f"The tag {tag} is not v{version}, the version in pyproject.toml")
+    dated = rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)$"
+    if not re.search(dated, Path("CHANGELOG.md").read_text(), re.MULTILINE):
+        session.error(f"CHANGELOG.md has no heading with a date, such as: ## {version} (2026-12-31)")
 
 
 @nox.session
