@@ -32,7 +32,7 @@ nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "typing", "tests_all"]
+nox.options.sessions = ["lint", "typing", "docs", "build", "tests_all"]
 
 
 def install(session: nox.Session, group: str, extras: str = "[demo,gateway,redis]") -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
+from typing import TYPE_CHECKING
 
 import pytest
 
 import accelerator
+from accelerator import stores, testing
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
-def test_every_public_name_is_there() -> None:
-    assert all(hasattr(accelerator, name) for name in accelerator.__all__)
+@pytest.mark.parametrize("package", [accelerator, stores, testing], ids=lambda package: package.__name__)
+def test_every_public_name_is_there(package: ModuleType) -> None:
+    assert all(hasattr(package, name) for name in package.__all__)
 
 
 def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

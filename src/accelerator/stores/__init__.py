@@ -1,1 +1,7 @@
-"""Where entries live: the protocol of stores, and a package for each store."""
+"""Where entries live: the protocol of stores, the types that a store is handed, and a package for each store."""
+
+from accelerator.http.request import Request, Vary
+from accelerator.rules.entry import Entry, Mark
+from accelerator.stores.protocol import InvalidationError, Lookup, Store
+
+__all__ = ["Entry", "InvalidationError", "Lookup", "Mark", "Request", "Store", "Vary"]
