@@ -14,8 +14,8 @@ from accelerator import ASGIAccelerator, CacheEvent, MemoryStore, cached, tag
 from accelerator.engine.question import MAX_LEARNED, MAX_QUESTION_BYTES, Questions
 from accelerator.notes import Notes
 from accelerator.testing import ManualClock
+from tests.samples import request
 from tests.support import Answer, Client, Lines, Message, Receive, Scope, Send, ask, chunk, start
-from tests.unit.samples import request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

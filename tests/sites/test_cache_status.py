@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.sites.cache_status import CacheStatus, cache_status
 
+from benchmarks.sites.cache_status import CacheStatus, cache_status
 from tests.sites.support import reply
 
 

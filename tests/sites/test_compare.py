@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+
 from benchmarks.sites import differences as declared
 from benchmarks.sites.compare import Comparison
 from benchmarks.sites.differences import Changing, Free, Recompressed
-
 from tests.sites.support import CASE, HIT, MISS, differences, reply
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from benchmarks.sites import leaks
 from benchmarks.sites.differences import Changing
 from benchmarks.sites.leaks import Secrets
-
 from tests.sites.support import CASE, reply
 
 if TYPE_CHECKING:

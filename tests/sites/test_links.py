@@ -6,9 +6,9 @@ import gzip
 from typing import TYPE_CHECKING
 
 import pytest
+
 from benchmarks.sites.crawl import crawl
 from benchmarks.sites.links import links
-
 from tests.sites.support import reply
 
 if TYPE_CHECKING:

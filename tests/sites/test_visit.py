@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from benchmarks.sites.compare import Comparison
 from benchmarks.sites.differences import Case
 from benchmarks.sites.site import NEWCOMER, NOBODY, Site, Visitor
 from benchmarks.sites.visit import Bare, Outcome, Visit
-
 from tests.sites.support import HIT, MISS, reply
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from accelerator.http.fields import combined
 from accelerator.rules.answer import answer_from
-from tests.unit.samples import NOW, entry, imf, request
+from tests.samples import NOW, entry, imf, request
 
 if TYPE_CHECKING:
     from accelerator.http.request import Request

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelerator.rules.ranges import part_of
-from tests.unit.samples import NOW, Line, entry, imf, request
+from tests.samples import NOW, Line, entry, imf, request
 
 if TYPE_CHECKING:
     from accelerator.rules.entry import Answer

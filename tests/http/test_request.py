@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -10,10 +9,8 @@ from hypothesis import strategies as st
 from accelerator.http.credentials import CREDENTIALS as FIELDS_THAT_SAY_WHO
 from accelerator.http.request import Request, RequestRules
 from accelerator.http.request_fields import CLIENTS, PARTS, TARGETS
-from accelerator.http.response import Response
-from accelerator.rules.entry import VALIDATION_GRACE
+from tests.samples import Line, request
 from tests.support import http_scope
-from tests.unit.samples import NOW, Line, entry, request, response
 
 # --- whose business a request is --------------------------------------------------------------------------------------
 
@@ -201,8 +198,6 @@ def test_vary_keeps_the_order_of_its_fields() -> None:
 
 # --- the key ----------------------------------------------------------------------------------------------------------
 
-SAME = {"url": "/a/p?x=1"}
-
 
 @pytest.mark.parametrize(
     "other",
@@ -273,11 +268,11 @@ def test_the_target_that_a_wsgi_server_tells_is_in_the_key() -> None:
     assert one.key != other.key
 
 
-# --- cookies that tell responses apart --------------------------------------------------------------------------------
-
-
 def read(cookies: str, **reading: Any) -> Request:
     return Request(http_scope(headers=[("cookie", cookies)]), reading=RequestRules(**reading))
+
+
+# --- cookies that tell responses apart --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -399,107 +394,3 @@ def test_any_bytes_of_a_request_have_a_key_a_url_and_a_tag(host: bytes, path: by
     assert made.key[1:3] == (host.strip(b" \t"), b"/" + path)
     assert made.url.startswith("https://")
     assert made.url_tag.isascii()
-
-
-# --- a response -------------------------------------------------------------------------------------------------------
-
-
-def test_the_fields_of_a_response_are_found_whatever_their_case() -> None:
-    made = response(("Vary", "a"), ("VARY", "b"), ("etag", ""))
-    assert made.get(b"vary") == b"a, b"
-    assert made.has(b"vary")
-    assert made.has(b"etag")
-    assert made.get(b"age") is None
-    assert not made.has(b"age")
-
-
-def test_the_start_of_a_response_is_read_as_it_was_sent() -> None:
-    start = {"type": "http.response.start", "status": 404, "headers": [(b"X-A", b" 1 "), [bytearray(b"x-a"), b"2"]]}
-    assert Response.read(start, NOW, NOW + 1) == Response(404, ((b"X-A", b" 1 "), (b"x-a", b"2")), NOW, NOW + 1)
-
-
-def test_a_status_may_be_one_of_the_standard_library() -> None:
-    made = Response.read({"type": "http.response.start", "status": HTTPStatus.CREATED}, NOW, NOW)
-    assert made == Response(201, (), NOW, NOW)
-
-
-def test_a_start_may_leave_out_its_headers() -> None:
-    assert Response.read({"type": "http.response.start", "status": 204}, NOW, NOW) == Response(204, (), NOW, NOW)
-
-
-@pytest.mark.parametrize(
-    "start",
-    [
-        {},
-        {"status": None},
-        {"status": "200"},
-        {"status": True},
-        {"status": 200, "headers": None},
-        {"status": 200, "headers": [("x-a", "1")]},
-        {"status": 200, "headers": [(b"x-a", 1)]},
-        {"status": 200, "headers": [(b"x-a",)]},
-        {"status": 200, "headers": [(b"x-a", b"1", b"2")]},
-    ],
-)
-def test_a_start_that_is_not_as_asgi_says_is_no_response(start: dict[str, Any]) -> None:
-    assert Response.read({"type": "http.response.start", **start}, NOW, NOW) is None
-
-
-# --- an entry ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("fields", "seconds"),
-    [
-        ({}, 60),
-        ({"initial_age": 10.0}, 50),
-        ({"stale_while_revalidate": 5.0}, 65),
-        ({"stale_if_error": 7.0}, 67),
-        ({"stale_while_revalidate": 5.0, "stale_if_error": 7.0}, 67),
-        ({"validator": b'"a"'}, 60 + VALIDATION_GRACE),
-        ({"last_modified": b"x"}, 60 + VALIDATION_GRACE),
-        ({"validator": b'"a"', "stale_if_error": 9000.0}, 9060),
-        ({"validator": b'"a"', "lifetime": 9000.0}, 18000),
-    ],
-)
-def test_an_entry_is_of_use_as_long_as_it_may_be_served_or_validated(fields: dict[str, Any], seconds: float) -> None:
-    assert entry(**fields).useful_until == NOW + seconds
-
-
-COOKIE, CREDENTIALS = ("cookie", "a=1"), ("authorization", "Basic x")
-
-
-@pytest.mark.parametrize(
-    ("lines", "for_cookies", "for_credentials", "is_open"),
-    [
-        ([], False, False, True),
-        ([COOKIE], False, True, False),
-        ([COOKIE], True, False, True),
-        ([CREDENTIALS], True, False, False),
-        ([CREDENTIALS], False, True, True),
-        ([COOKIE, CREDENTIALS], True, False, False),
-        ([COOKIE, CREDENTIALS], False, True, False),
-        ([COOKIE, CREDENTIALS], True, True, True),
-    ],
-)
-def test_an_entry_is_open_to_those_whose_credentials_it_allows(
-    lines: list[Line], for_cookies: bool, for_credentials: bool, is_open: bool
-) -> None:
-    made = entry(for_cookies=for_cookies, for_credentials=for_credentials)
-    assert made.may_answer(request(*lines)) is is_open
-
-
-@pytest.mark.parametrize(
-    ("for_codings", "accepted", "is_open"),
-    [
-        (False, None, True),
-        (False, "identity", True),
-        (False, "gzip", False),
-        (True, "gzip", True),
-    ],
-)
-def test_what_was_made_for_no_coding_is_not_for_those_who_take_one(
-    for_codings: bool, accepted: str | None, is_open: bool
-) -> None:
-    lines: list[Line] = [] if accepted is None else [("accept-encoding", accepted)]
-    assert entry(for_codings=for_codings).may_answer(request(*lines)) is is_open

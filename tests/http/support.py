@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+ANY_BYTES = st.binary(max_size=80)
