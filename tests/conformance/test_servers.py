@@ -11,8 +11,8 @@ import h11
 import pytest
 import uvicorn
 
-from tests.conformance.cases import CASES
-from tests.conformance.runner import Broken, Outcome, play
+from tests.conformance.cases import each_subject
+from tests.conformance.runner import Broken, Outcome, play_all
 from tests.conformance.test_cases import accelerated
 from tests.support import Answer, Receive, Scope, Send, chunk, start
 
@@ -137,6 +137,6 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES if of_its_own_server(case)])
-async def test_the_rule_holds_behind_a_server(case: Case, wire: Wire) -> None:
-    await play(case, accelerated, wire)
+@each_subject
+async def test_the_rules_hold_behind_a_server(cases: list[Case], wire: Wire) -> None:
+    await play_all(filter(of_its_own_server, cases), accelerated, wire)
