@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
+import hypothesis  # noqa: F401 - it asks the collector, when imported, about what would be frozen already
 import pytest
 from sybil import Document, Region, Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
