@@ -37,8 +37,8 @@ Step: TypeAlias = "tuple[str, tuple[Any, ...]]"
 
 
 def step(do: str, *arguments: Iterable[Any]) -> st.SearchStrategy[Step]:
-    """Draw the arguments for a method of a machine, all at once, so that a step costs little."""
-    return st.tuples(st.just(do), st.sampled_from([*product(*arguments)]))
+    """Draw a call of a machine's method with its arguments, all at once, so that a step costs little."""
+    return st.sampled_from([(do, drawn) for drawn in product(*arguments)])
 
 
 def one_of(steps: list[st.SearchStrategy[Step]]) -> st.SearchStrategy[Step]:
