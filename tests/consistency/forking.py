@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,9 +74,11 @@ def in_a_fork(directory: str, output: str, arguments: list[str]) -> int:
     """Do it in a child of this process."""
     child = os.fork()
     if child == 0:
-        status = 70
+        status = 1  # as of any Python that ends with an exception
         try:
             status = run_here(directory, output, arguments)
+        except Exception:  # noqa: BLE001 - the process ends with it
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             os._exit(status)
