@@ -32,8 +32,7 @@ def stepwise(module: ModuleType, work: Callable[[], object], before_step: Callab
             return None
         frame.f_trace_opcodes = True
         if event == "opcode" and frame.f_lasti in _steps(frame.f_code) and not before_step():
-            sys.settrace(outer)
-            return None
+            sys.settrace(None)  # also in the frames that go on, whatever traced them before
         return trace
 
     outer = sys.gettrace()
