@@ -20,8 +20,8 @@ _COMMON = settings(
 # the same examples in each run, so that what is red was made so by a change; `deep` is there to look for new ones
 _FIXED = settings(_COMMON, derandomize=True, database=None)
 _PROFILES = {
-    "default": settings(_FIXED, max_examples=500),
-    "ci": settings(_FIXED, max_examples=3_000),
+    "default": settings(_FIXED, max_examples=200),
+    "ci": settings(_FIXED, max_examples=500),
     "deep": settings(_COMMON, max_examples=100_000),
     "aimed": settings(_FIXED, max_examples=500, phases=[Phase.generate], report_multiple_bugs=False),
 }
