@@ -39,14 +39,14 @@ def install(session: nox.Session, group: str, extras: str = "[demo,gateway,redis
     session.install("-e", f".{extras}", *nox.project.dependency_groups(GROUPS, group))
 
 
-def run_tests(session: nox.Session, *arguments: str) -> None:
+def run_tests(session: nox.Session, *arguments: str, **environment: str) -> None:
     """Run pytest on all processors.
 
     Tests start many a Python, which is three times as quick where modules need not be compiled each time.
     """
     install(session, "tests")
     in_parallel = ["-n", "auto", "--dist", "worksteal"]
-    session.run("pytest", *in_parallel, *arguments, env={"PYTHONDONTWRITEBYTECODE": None})
+    session.run("pytest", *in_parallel, *arguments, env={"PYTHONDONTWRITEBYTECODE": None, **environment})
 
 
 @nox.session(python=NEWEST)
@@ -57,8 +57,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
-    """Run the tests on each supported Python, with coverage on the first one."""
-    run_tests(session, *(["--cov"] if session.python == PYTHONS[0] else []))
+    """Run the tests on each supported Python, with coverage on the first one, and a longer search than `tests`."""
+    run_tests(session, *(["--cov"] if session.python == PYTHONS[0] else []), HYPOTHESIS_PROFILE="ci")
 
 
 @nox.session

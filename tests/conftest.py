@@ -4,9 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# a machine that is busy makes no example wrong
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(params=["asyncio", "trio"])

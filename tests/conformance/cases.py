@@ -55,3 +55,4 @@ CASES: list[tuple[str, Case]] = [
 ]
 
 each_case = pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES])
+each_subject = pytest.mark.parametrize("cases", SUBJECTS.values(), ids=SUBJECTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,23 @@ async def play(case: Case, cache: Cache, ask: Ask = in_process) -> None:
         _compare_answer(case, number, outcome, where)
         for name, value in exchange.sees.items():
             assert _values(origin.heard[0], name) == _expected(value), f"{where}: {name} is seen"
+
+
+async def play_all(cases: Iterable[Case], cache: Cache, ask: Ask = in_process) -> None:
+    """Play each case, whatever comes of those before it.
+
+    Raises:
+        ExceptionGroup: what has failed, with the names of the cases.
+    """
+    failures: list[Exception] = []
+    for case in cases:
+        try:
+            await play(case, cache, ask)
+        except Exception as error:  # noqa: BLE001 - raised below
+            error.add_note(f"in the case {case.id!r}: {case.sentence}")
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("rules that do not hold", failures)
 
 
 def _compare_asked(exchange: Exchange, first: int | None, calls: int, where: str) -> None:

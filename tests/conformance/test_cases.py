@@ -1,4 +1,5 @@
-"""Every rule of HTTP caching, one test each."""
+"""Every rule of HTTP caching: one test each on asyncio, and one for each subject on trio, where a loop for each rule
+takes longer than the rule."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator import ASGIAccelerator
-from tests.conformance.cases import each_case
-from tests.conformance.runner import play
+from tests.conformance.cases import each_case, each_subject
+from tests.conformance.runner import play, play_all
 
 if TYPE_CHECKING:
     from accelerator.testing import ManualClock
@@ -21,6 +22,14 @@ def accelerated(app: Any, clock: ManualClock, case: Case) -> Any:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @each_case
 async def test_the_rule_holds(case: Case) -> None:
     await play(case, accelerated)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+@each_subject
+async def test_the_rules_hold_on_trio(cases: list[Case]) -> None:
+    await play_all(cases, accelerated)

@@ -6,13 +6,12 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import h11
 import pytest
 import uvicorn
 
-from tests.conformance.cases import CASES
-from tests.conformance.runner import Broken, Outcome, play
+from tests.conformance.cases import each_subject
+from tests.conformance.runner import Broken, Outcome, play_all
 from tests.conformance.test_cases import accelerated
 from tests.support import Answer, Receive, Scope, Send, chunk, start
 
@@ -65,10 +64,13 @@ class Wire:
     async def __call__(self, cached: Any, exchange: Exchange, origin: Origin) -> Outcome:
         self.site.cached, self.site.failed = cached, False
         before = asyncio.all_tasks()
-        with anyio.fail_after(SECONDS):
-            async with await anyio.connect_tcp("127.0.0.1", self.port) as stream:
-                await stream.send(written(exchange))
-                answer = await read(stream, exchange.method)
+        async with asyncio.timeout(SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                writer.write(written(exchange))
+                answer = await read(reader, exchange.method)
+            finally:
+                writer.close()
             while begun := asyncio.all_tasks() - before:
                 await asyncio.wait(begun)
         return Outcome(answer, self.site.failed, None)
@@ -85,7 +87,7 @@ def written(exchange: Exchange) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + exchange.body
 
 
-async def read(stream: anyio.abc.SocketStream, method: str) -> Answer:
+async def read(reader: asyncio.StreamReader, method: str) -> Answer:
     """The answer; without an end if the server breaks off."""
     parser, answer = h11.Connection(h11.CLIENT), Answer()
     parser.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
@@ -93,7 +95,7 @@ async def read(stream: anyio.abc.SocketStream, method: str) -> Answer:
     try:
         while not isinstance(event := parser.next_event(), h11.EndOfMessage):
             if event is h11.NEED_DATA:
-                parser.receive_data(await received(stream))
+                parser.receive_data(await reader.read(65536))
             elif isinstance(event, h11.Response):
                 answer.messages.append(start(*event.headers, status=event.status_code))
             elif isinstance(event, h11.Data):
@@ -102,13 +104,6 @@ async def read(stream: anyio.abc.SocketStream, method: str) -> Answer:
         return answer
     answer.messages.append(chunk())
     return answer
-
-
-async def received(stream: anyio.abc.SocketStream) -> bytes:
-    try:
-        return await stream.receive()
-    except anyio.EndOfStream:
-        return b""
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +132,6 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES if of_its_own_server(case)])
-async def test_the_rule_holds_behind_a_server(case: Case, wire: Wire) -> None:
-    await play(case, accelerated, wire)
+@each_subject
+async def test_the_rules_hold_behind_a_server(cases: list[Case], wire: Wire) -> None:
+    await play_all(filter(of_its_own_server, cases), accelerated, wire)

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODEL, THREADS = "test_memory_model.py", "test_interleavings.py"
-PROMISE, SCHEDULES, RULES = "test_promise.py", "test_schedules.py", "test_rules.py"
+MODEL, PROMISE, RULES = "test_memory_model.py", "test_promise.py", "test_rules.py"
 MEMORY, FILL, ENGINE = "stores/memory/store.py", "engine/fill.py", "engine/engine.py"
 FILLING, INVALIDATIONS = "engine/filling.py", "engine/invalidations.py"
 FLIGHT, BYPASS, REFRESH, RULE_304 = "engine/flight.py", "engine/bypass.py", "engine/refresh.py", "rules/validation.py"
+
+
+def threads(first: str, second: str) -> str:
+    """Name the test of two threads."""
+    return f"test_interleavings.py::test_no_switch_between_threads_breaks_the_promise[{first}-{second}]"
+
+
+def schedules(stored: str, age: int, gate: str) -> str:
+    """Name the test of some schedules."""
+    return f"test_schedules.py::test_nothing_that_happens_during_a_request_breaks_the_promise[{stored}-{age}-{gate}]"
 
 
 class Change(NamedTuple):
@@ -61,14 +70,14 @@ MARKS = [
     ),
     Mutation(
         "mark after the lookup, in the store",
-        THREADS,
+        threads("look up y", "hard x and y"),
         Change(
             MEMORY, "Lookup(record.entry, position, invalidated", "Lookup(record.entry, self._position, invalidated"
         ),
     ),
     Mutation(
         "mark after the lookup, in the engine",
-        SCHEDULES,
+        schedules("strong", 11, "after lookup"),
         Change(
             FILLING,
             """
@@ -83,7 +92,7 @@ MARKS = [
     ),
     Mutation(
         "an entry counts as checked up to a position read after its cells",
-        THREADS,
+        threads("look up y", "hard x and y"),
         Change(MEMORY, "record.checked = position", "record.checked = self._position"),
     ),
     Mutation(
@@ -115,7 +124,7 @@ MARKS = [
 LOCK = [
     Mutation(
         "commit without the lock",
-        THREADS,
+        threads("hard z, and cut the log", "end the running fill"),
         Change(
             MEMORY,
             """
@@ -128,7 +137,7 @@ LOCK = [
     ),
     Mutation(
         "commit checks before it takes the lock",
-        THREADS,
+        threads("hard z, and cut the log", "end the running fill"),
         Change(
             MEMORY,
             """
@@ -147,7 +156,7 @@ LOCK = [
     ),
     Mutation(
         "two invalidators given one position",
-        THREADS,
+        threads("hard x and y", "hard x, then look up y"),
         Change(
             MEMORY,
             """
@@ -162,7 +171,7 @@ LOCK = [
     ),
     Mutation(
         "the position is published before the cells have moved",
-        THREADS,
+        threads("hard x", "look up x"),
         Change(MEMORY, "position = self._position + 1\n", "position = self._position = self._position + 1\n"),
     ),
 ]
@@ -287,7 +296,7 @@ LOG = [
 VALIDATION = [
     Mutation(
         "tags of the 304 only",
-        SCHEDULES,
+        schedules("strong", 11, ""),
         Change(FILL, "self._stale.body, mark, self._stale.tags)", "self._stale.body, mark)"),
     ),
     Mutation(
@@ -318,7 +327,7 @@ VALIDATION = [
     ),
     Mutation(
         "a weak validator vouches for tags it has not known",
-        SCHEDULES,
+        schedules("weak", 0, ""),
         Change(FILL, "if mark != self._mark and not tags.issubset(older_tags):", "if False:"),
     ),
 ]
@@ -403,7 +412,7 @@ REQUESTS = [
     ),
     Mutation(
         "an unsafe method's invalidation not awaited",
-        SCHEDULES,
+        schedules("strong", 0, "before invalidate"),
         Change(ENGINE, "Invalidations(store, self.ignored, self._services)", "Invalidations(store, self, runtime)"),
         Change(
             INVALIDATIONS,

@@ -21,15 +21,18 @@ def _steps(code: CodeType) -> frozenset[int]:
     return frozenset(one.offset for one in dis.get_instructions(code) if one.opname.startswith(_REACHING_OUT))
 
 
-def stepwise(module: ModuleType, work: Callable[[], object], before_step: Callable[[], None]) -> None:
-    """Do some work, and call `before_step` before each instruction of a module's that reads or writes an object."""
+def stepwise(module: ModuleType, work: Callable[[], object], before_step: Callable[[], bool]) -> None:
+    """Do some work, and call `before_step` before each instruction of a module's that reads or writes an object.
+
+    Once it returns False the rest is done at full speed.
+    """
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename != module.__file__:
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode" and frame.f_lasti in _steps(frame.f_code):
-            before_step()
+        if event == "opcode" and frame.f_lasti in _steps(frame.f_code) and not before_step():
+            sys.settrace(None)  # also in the frames that go on, whatever traced them before
         return trace
 
     outer = sys.gettrace()
@@ -44,9 +47,10 @@ def count_steps(module: ModuleType, work: Callable[[], object]) -> int:
     """Return how often some work reads or writes an object, as far as a module's own code does it."""
     steps = 0
 
-    def count() -> None:
+    def count() -> bool:
         nonlocal steps
         steps += 1
+        return True
 
     stepwise(module, work, count)
     return steps

@@ -135,17 +135,21 @@ def interleave(first: str, second: str, step: int | None) -> None:
     scene = Scene()
     intruder = Intruder(partial(ACTIONS[second], scene))
     scene.store._lock = intruder.lock()  # type: ignore[assignment]  # it is one, as far as `with` goes
-    countdown = step
+    countdown = step or 0
 
-    def before_step() -> None:
+    def before_step() -> bool:
         nonlocal countdown
-        if countdown is not None:
-            if countdown == 0:
-                intruder.intrude()
-            countdown -= 1
+        if countdown == 0:
+            intruder.intrude()
+            return False
+        countdown -= 1
+        return True
 
     try:
-        stepwise(memory, partial(ACTIONS[first], scene), before_step)
+        if step is None:
+            ACTIONS[first](scene)
+        else:
+            stepwise(memory, partial(ACTIONS[first], scene), before_step)
         intruder.finish()
         scene.check()
     except (LookupError, AttributeError) as error:

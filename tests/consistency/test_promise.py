@@ -71,10 +71,12 @@ class Promise(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
-            for url in URLS:
-                self.world.ask(url)
-            memory.LOG_LENGTH = self.log_length  # type: ignore[misc]  # as above
-            self.world.close()
+            try:
+                for url in URLS:
+                    self.world.ask(url)
+            finally:
+                memory.LOG_LENGTH = self.log_length  # type: ignore[misc]  # as above
+                self.world.close()
 
     # --- clients and the application ----------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,14 @@ _prefixes = (f"test-{number}:" for number in itertools.count())
 def anyio_backend() -> str:
     """redis-py works on asyncio only."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_look_at_versions() -> Iterator[None]:
+    """redis-py reads its own version from its files for each pool and each connection, which takes two milliseconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "version", functools.cache(importlib.metadata.version))
+        yield
 
 
 @pytest.fixture(scope="session")

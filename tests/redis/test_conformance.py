@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.asyncio import Redis
 
 from accelerator import ASGIAccelerator, RedisStore
 from accelerator.stores.loop_thread import loop_thread
-from tests.conformance.cases import each_case
-from tests.conformance.runner import play
+from tests.conformance.cases import each_subject
+from tests.conformance.runner import play_all
 from tests.redis.test_middleware import Far
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.anyio
-@each_case
-async def test_the_rule_holds(case: Case, server: RedisServer, prefix: str) -> None:
-    store = RedisStore(server.url, prefix, deadline=5)
+@each_subject
+async def test_the_rules_hold(cases: list[Case], server: RedisServer, prefix: str) -> None:
+    client = Redis.from_url(server.url)
 
     def cache(app: Any, clock: ManualClock, case: Case) -> Any:
+        store = RedisStore(client, f"{prefix}{case.id}:", deadline=5)
         return ASGIAccelerator(app, store=Far(store), clock=clock, **case.options)
 
-    await play(case, cache)
-    loop_thread.run(store.aclose())
+    try:
+        await play_all(cases, cache)
+    finally:
+        loop_thread.run(client.aclose())

@@ -3,15 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from accelerator.notes import Notes, start_noting, stop_noting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
 
 
 @pytest.fixture
