@@ -1,4 +1,4 @@
-"""An HTTP response cache inside a Python application: what a response was made from takes it back when it changes."""
+"""An HTTP response cache inside a Python application: a change of data invalidates all responses made from it."""
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING and not all(map(find_spec, ("hiredis", "msgpack", "redis"))):
-    __all__.remove("RedisStore")  # `from accelerator import *` asks for all that is named there
+    __all__.remove("RedisStore")  # `from accelerator import *` imports every name in it
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs an extra only when it is asked for."""
+    """Import `RedisStore` when it is first used: it needs an extra of the package."""
     if name != "RedisStore":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -43,7 +43,7 @@ def demo(host: str, port: int, redis: bool, workers: int | None) -> None:
     try:
         listening = listen(host, port)
     except (OSError, UnicodeError) as error:
-        reason = str(getattr(error, "strerror", error)).partition(" (")[0]  # the rest is the address once more
+        reason = str(getattr(error, "strerror", error)).partition(" (")[0]  # the rest repeats the address
         raise click.ClickException(
             f"cannot listen on {host}, port {port}: {reason}. Choose others with --host and --port."
         ) from None

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 class ASGIAccelerator(Uncopied):
     """A cache in front of an ASGI application.
 
-    Handlers find it in the scope as `accelerator`. Of several around one application, the outermost works, those
-    further in pass everything through.
+    The application finds it in the scope as `accelerator`. If there are several around one application, the outermost
+    caches, and the others pass every request through.
 
     Args:
         app: the application.
-        store: where entries live; a `MemoryStore` of its own if none is given.
+        store: where responses are stored; by default a `MemoryStore` of its own.
         options: see `accelerator.options.Options`.
 
     Raises:
         TypeError: there is no such option, or its value has the wrong type.
-        ValueError: an option's value makes no sense.
+        ValueError: an option has an invalid value.
     """
 
     def __init__(self, app: Application, *, store: Store | None = None, **options: Unpack[OptionArguments]) -> None:
@@ -40,7 +40,7 @@ class ASGIAccelerator(Uncopied):
         self._engine = Engine(app, self.store, checked(options), self, AnyioRuntime())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; anything but HTTP goes to the application untouched."""
+        """Answer an HTTP request; anything else goes to the application unchanged."""
         if scope["type"] != "http" or "accelerator" in scope:
             await self.app(scope, receive, send)
         else:
@@ -51,7 +51,7 @@ class ASGIAccelerator(Uncopied):
         await self._engine.invalidations.invalidate_tag(*tags, soft=soft)
 
     async def invalidate_url(self, url: str, *, soft: bool = False) -> None:
-        """Do what `Store.invalidate_url` does to the URL without what `ignore_query` names; report it to `on_event`."""
+        """Do what `Store.invalidate_url` does to the URL without ignored parameters, and report it to `on_event`."""
         await self._engine.invalidations.invalidate_url(url, soft=soft)
 
     async def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""The shapes of ASGI, as the specification names them."""
+"""The types of ASGI, under the names of its specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is reported of each request and invalidation."""
+"""The events that the cache reports to the option `on_event`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ EventKind: TypeAlias = Literal["hit", "stale", "validated", "miss", "pass", "inv
 
 @dataclass(frozen=True, slots=True)
 class CacheEvent:
-    """What the cache did with one request, or one invalidation that was asked of it.
+    """What the cache did with one request, or one invalidation through the middleware.
 
     Attributes:
-        kind: `hit` (fresh, from the store), `stale` (from the store, past its time), `validated` (the application
-            answered 304), `miss` (the application answered), `pass` (not the cache's business), `invalidate`.
-        method: the request's method, empty for an invalidation by call.
-        url: the request's URL without what `ignore_query` names, empty for an invalidation by call.
-        detail: what came of it: `stored`, or why not; for an invalidation `hard` or `soft`.
-        tags: the tags of the entry without the library's own, or all that were invalidated.
-        age: seconds since the response was made, where it came from the store.
-        ttl: seconds for which it stays fresh, where it came from the store or went there.
-        collapsed: the request waited for another one's fill.
+        kind: `hit` (a fresh response from the store), `stale` (a stale one from the store), `validated` (the
+            application answered 304), `miss` (the application answered), `pass` (the application answered, and the
+            response was not to be stored), or `invalidate`.
+        method: the request method; empty for a call that invalidates.
+        url: the request's URL without ignored query parameters, or the URL given to `invalidate_url`; else empty.
+        detail: `stored`, or why the response was not stored; for an invalidation `hard`, `soft` or `clear`.
+        tags: the entry's tags without the library's own, or the tags given to `invalidate_tag`.
+        age: the age in seconds of a response from the store, else None.
+        ttl: the remaining freshness lifetime in seconds of a response from the store, or of one that was stored, else
+            None. It is negative for a response that has become stale by age.
+        collapsed: whether the request waited for the fill of another one.
     """
 
     kind: EventKind

@@ -1,4 +1,4 @@
-"""What the application says of the response it is making."""
+"""What the application declares about the response that it is making: `cache_for`, `tag`, `vary`, `no_store`."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ logger = logging.getLogger("accelerator")
 
 
 class Tags(Uncopied, list[str]):
-    """The tags that the application gave one response. A deep copy of the scope holds the same list."""
+    """The tags that the application gives one response. A deep copy of the scope holds this same list."""
 
     __slots__ = ()
 
 
 class Notes:
-    """All that the application said of one response, anywhere: of times the last ones count, names add up.
+    """What the application has declared about one response. The last `cache_for` counts; tags and field names add up.
 
     Attributes:
-        tags: the data that it was made from.
-        vary: the request fields by which it was selected, in lower case.
-        safe_methods: methods by which the view is only asked, though HTTP calls them unsafe.
+        tags: the tags of the data that the response was made from.
+        vary: the names of its selecting header fields, in lower case.
+        safe_methods: the methods that are safe for its view, such as a POST that HTTP calls unsafe.
         ttl: see `cache_for`.
         stale_while_revalidate: see `cache_for`.
         stale_if_error: see `cache_for`.
         public: see `cache_for`.
-        no_store: it is to be kept out of the store.
-        credential_after_call: who asks, in words, where only the call of the application shows it: by then a session of
-            an outer middleware's is filled. `""` for nobody.
+        no_store: whether the response must not be stored.
+        credential_after_call: what identifies the user after the call of the application, such as `a session` of an
+            outer middleware that the application has filled; `""` for nothing.
     """
 
     __slots__ = (
@@ -64,13 +64,13 @@ class Notes:
         self.credential_after_call = ""
 
     def allow_methods(self, methods: frozenset[str]) -> None:
-        """Note methods by which the view is only asked."""
+        """Add methods that are safe for the view."""
         self.safe_methods |= methods
 
     def read_scope(self, scope: Mapping[str, Any], credential: str = "") -> None:
-        """Note what the keys `accelerator.cache_for` and `accelerator.tags` say; the functions come before them.
+        """Read the scope's keys `accelerator.cache_for` and `accelerator.tags`. A call of `cache_for` comes first.
 
-        A value that makes no sense keeps the response out of the store.
+        An invalid value keeps the response out of the store, and is logged.
 
         Args:
             scope: the scope that the application got.
@@ -97,9 +97,9 @@ start_noting = _current.set
 def stop_noting(token: Token[Notes | None]) -> None:
     """Undo `start_noting`.
 
-    A response that nobody closed may end as garbage, in whatever context is current then: that one is left alone.
+    A response that was never closed may be garbage-collected in another context, whose notes are not touched.
     """
-    with suppress(ValueError):  # the token is of another context
+    with suppress(ValueError):  # the token belongs to another context
         _current.reset(token)
 
 
@@ -114,7 +114,7 @@ def seconds(name: str, value: object) -> float:
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}: {value!r:.80}")
     try:
         is_finite = math.isfinite(value)
-    except OverflowError:  # an int beyond what a float can be
+    except OverflowError:  # an int too large for a float
         is_finite = False
     if not is_finite:
         raise ValueError(f"{name} has to be finite, not {value!r:.80}")
@@ -129,23 +129,23 @@ def cache_for(
     public: bool = False,
     vary: str | Iterable[str] = (),
 ) -> None:
-    """Let the response that is being made be reused for `ttl` seconds. Outside a request it does nothing.
+    """Let the response that is being made be stored, and reused for `ttl` seconds. Outside a request it does nothing.
 
-    The last call wins. It has to be said before the response starts, and does not lift what the response's own
-    Cache-Control forbids (`private`, `no-store`).
+    The last call counts. Call it before the response starts. It does not override `private` and `no-store` in the
+    response's own Cache-Control.
 
     Args:
-        ttl: seconds for which it is fresh; 0 or less stores nothing.
-        stale_while_revalidate: seconds after that in which it may still be served while it is made anew (RFC 5861 §3);
-            None leaves it to the middleware's option.
-        stale_if_error: seconds after that in which it may still be served if making it anew fails (RFC 5861 §4);
-            None leaves it to the middleware's option.
-        public: it is the same for all who may ask, so it may answer requests that say who asks, too (RFC 9111 §3.5).
-        vary: names of request fields by which it was chosen, see `vary`.
+        ttl: the freshness lifetime in seconds; a response with 0 or less is not stored.
+        stale_while_revalidate: seconds after that in which the stale response may be served while it is refreshed in
+            the background (RFC 5861 §3); None for the middleware's option.
+        stale_if_error: seconds after that in which the stale response may be served in place of an error (RFC 5861 §4);
+            None for the middleware's option.
+        public: the response is the same for everybody, so it may answer requests with credentials (RFC 9111 §3.5).
+        vary: names of the request fields that selected the response, see `vary`.
 
     Raises:
-        TypeError: a time is not a number, `public` is not a bool, or a name not a `str`.
-        ValueError: a time is not finite, or a name is none that a field can have.
+        TypeError: a time is not a number, `public` is not a bool, or a name is not a `str`.
+        ValueError: a time is not finite, or a name cannot be the name of a field.
     """
     check_times(ttl, stale_while_revalidate, stale_if_error, public)
     names = field_names_of([vary])
@@ -158,7 +158,7 @@ def cache_for(
 
 
 def check_times(ttl: object, stale_while_revalidate: object, stale_if_error: object, public: object) -> None:
-    """Check what `cache_for` is called with.
+    """Check the arguments of `cache_for`.
 
     Raises:
         TypeError: a time is not a number, or `public` is not a bool.
@@ -173,17 +173,18 @@ def check_times(ttl: object, stale_while_revalidate: object, stale_if_error: obj
 
 
 def vary(*names: str | Iterable[str]) -> None:
-    """Say by which request fields the response that is being made was chosen. Outside a request it does nothing.
+    """Name the request fields that selected the response that is being made. Outside a request it does nothing.
 
-    Each combination of their values then has a response of its own, and the response says so in Vary (RFC 9110
-    §12.5.5). Names add up. It has to be said before the response starts: later it keeps the response out of the store.
+    Each combination of their values then has its own stored response, and the response lists them in Vary (RFC 9110
+    §12.5.5). The names of several calls add up. Call it before the response starts: a new name after that keeps the
+    response out of the store.
 
     Args:
         names: names of fields such as `"X-Tenant"`, or iterables of names.
 
     Raises:
         TypeError: a name is not a `str`.
-        ValueError: a name is none that a field can have.
+        ValueError: a name cannot be the name of a field.
     """
     fields = field_names_of(names)
     if (notes := current_notes()) is not None:
@@ -191,11 +192,11 @@ def vary(*names: str | Iterable[str]) -> None:
 
 
 def field_names_of(names: Iterable[str | Iterable[str]]) -> set[bytes]:
-    """Return names of request fields in lower case.
+    """Return the names of request fields in lower case.
 
     Raises:
         TypeError: a name is not a `str`.
-        ValueError: a name is none that a field can have.
+        ValueError: a name cannot be the name of a field.
     """
     flat = flattened(names, "a name of a field")
     if wrong := [name for name in flat if not is_token(name)]:
@@ -204,10 +205,11 @@ def field_names_of(names: Iterable[str | Iterable[str]]) -> set[bytes]:
 
 
 def tag(*names: str | Iterable[str]) -> None:
-    """Say which data the response that is being made was made from. Outside a request it does nothing.
+    """Name the data that the response that is being made was made from. Outside a request it does nothing.
 
-    Callable any number of times, at any depth, from async code and worker threads, until the response's last byte. A
-    name that no tag can have keeps the response out of the store, which is logged: it may come from a stranger's URL.
+    It can be called any number of times, at any depth, from async code and worker threads, until the last byte of the
+    response. An invalid tag raises nothing, because it may come from a client's URL: it keeps the response out of the
+    store, and is logged.
 
     Args:
         names: tags, or iterables of tags.
@@ -221,6 +223,9 @@ def tag(*names: str | Iterable[str]) -> None:
 
 
 def no_store() -> None:
-    """Keep the response that is being made out of the store, whatever else is said. Outside a request: nothing."""
+    """Keep the response that is being made out of the store, even if `cache_for` or its header fields allow storing.
+
+    Outside a request it does nothing.
+    """
     if (notes := current_notes()) is not None:
         notes.no_store = True

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 VARY_COOKIES: Final = ("django_language", "messages", "_LOCALE_", "I18N_LANGUAGE")
-"""Cookies that frameworks go by, though their Vary does not say so.
+"""Cookies that select the responses of frameworks, although their Vary does not name Cookie.
 
-Django, Pyramid and Plone choose the language by one. Django keeps the messages for the next page in one: whoever has it
-gets a page of their own, which shows them.
+Django, Pyramid and Plone select the language by a cookie. Django keeps messages for the next page in another one: a
+client with messages gets its own response, which shows them.
 """
 
 UNSTORED_FIELDS: Final = (
@@ -29,11 +29,11 @@ UNSTORED_FIELDS: Final = (
     *("traceparent", "tracestate", "traceresponse", "server-timing", "x-runtime", "x-process-time", "x-response-time"),
     *("ratelimit", "ratelimit-*", "x-ratelimit-*", "x-rate-limit-*"),
 )
-"""Response fields that speak of one request: its number, its time, what its client may still ask for."""
+"""Globs of response fields that describe one request: its id, its duration, the rate limit of its client."""
 
 
 class OptionArguments(TypedDict, total=False):
-    """The keyword arguments of both middlewares; `Options` has their defaults and meanings."""
+    """The keyword arguments of both middlewares. `Options` has their defaults and meanings."""
 
     default_ttl: float | None
     stale_while_revalidate: float
@@ -65,47 +65,53 @@ class OptionArguments(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What an accelerator can be told. Times are in seconds.
+    """The options of an accelerator. Times are in seconds.
 
     Attributes:
-        default_ttl: time of a response that says nothing itself; None stores only what was asked for.
-        stale_while_revalidate: default of the RFC 5861 §3 window of a stored response.
-        stale_if_error: default of the RFC 5861 §4 window of a stored response.
-        max_body_bytes: a longer body is passed on and not stored.
-        ignore_query: globs of the names of query parameters that do not count, such as `"utm_*"`: they are not in the
-            key, and the application does not see them.
-        ignore_cookies: globs of the names of cookies that do not count, such as `"_ga*"`, in the same way.
-        keep_query: globs of the names of the only query parameters that count, such as `("page", "q")`; None for what
-            `ignore_query` says. The application sees no others.
-        keep_cookies: globs of the names of the only cookies that count, in the same way.
-        cookies: `"strict"` shares a response with requests that carry cookies only on a word for shared caches;
-            `"vary"` takes the application at its word: what does not say `Vary: Cookie` does not depend on cookies.
-        vary: request fields that choose every response, such as `("X-Tenant",)`; each response says so in Vary.
-        vary_cookies: names of cookies that tell responses apart by themselves, such as that of the language.
-        renewed_cookies: names of cookies that the application sets anew in each response that depends on them, as
-            Django does with `csrftoken`: such a response is not stored, so they choose none that `Vary: Cookie` has.
-        credentials: request fields that say who asks, besides Cookie and Authorization: a request with one is neither
-            stored nor answered from the store unless the response is `public` (RFC 9111 §3.5), or has a partition.
-        cacheable_posts: globs of paths where a POST only asks, such as `"/graphql"`: its answer may be stored under its
-            URL and content, where it has a time of its own, and it takes nothing back.
-        partition: called with the scope of each request as it came; what it returns joins the key, None passes the
-            request by. All who share a partition share what is stored in it, whatever else says who they are.
-        tag_headers: response fields that carry tags, taken off before the client sees them; in `Cache-Tag` commas part
-            the names, in any other commas and blanks do.
-        targeted_fields: response fields that speak to this cache alone; the first valid one replaces Cache-Control and
-            Expires (RFC 9213 §2.2).
-        unstored_fields: globs of the names of response fields that speak of one request, such as `"x-request-id"`: the
-            client that was waited for gets them, no hit has them.
-        cacheable_errors: store 4xx and 5xx responses other than 404 and 410, too, where they say so themselves.
-        heuristic: where a response has no time but a Last-Modified, take a tenth of the time since then, a day at most
-            (RFC 9111 §4.2.2).
-        obey_request_directives: let clients say by Cache-Control what they take from the store (RFC 9111 §5.2.1): it
-            lets them go past it, too.
-        coalesce: let requests wait for a running fill of the same key.
-        cache_status: the name under which Cache-Status reports (RFC 9211), None sends none.
+        default_ttl: freshness lifetime of a response that gives none itself; None does not store such a response.
+        stale_while_revalidate: seconds after its freshness lifetime in which a stale response may be served while it is
+            refreshed in the background (RFC 5861 §3), unless the response gives its own.
+        stale_if_error: seconds after its freshness lifetime in which a stale response may be served in place of an
+            error (RFC 5861 §4), unless the response gives its own.
+        max_body_bytes: a response with a longer body is passed on, but not stored.
+        ignore_query: globs of query parameters to ignore, such as `"utm_*"`: they are not part of the key, and the
+            application does not see them.
+        ignore_cookies: globs of cookies to ignore in the same way, such as `"_ga*"`.
+        keep_query: globs of the only query parameters that are not ignored, such as `("page", "q")`; None to ignore
+            those of `ignore_query`.
+        keep_cookies: globs of the only cookies that are not ignored; None to ignore those of `ignore_cookies`.
+        cookies: `"strict"`: a response answers requests with cookies only if it is meant for shared caches (by
+            `cache_for`, a targeted field, `s-maxage` or `public`). `"vary"`: a response without `Vary: Cookie` does not
+            depend on cookies.
+        vary: request fields that select every response, such as `("X-Tenant",)`; each response lists them in Vary.
+        vary_cookies: names of cookies whose values are part of the key, such as the cookie for the language.
+        renewed_cookies: names of cookies that the application sets in each response that depends on them, as Django
+            does with `csrftoken`. Set-Cookie keeps such a response out of the store, so these cookies do not select
+            stored responses with `Vary: Cookie`.
+        credentials: request fields with credentials, besides Cookie and Authorization. The response to a request with
+            one is not stored, and the request is not answered from the store, unless the response is `public` (RFC 9111
+            §3.5), or the request has a partition.
+        cacheable_posts: globs of paths where every POST is safe, such as `"/graphql"`. Its answer may be stored under
+            its URL and content if it has a time of its own, and it invalidates nothing.
+        partition: called with the unchanged scope of each request. The text that it returns becomes part of the key;
+            None lets the request bypass the cache. Requests of one partition share their stored responses, whatever
+            credentials other than cookies they have.
+        tag_headers: response fields with tags, which the client does not get. `Cache-Tag` separates tags by commas, the
+            others by commas and blanks.
+        targeted_fields: response fields with directives for this cache only. The first valid one replaces Cache-Control
+            and Expires (RFC 9213 §2.2).
+        unstored_fields: globs of response fields that describe one request, such as `"x-request-id"`. They are sent to
+            the client of that request, but not stored.
+        cacheable_errors: store also 4xx and 5xx responses other than 404 and 410, if they give a time themselves.
+        heuristic: give a response without a time but with Last-Modified a tenth of the time since then as its freshness
+            lifetime, a day at most (RFC 9111 §4.2.2).
+        obey_request_directives: obey the Cache-Control of requests (RFC 9111 §5.2.1), by which clients can also force
+            requests to the application.
+        coalesce: let requests wait for a running fill of the same key (collapsed forwarding).
+        cache_status: the name of this cache in Cache-Status (RFC 9211); None does not send the field.
         on_event: called with a `CacheEvent` for each request and invalidation; it must not block.
-        enabled: False passes every request by.
-        clock: seconds since the epoch.
+        enabled: False lets every request bypass the cache.
+        clock: returns the time in seconds since the epoch.
     """
 
     default_ttl: float | None = None
@@ -136,7 +142,7 @@ class Options:
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        """Check every value; a wrong one raises TypeError or ValueError that names the option."""
+        """Check every value. A wrong one raises a TypeError or ValueError that names the option."""
         if self.default_ttl is not None:
             seconds("default_ttl", self.default_ttl)
         for name in ("stale_while_revalidate", "stale_if_error"):
@@ -178,7 +184,7 @@ class Options:
             raise ValueError(f"cache_status is a token such as 'accelerator' (RFC 9211 §2), not {self.cache_status!r}")
 
     def _check_credentials(self) -> None:
-        """Refuse the names of the two fields that this option would not be asked about."""
+        """Refuse Cookie and Authorization in `credentials`: both have rules of their own, which ignore this option."""
         if own := [name for name in self.credentials if name.lower() in {"cookie", "authorization"}]:
             raise ValueError(
                 "credentials stand beside Cookie and Authorization, which have rules of their own: leave out"
@@ -186,7 +192,7 @@ class Options:
             )
 
     def _check_cookies(self) -> None:
-        """Refuse cookies that are to tell responses apart and are never seen; the default may name such."""
+        """Refuse cookies in `vary_cookies` that `keep_cookies` removes, unless they are among the defaults."""
         is_kept = matching(("*",) if self.keep_cookies is None else (*self.keep_cookies, *VARY_COOKIES))
         if unseen := [name for name in self.vary_cookies if not is_kept(name)]:
             raise ValueError(
@@ -213,11 +219,11 @@ def _is_sf_token(name: str) -> bool:
 
 
 def checked(arguments: OptionArguments) -> Options:
-    """Return the options of keyword arguments.
+    """Return the options that the keyword arguments of a middleware give.
 
     Raises:
         TypeError: there is no such option, or its value has the wrong type.
-        ValueError: its value makes no sense.
+        ValueError: an option has an invalid value.
     """
     known = {field.name for field in fields(Options)}
     if unknown := sorted(set(arguments) - known):

@@ -1,4 +1,4 @@
-"""The names of tags: which there may be, and the library's own of URLs and groups."""
+"""The names of tags: which are valid, and the library's own tags for URLs and cache groups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_TAGS: Final = 1000
 MAX_TAGS_BYTES: Final = 16 * 1024
 
 ALL: Final = "@all"
-"""The tag that every entry carries: invalidating it clears a store."""
+"""The tag that every entry carries. Its invalidation clears a store."""
 
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -22,11 +22,11 @@ _NOT_URI = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
 
 
 class InvalidTagError(ValueError):
-    """A name that no tag can have: empty, too long, with control characters, or one of the library's own."""
+    """A name is not valid for a tag: it is empty, too long, has control characters, or is one of the library's own."""
 
 
 def valid_tag(name: object) -> str:
-    """Return `name` if a tag may be called so.
+    """Return `name` if the application may use it as a tag.
 
     Raises:
         TypeError: it is not a `str`.
@@ -48,7 +48,7 @@ def valid_tag(name: object) -> str:
 
 
 def is_valid_tag(name: str) -> bool:
-    """Tell whether a tag may be called so."""
+    """Tell whether the application may use `name` as a tag."""
     try:
         return bool(valid_tag(name))
     except InvalidTagError:
@@ -56,7 +56,11 @@ def is_valid_tag(name: str) -> bool:
 
 
 def flattened(names: Iterable[str | Iterable[str]], what: str = "a tag") -> list[str]:
-    """Return the names of `f("a", "b")` and of `f(["a", "b"])` alike; `what` is what they name.
+    """Return the names as one list, whether a function was called as `f("a", "b")` or as `f(["a", "b"])`.
+
+    Args:
+        names: names, or iterables of names.
+        what: what each of them names, for the message of the exception.
 
     Raises:
         TypeError: something among them is neither a `str` nor an iterable of `str`.
@@ -78,7 +82,7 @@ def entry_tags(names: Iterable[object]) -> frozenset[str]:
 
     Raises:
         TypeError, InvalidTagError: as `valid_tag`.
-        InvalidTagError: there are more than 1000, or more than 16 KiB of them in all.
+        InvalidTagError: there are more than 1000 tags, or they have more than 16 KiB in all.
     """
     tags = frozenset(valid_tag(name) for name in names)
     if len(tags) > MAX_TAGS or sum(len(tag.encode()) for tag in tags) > MAX_TAGS_BYTES:
@@ -87,9 +91,9 @@ def entry_tags(names: Iterable[object]) -> frozenset[str]:
 
 
 def url_tag(host: str, path: str, query: str) -> str:
-    """Return the tag of every variant of one URL, normalised by RFC 3986 §6.2.2, without its scheme.
+    """Return the library's own tag of a URL, which all variants of its response carry.
 
-    A normalised URL too long for a tag is named by its digest.
+    It has the URL normalised by RFC 3986 §6.2.2, without its scheme. If that is too long for a tag, it has a digest.
     """
     url = f"{_normal_host(host)}{_without_dot_segments(_normal_escapes(path)) or '/'}"
     if query:
@@ -100,9 +104,10 @@ def url_tag(host: str, path: str, query: str) -> str:
 
 
 def group_tag(host: str, name: str) -> str:
-    """Return the tag of a cache group, which is one only within its host (RFC 9875 §2.1); a long one is a digest.
+    """Return the library's own tag of a cache group, which is distinct for each host (RFC 9875 §2.1).
 
-    As with URLs the scheme makes no difference, so that it does not matter who ends TLS.
+    As in the tag of a URL, the scheme is left out, so that it does not matter where TLS is terminated. If host and name
+    are too long for a tag, it has a digest.
     """
     group = f"{_normal_host(host)}/{name}"
     if len(group) + len("@group:") > MAX_TAG_BYTES:
@@ -128,9 +133,12 @@ def tag_of_url(url: str) -> str:
 
 
 def tag_of_reference(base: str, reference: str, narrowed: Callable[[str], str] = str) -> str | None:
-    """Return the `url_tag` of a reference in a response, None if its origin is not that of `base` (RFC 9111 §4.4).
+    """Return the `url_tag` of a reference in a response, None if it is invalid or of another origin (RFC 9111 §4.4).
 
-    `narrowed` takes off a URL what does not count.
+    Args:
+        base: the absolute URL of the request, against which the reference is resolved.
+        reference: the value of a field such as Location.
+        narrowed: removes ignored query parameters from a URL.
     """
     try:
         target = urljoin(base, reference)
@@ -147,7 +155,7 @@ def tag_of_reference(base: str, reference: str, narrowed: Callable[[str], str] =
 
 
 def _normal_host(host: str) -> str:
-    """Return a host and port in lower case, without the root's dot and a default port (RFC 3986 §6.2.2.1, §6.2.3)."""
+    """Return host and port in lower case, without a trailing dot and a default port (RFC 3986 §6.2.2.1, §6.2.3)."""
     name, colon, port = _normal_escapes(host).lower().rpartition(":")
     if not colon or not ((port.isascii() and port.isdigit()) or not port):
         name, port = name + colon + port, ""
@@ -156,7 +164,11 @@ def _normal_host(host: str) -> str:
 
 
 def _normal_escapes(text: str) -> str:
-    """Decode escapes of unreserved characters, put the others in upper case (RFC 3986 §6.2.2.1, §6.2.2.2)."""
+    """Normalise percent-encoding (RFC 3986 §6.2.2.1, §6.2.2.2).
+
+    Escapes of unreserved characters are decoded, other escapes are put in upper case, and characters that no URI may
+    have are escaped.
+    """
 
     def normal(match: re.Match[str]) -> str:
         byte = unquote_to_bytes(match[0])
@@ -169,7 +181,7 @@ def _normal_escapes(text: str) -> str:
 
 
 def _without_dot_segments(path: str) -> str:
-    """Resolve `.` and `..` (RFC 3986 §5.2.4)."""
+    """Return a path with its segments `.` and `..` resolved (RFC 3986 §5.2.4)."""
     kept: list[str] = []
     segments = path.split("/")
     for segment in segments:

@@ -1,4 +1,4 @@
-"""What stays one thing, however often what holds it is copied."""
+"""A base class for objects that a deep copy of the scope shares with the original."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class Uncopied:
-    """Is its own deep copy: middlewares such as hypercorn's `ProxyFixMiddleware` deep-copy the scope that holds it."""
+    """An object that is its own deep copy. Middlewares such as hypercorn's `ProxyFixMiddleware` deep-copy the scope."""
 
     __slots__ = ()
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        """Return itself."""
+        """Return the object itself."""
         return self

@@ -1,4 +1,4 @@
-"""The decorator `cached`: a view's times and tags in one line."""
+"""The decorator `cached`, which declares times and tags for a view."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cached(
     vary: str | Iterable[str] = (),
     methods: Iterable[str] = (),
 ) -> Callable[[_View], _View]:
-    """Say `cache_for` and `tag` for a view, sync or async, each time before it runs.
+    """Call `cache_for` and `tag` for a view, sync or async, each time before it runs.
 
     Args:
         ttl: see `cache_for`.
@@ -34,14 +34,14 @@ def cached(
         stale_if_error: see `cache_for`.
         public: see `cache_for`.
         vary: see `cache_for`.
-        methods: the methods by which the view is only asked, where GET, HEAD and QUERY are not all: `["POST"]`. The
-            content of such a request then joins the key, and it takes nothing back. The first POST to each path still
-            passes by, since only the view knows; the option `cacheable_posts` says it beforehand.
+        methods: the methods that are safe for the view besides GET, HEAD and QUERY: `["POST"]`. The content of such a
+            request becomes part of the key, and the request invalidates nothing. The first POST to each path still
+            bypasses the cache, because only the view knows; the option `cacheable_posts` declares it beforehand.
         tags: templates in the syntax of `str.format`, filled from the view's arguments: `"user:{user_id}"`.
 
     Raises:
         TypeError, ValueError: a time is not a finite number; a template is malformed or names an argument that the view
-            does not have; there is a method among them by which nobody asks.
+            does not have; a method is not one of GET, HEAD, POST and QUERY.
     """
     templates = flattened([tags])
     safe_methods = _safe_methods(methods)
@@ -77,7 +77,7 @@ def cached(
 def _preceded(
     view: _View, signature: inspect.Signature, note: Callable[[tuple[Any, ...], dict[str, Any]], None]
 ) -> _View:
-    """Return a view that calls `note` with its arguments before it runs."""
+    """Return the view wrapped so that `note` is called with its arguments before it runs."""
     if inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(getattr(view, "__call__", None)):  # noqa: B004 - the method itself is looked at
 
         @functools.wraps(view)
@@ -92,7 +92,7 @@ def _preceded(
             note(args, kwargs)
             return view(*args, **kwargs)
 
-    wrapper.__signature__ = signature  # type: ignore[attr-defined]  # what frameworks read
+    wrapper.__signature__ = signature  # type: ignore[attr-defined]  # frameworks read it
     return cast("_View", wrapper)
 
 
@@ -106,10 +106,10 @@ def _safe_methods(methods: Iterable[str]) -> frozenset[str]:
 
 
 def _signature(view: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature of a view, its annotations resolved where the view stands if they can be."""
+    """Return the signature of a view, its annotations evaluated in the view's module if that is possible."""
     try:
         return inspect.signature(view, eval_str=True)
-    except NameError:  # a name for type checkers only
+    except NameError:  # an annotation has a name that only type checkers import
         return inspect.signature(view)
 
 

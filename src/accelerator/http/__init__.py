@@ -1,1 +1,1 @@
-"""HTTP messages as the cache reads them: text to values, requests, responses. Pure: no clock, no loop, no log."""
+"""Parsed HTTP requests, responses and header fields. Nothing here reads a clock, needs an event loop or logs."""

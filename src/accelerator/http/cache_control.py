@@ -1,4 +1,4 @@
-"""The directives of Cache-Control, and of the targeted fields that replace it (RFC 9111 §5.2, RFC 9213)."""
+"""Parse the directives of Cache-Control, and of the targeted fields that replace it (RFC 9111 §5.2, RFC 9213)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FORBIDDING: Final = {
     "no-store": "no-store",
     "private": "private",
     "no-cache": "no-cache",
-    "must-revalidate": "proxy-revalidate",  # forbids the same, but allows nothing
+    "must-revalidate": "proxy-revalidate",  # unlike must-revalidate, it never permits storing (RFC 9111 §3.5)
     "proxy-revalidate": "proxy-revalidate",
 }
-"""What directives with a malformed name count as."""
+"""The directive that a malformed member counts as, by the token with which the member begins."""
 
 _TIMES: Final = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-error")
-"""Directives whose argument is a number of seconds."""
+"""The directives whose argument is a number of seconds."""
 
 
 class CacheControl:
@@ -34,7 +34,10 @@ class CacheControl:
 
     @classmethod
     def parse(cls, value: bytes | None) -> CacheControl:
-        """Read a Cache-Control value; what is malformed can only forbid storing, never allow it."""
+        """Parse the value of Cache-Control; None has no directives.
+
+        A malformed directive may forbid storing, but never permits it. A value over 8192 bytes counts as `no-store`.
+        """
         arguments: dict[str, list[str | None]] = {}
         if value is None:
             return cls(arguments)
@@ -46,7 +49,7 @@ class CacheControl:
             name = token[0] if token else ""
             if name != text.strip(" \t").lower():
                 name = _FORBIDDING.get(name, "")
-            if name:  # a blank beside the equals sign makes the argument malformed
+            if name:  # a blank before the equals sign makes the argument malformed
                 arguments.setdefault(name, []).append(
                     _unquoted(argument if name == text.lower() else "") if equals else None
                 )
@@ -54,9 +57,10 @@ class CacheControl:
 
     @classmethod
     def targeted(cls, value: bytes | None) -> CacheControl | None:
-        """Read a targeted field; None if it is absent, empty or malformed, which ignores it (RFC 9213 §2.1).
+        """Parse a targeted field such as CDN-Cache-Control (RFC 9213 §2.1).
 
-        A time that is no Integer makes it malformed, too.
+        Return None if the field is to be ignored: it is absent, empty or malformed. A number of seconds that is not an
+        Integer makes the whole field malformed.
         """
         if not value:
             return None
@@ -74,14 +78,18 @@ class CacheControl:
         return name in self._arguments
 
     def has_any(self, *names: str) -> bool:
-        """Tell whether one of the directives is there."""
+        """Tell whether at least one of the named directives is present."""
         return any(name in self._arguments for name in names)
 
     def seconds(self, name: str, *, bare: int = 0) -> int | None:
-        """Return the argument of `name` in seconds, None if the directive is absent, `bare` if it has no argument.
+        """Return the argument of a directive in seconds, None if the directive is absent.
 
-        A malformed one counts as 0, and of several the smallest counts: RFC 9111 §4.2.1 asks to take what is
-        invalid for stale.
+        A malformed argument counts as 0, and of several arguments the smallest counts: RFC 9111 §4.2.1 asks caches to
+        treat a response with invalid freshness information as stale.
+
+        Args:
+            name: the directive.
+            bare: the number of seconds that a directive without an argument stands for.
         """
         arguments = self._arguments.get(name)
         if arguments is None:

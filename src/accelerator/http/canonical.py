@@ -1,4 +1,7 @@
-"""The forms in which the fields of requests are compared, and shown to the application (RFC 9111 §4.1)."""
+"""The canonical forms of request fields.
+
+The cache compares selecting header fields in these forms (RFC 9111 §4.1), and the application receives them so.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,20 @@ from typing import Final
 from accelerator.http.fields import BLANKS
 
 MAX_FORM_BYTES: Final = 256
-"""A longer value stays as it is."""
+"""A longer Accept, Accept-Encoding or Accept-Language field is not changed."""
 
 _MAX_FORMS: Final = 1024
 
 
 def canonical(name: bytes, value: bytes) -> bytes:
-    """Return a request's field in the form in which it is compared and shown (RFC 9111 §4.1).
+    """Return the canonical form of a request field, the same for equivalent values (RFC 9111 §4.1).
 
-    Text with commas that part nothing stays as it is.
+    Accept-Encoding and Accept-Language are compared by their meaning. In other lists only the blanks at commas are made
+    the same. A field that is not a list, such as User-Agent or Cookie, is not changed.
 
     Args:
-        name: its name in lower case.
-        value: its lines, joined.
+        name: the field's name in lower case.
+        value: the field's value, its lines joined.
     """
     if name in _FORMS:
         return _canonical(name, value) if len(value) <= MAX_FORM_BYTES else value
@@ -38,27 +42,27 @@ _CODING = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)" + _WEIGHT)
 _LANGUAGE = re.compile(rb"([A-Za-z]{1,8}(?:-[0-9A-Za-z]{1,8})*|\*)" + _WEIGHT)  # RFC 4647 §2.1
 
 _CODINGS: Final = {name: place for place, name in enumerate((b"gzip", b"deflate", b"br", b"zstd", b"identity", b"*"))}
-"""The order in which browsers name them, so that their fields stay as they are."""
+"""The order of codings with equal weight. Browsers list them in this order, so their fields are not changed."""
 
 
 def _accept_encoding(value: bytes) -> bytes:
-    """Return the codings that are accepted, the preferred ones first (RFC 9110 §12.5.3).
+    """Return the accepted codings, sorted by falling weight (RFC 9110 §12.5.3).
 
-    The order of equally preferred ones means nothing. A malformed value stays as it is.
+    The order of codings with equal weight has no meaning, so it is made the same. A malformed value is not changed.
     """
     weights = _weights(value, _CODING)
     if weights is None:
         return value
-    if b"*" not in weights:  # then what is not named is not accepted either
+    if b"*" not in weights:  # without a wildcard, a coding with weight 0 means the same as one left out
         weights = {name: weight for name, weight in weights.items() if weight or name == b"identity"}
     ranked = sorted(weights.items(), key=lambda item: (-item[1], _CODINGS.get(item[0], len(_CODINGS))))
     return b", ".join([name + _weight(weight) for name, weight in ranked]) or b"identity"
 
 
 def _accept_language(value: bytes) -> bytes:
-    """Return the languages, the preferred ones first (RFC 9110 §12.5.4).
+    """Return the language ranges, sorted by falling weight, then by name (RFC 9110 §12.5.4).
 
-    The order of equally preferred ones means nothing. A malformed value stays as it is.
+    The order of ranges with equal weight has no meaning, so it is made the same. A malformed value is not changed.
     """
     weights = _weights(value, _LANGUAGE)
     if weights is None:
@@ -68,9 +72,10 @@ def _accept_language(value: bytes) -> bytes:
 
 
 def takes_codings(value: bytes | None) -> bool:
-    """Tell whether an Accept-Encoding would rather have gzip, which all that compress know (RFC 9110 §12.5.3).
+    """Tell whether an Accept-Encoding field accepts gzip no less than uncompressed content (RFC 9110 §12.5.3).
 
-    A wildcard does not say so: many applications look for the name alone.
+    Every application that compresses knows gzip. A wildcard does not count, because many applications look only for the
+    name `gzip`. The result is False for None, a malformed field and one over 256 bytes.
     """
     weights = _weights(value, _CODING) if value is not None and len(value) <= MAX_FORM_BYTES else None
     if not weights:
@@ -80,10 +85,10 @@ def takes_codings(value: bytes | None) -> bool:
 
 
 def _weights(value: bytes, syntax: re.Pattern[bytes]) -> dict[bytes, int] | None:
-    """Return thousandths by name in lower case, None if a member is malformed or names what another one does."""
+    """Return weights in thousandths by name in lower case, None if a member is malformed or a name occurs twice."""
     weights: dict[bytes, int] = {}
     for member in value.split(b","):
-        if not (text := member.strip(BLANKS)):  # RFC 9110 §5.6.1.2: it does not count
+        if not (text := member.strip(BLANKS)):  # an empty member is ignored (RFC 9110 §5.6.1.2)
             continue
         match = syntax.fullmatch(text)
         if match is None or match[1].lower() in weights:
@@ -93,15 +98,15 @@ def _weights(value: bytes, syntax: re.Pattern[bytes]) -> dict[bytes, int] | None
 
 
 def _weight(thousandths: int) -> bytes:
-    """Write a weight as short as it can be; 1 is what is meant without one."""
+    """Return the shortest weight parameter, nothing for a weight of 1, which is the default."""
     return b"" if thousandths == 1000 else b";q=0" + (b".%03d" % thousandths).rstrip(b"0.")
 
 
 def _language_tag(name: bytes) -> bytes:
-    """Write a tag in its usual case, as browsers do: `zh-Hans-CN` (RFC 5646 §2.1.1)."""
+    """Return a language tag, given in lower case, in the case that browsers use: `zh-Hans-CN` (RFC 5646 §2.1.1)."""
     subtags = name.split(b"-")
     for place, subtag in enumerate(subtags):
-        if len(subtag) == 1:  # what follows is in lower case
+        if len(subtag) == 1:  # the subtags after a single character stay in lower case
             break
         if place and len(subtag) == 2:
             subtags[place] = subtag.upper()
@@ -111,19 +116,22 @@ def _language_tag(name: bytes) -> bytes:
 
 
 def _accept(value: bytes) -> bytes:
-    """Return the media types without blanks around the commas, as browsers write them (RFC 9110 §12.5.1)."""
+    """Return a list of media types without blanks at the commas, as browsers write it (RFC 9110 §12.5.1)."""
     return _listed(value, b",")
 
 
 def _listed(value: bytes, comma: bytes = b", ") -> bytes:
-    """Return a list with the same blanks at each comma (RFC 9110 §5.6.1); inside quotes they mean something."""
+    """Return a list with the same separator between all members (RFC 9110 §5.6.1).
+
+    A value with a quote is not changed, because a comma inside of quotes separates nothing.
+    """
     return (
         value if b"," not in value or b'"' in value else comma.join([part.strip(BLANKS) for part in value.split(b",")])
     )
 
 
 _TEXTS: Final = frozenset(b"authorization cookie date from host if-modified-since if-range referer user-agent".split())
-"""Fields that are no lists."""
+"""Fields whose values are not lists."""
 
 _FORMS: Final = {
     b"accept": _accept,

@@ -1,7 +1,8 @@
-"""The pairs of a Cookie field, for an application whose grammar for them is not known.
+"""Find cookies in a Cookie field, although it is not known how the application parses the field.
 
-RFC 6265 parts pairs by `;`. Some applications part them by blanks or commas, too, or take more off names than blanks.
-So what is to count is found wherever its name occurs, and what is not to count has to be written plainly.
+RFC 6265 separates cookies by `;`. Some applications also split at blanks or commas, or strip more than blanks from
+names. So a cookie that selects a response is found wherever its name occurs. A cookie is ignored only if it is written
+so that every application reads it in the same way.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _SECOND: Final = re.compile(rb"""[\s,"'][^\s,"'=]+=""")
 
 
 def naming(cookies: bytes, names: Iterable[bytes]) -> list[bytes]:
-    """Return the pairs in which one of the names occurs, in their order."""
+    """Return the texts between two `;` in which one of the names occurs anywhere, in the order of the field."""
     places = set()
     for name in names:
         found = cookies.find(name)
@@ -32,10 +33,10 @@ def naming(cookies: bytes, names: Iterable[bytes]) -> list[bytes]:
 
 
 def called(names: Iterable[bytes]) -> re.Pattern[bytes]:
-    """Return what finds the plainly written pairs of these names, each with the `;` before it."""
+    """Return a pattern for cookies with these names that follow RFC 6265 §4.1.1, each with the `;` before it."""
     return re.compile(rb"(?:^|;)[ \t]*+(?:%b)=%b*+[ \t]*+(?=;|$)" % (b"|".join(map(re.escape, names)), _OCTET))
 
 
 def is_one(pair: bytes) -> bool:
-    """Tell whether nobody reads a second pair in what stands between two `;`."""
+    """Tell whether every application reads at most one cookie in `pair`, the text between two `;`."""
     return _SECOND.search(pair) is None

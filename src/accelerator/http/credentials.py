@@ -1,4 +1,4 @@
-"""The names of request fields that say who asks."""
+"""The names of request fields that carry credentials, or the identity of a user."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ TOKENS: Final = {
     "User-Api-Key": "Discourse",
     "Api-Username": "Discourse, beside Api-Key",
 }
-"""Keys and tokens that clients send by themselves."""
+"""Fields in which clients send keys and tokens, with the software that reads them."""
 
 IDENTITIES: Final = {
-    # what a proxy that authenticates says of the user
+    # set by proxies that authenticate the user
     "X-Forwarded-User": "oauth2-proxy, Traefik forward auth",
     "X-Forwarded-Email": "oauth2-proxy",
     "X-Forwarded-Preferred-Username": "oauth2-proxy",
@@ -168,7 +168,7 @@ IDENTITIES: Final = {
     "Shib-Session-ID": "Shibboleth",
     "SM-User": "SiteMinder",
     "IV-User": "IBM Verify Access (WebSEAL)",
-    # what a proxy that ends TLS says of the client's certificate
+    # set by proxies that terminate TLS, from the client's certificate
     "Client-Cert": "RFC 9440",
     "Client-Cert-Chain": "RFC 9440",
     "X-Forwarded-Client-Cert": "Envoy, Istio",
@@ -189,7 +189,7 @@ IDENTITIES: Final = {
     "SSL-Client-Subject-DN": "ingress-nginx",
     "WL-Proxy-Client-Cert": "WebLogic",
 }
-"""What proxies that have checked it say of the client. Clients have no business to send it."""
+"""Fields in which proxies tell the application which user they have verified. Clients must not send them."""
 
 CREDENTIALS: Final = (*TOKENS, *IDENTITIES)
-"""Request fields that say who asks, besides Cookie and Authorization, which have rules of their own."""
+"""All known fields with credentials or an identity, besides Cookie and Authorization, which have rules of their own."""

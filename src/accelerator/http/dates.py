@@ -1,4 +1,4 @@
-"""HTTP dates in the three formats that RFC 9110 §5.6.7 has."""
+"""Parse HTTP dates in the three formats of RFC 9110 §5.6.7."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _DATE_FORMATS: Final = tuple(
 def http_date(value: bytes | None, now: float) -> float | None:
     """Return an HTTP date in seconds since the epoch (RFC 9110 §5.6.7), None if it is absent or malformed.
 
-    `now` places the two-digit year of the obsolete format: never more than 50 years ahead.
+    Args:
+        value: the date.
+        now: seconds since the epoch. The two-digit year of the obsolete format is never more than 50 years after it.
     """
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Field text to values and back: lists, names, numbers, entity tags, structured fields."""
+"""Parse and compare the values of header fields: lists, names, numbers, entity tags, structured fields."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 HeaderLines: TypeAlias = "tuple[tuple[bytes, bytes], ...]"
 
 BLANKS: Final = b" \t"
-"""What may stand around a value, and is no part of it (RFC 9110 §5.5)."""
+"""The whitespace around a field value, which is not a part of it (RFC 9110 §5.5)."""
 
 MAX_SECONDS: Final = 2**31
-"""What a larger number of seconds counts as (RFC 9111 §1.2.2)."""
+"""The largest number of seconds; a larger one counts as this (RFC 9111 §1.2.2)."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+"'
 _LIST_MEMBER = re.compile(rf'(?:[^,"]|{_QUOTED})++', re.DOTALL)
 _CLOSED = re.compile(rf'(?:[^"]|{_QUOTED})*+', re.DOTALL)
-_UNCLOSED: Final = "\u201c"  # stands in for a quote, and is in no field
+_UNCLOSED: Final = "\u201c"  # replaces a quote that is never closed; Latin-1 text cannot contain it
 _ENTITY_TAG = re.compile(rb'[\s,]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|$)')
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
-    """Return the values of every line called `name` (lower case), without the blanks around them."""
+    """Return the values of all lines of the field `name` (in lower case), without the blanks around them."""
     return [value.strip(BLANKS) for line, value in headers if line.lower() == name]
 
 
 def combined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    """Return the lines called `name` as one value (RFC 9110 §5.3), or None where there is no such line."""
+    """Return the lines of the field `name` (in lower case) as one value (RFC 9110 §5.3), None if there are none."""
     found = lines(headers, name)
     return b", ".join(found) if found else None
 
 
 def members(value: bytes) -> Iterator[str]:
-    """Yield the members of a comma-separated list (RFC 9110 §5.6.1); a comma inside quotes parts nothing."""
+    """Yield the members of a comma-separated list (RFC 9110 §5.6.1); a comma inside of quotes separates nothing."""
     text = value.decode("latin-1")
-    closed = cast("re.Match[str]", _CLOSED.match(text)).end()  # no quote after it is closed: none is tried to its end
+    closed = cast("re.Match[str]", _CLOSED.match(text)).end()  # later quotes are never closed: trying each is quadratic
     for member in _LIST_MEMBER.findall(text[:closed] + text[closed:].replace('"', _UNCLOSED)):
         if stripped := member.strip(" \t"):
             yield stripped.replace(_UNCLOSED, '"')
 
 
 def strings(value: bytes | None) -> list[str] | None:
-    """Return the members of a List of Strings (RFC 9651 §3.1), None if it is malformed, or absent."""
+    """Return the members of a List of Strings (RFC 9651 §3.1), None if the field is absent or anything else."""
     if value is None:
         return None
     try:
@@ -60,7 +60,7 @@ def strings(value: bytes | None) -> list[str] | None:
 
 
 def delta_seconds(text: str | None) -> int | None:
-    """Return a number of seconds (RFC 9111 §1.2.2), capped at `MAX_SECONDS`, or None if it is not one."""
+    """Return a number of seconds (RFC 9111 §1.2.2), at most `MAX_SECONDS`, or None if the text is not such a number."""
     if text is None or not (text.isascii() and text.isdigit()):
         return None
     digits = text.lstrip("0") or "0"
@@ -68,7 +68,7 @@ def delta_seconds(text: str | None) -> int | None:
 
 
 def entity_tags(value: bytes) -> list[bytes]:
-    """Return the entity tags of an If-None-Match list (RFC 9110 §13.1.2); what follows a malformed one is dropped."""
+    """Return the entity tags of an If-None-Match list, up to the first malformed one (RFC 9110 §13.1.2)."""
     tags: list[bytes] = []
     position = 0
     while match := _ENTITY_TAG.match(value, position):
@@ -78,25 +78,25 @@ def entity_tags(value: bytes) -> list[bytes]:
 
 
 def is_token(name: str) -> bool:
-    """Tell whether this can be the name of a field (RFC 9110 §5.6.2)."""
+    """Tell whether `name` is a token, and so can be the name of a field (RFC 9110 §5.6.2)."""
     return _TOKEN.fullmatch(name.lower()) is not None
 
 
 def is_entity_tag(value: bytes | None) -> bool:
-    """Tell whether this is one well-formed entity tag (RFC 9110 §8.8.3)."""
+    """Tell whether `value` is exactly one well-formed entity tag (RFC 9110 §8.8.3)."""
     return value is not None and entity_tags(value) == [value]
 
 
 def is_strong(entity_tag: bytes | None) -> bool:
-    """Tell whether an entity tag is a well-formed strong one (RFC 9110 §8.8.1)."""
+    """Tell whether `entity_tag` is a well-formed strong entity tag (RFC 9110 §8.8.1)."""
     return entity_tag is not None and entity_tag.startswith(b'"') and is_entity_tag(entity_tag)
 
 
 def weakly_equal(one: bytes, other: bytes) -> bool:
-    """Compare two entity tags weakly (RFC 9110 §8.8.3.2)."""
+    """Tell whether two entity tags are equal by weak comparison (RFC 9110 §8.8.3.2)."""
     return one.removeprefix(b"W/") == other.removeprefix(b"W/")
 
 
 def field_names(value: bytes) -> tuple[bytes, ...]:
-    """Return the names a Vary field lists, in lower case, sorted, each once (RFC 9110 §12.5.5)."""
+    """Return the names in Vary or Connection, in lower case, sorted, each once (RFC 9110 §12.5.5, §7.6.1)."""
     return tuple(sorted({name.strip(BLANKS).lower() for name in value.split(b",")} - {b""}))

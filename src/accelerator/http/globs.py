@@ -1,4 +1,4 @@
-"""Globs that name several names at once, such as `utm_*`."""
+"""Match names against globs such as `utm_*`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 
 def matching(globs: Iterable[str]) -> Callable[[str], bool]:
-    """Return what tells whether a name matches one of the globs."""
+    """Return a function that tells whether a name matches one of the globs, in the same case."""
     pattern = re.compile("|".join(map(translate, globs)) or r"(?!)")
     return lambda name: pattern.match(name) is not None

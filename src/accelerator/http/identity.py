@@ -1,4 +1,4 @@
-"""Who asks, as the server and what stands further out have put it into the scope or the environ."""
+"""Find the user, session or certificate that the server or an outer middleware has put into the scope or environ."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ OUTER: Final = {
     "session": "a session",  # Starlette's SessionMiddleware, Litestar
     "csrftoken": "a CSRF token",  # asgi-csrf
 }
-"""What middlewares put into the scope, with the words for it."""
+"""Keys that middlewares put into the ASGI scope, with the words that logs and Cache-Status use for their values."""
 
 _STATE: Final = {f"state.{name}": name for name in ("user", "current_user", "user_id", "session", "auth", "principal")}
-"""What middlewares put into `request.state`, by place."""
+"""Names that middlewares put into `scope["state"]` (Starlette's `request.state`), by their place in the scope."""
 
 _CERTIFICATE: Final = {f"tls.{name}": name for name in ("client_cert_name", "client_cert_chain")}
-"""What the ASGI TLS extension says of a client, by place."""
+"""Keys of the client's certificate in the ASGI TLS extension, by their place in the scope's `extensions`."""
 
 _ENVIRON: Final = {
     "REMOTE_USER": "REMOTE_USER",  # RFC 3875 §4.1.11
@@ -40,13 +40,13 @@ _ENVIRON: Final = {
     "repoze.who.identity": "a user",
     "wsgiorg.user": "a user",
 }
-"""What servers and middlewares put into the environ, with the words for it."""
+"""Keys that servers and middlewares put into the WSGI environ, with the words of Cache-Status for their values."""
 
 _SCOPE_IN_ENVIRON: Final = "asgi.scope"
-"""Where a2wsgi keeps the scope of an ASGI server in the environ that it makes of it."""
+"""The key of an environ made by a2wsgi that holds the ASGI scope from which it was made."""
 
 _ENVIRON_IN_SCOPE: Final = "wsgi_environ"
-"""Where a2wsgi keeps the environ of a WSGI server in the scope that it makes of it."""
+"""The key of a scope made by a2wsgi that holds the WSGI environ from which it was made."""
 
 _WORDS: Final = {
     **OUTER,
@@ -67,7 +67,7 @@ _UNREADABLE: Final = object()
 
 
 def of_scope(scope: Scope) -> str:
-    """Say what of an ASGI scope tells who asks, in words; `""` for nothing."""
+    """Return what identifies a user in an ASGI scope, such as `a session`; `""` if nothing does."""
     state, extensions = scope.get("state"), scope.get("extensions")
     if (
         scope.keys().isdisjoint(_SCOPE_NAMES)
@@ -79,19 +79,23 @@ def of_scope(scope: Scope) -> str:
 
 
 def of_environ(environ: Mapping[str, Any]) -> str:
-    """Say what of a WSGI environ tells who asks, in words; `""` for nothing."""
+    """Return what identifies a user in a WSGI environ, such as `a session`; `""` if nothing does."""
     return "" if environ.keys().isdisjoint(_ENVIRON_NAMES) else _first(_in_environ(environ))
 
 
 def places_in(scope: Scope) -> frozenset[str]:
-    """Return where in a request's scope or environ somebody may stand, be it that nobody does yet."""
+    """Return the places of a request's scope or environ whose value identifies a user, or may come to do so."""
     return frozenset(_in_world(scope))
 
 
 def somebody_at(places: frozenset[str], scope: Scope) -> str:
-    """Say who stands at one of these places of a scope or its environ now, in words; `""` for nobody.
+    """Return what identifies a user at one of these places now, such as `a session`; `""` if nothing does.
 
-    By name, not by what stood there before: a session may be filled, or be replaced by another one.
+    The values are read anew, because the application may have filled a session, or replaced it by another one.
+
+    Args:
+        places: the result of `places_in`.
+        scope: the scope of the request.
     """
     return _first({place: value for place, value in _in_world(scope).items() if place in places}) if places else ""
 
@@ -102,7 +106,7 @@ def _in_world(scope: Scope) -> dict[str, object]:
 
 
 def _is_uncertified(extensions: Mapping[str, Any]) -> bool:
-    """Tell whether the ASGI TLS extension, if it is there, plainly names no client certificate."""
+    """Tell whether the ASGI TLS extension is absent, or certainly names no client certificate."""
     if "tls" not in extensions:
         return True
     tls = extensions["tls"]
@@ -114,7 +118,7 @@ def _first(found: Mapping[str, object]) -> str:
 
 
 def _in_scope(scope: Scope) -> dict[str, object]:
-    """Return what stands in a scope where somebody may stand, by place."""
+    """Return the values in a scope that may identify a user, by place."""
     found = {name: scope[name] for name in OUTER if name in scope}
     found |= _read(scope.get("state"), _STATE)
     found |= _read(_of(scope.get("extensions"), "tls"), _CERTIFICATE)
@@ -122,7 +126,7 @@ def _in_scope(scope: Scope) -> dict[str, object]:
 
 
 def _in_environ(environ: Mapping[str, Any]) -> dict[str, object]:
-    """Return what stands in an environ where somebody may stand, by place."""
+    """Return the values in an environ that may identify a user, by place."""
     found = {name: environ[name] for name in _ENVIRON if name in environ}
     return found | _in_scope(environ[_SCOPE_IN_ENVIRON]) if _SCOPE_IN_ENVIRON in environ else found
 
@@ -134,17 +138,18 @@ def _read(holder: object, names: Mapping[str, str]) -> dict[str, object]:
 
 
 def _of(holder: object, name: str) -> object:
-    """Return what a dict has under a name; some middlewares put an object of their own in its stead."""
+    """Return the value of a name in a dict, or in the object that some middlewares use in place of a dict."""
     try:
         return holder.get(name, _ABSENT) if isinstance(holder, Mapping) else getattr(holder, name, _ABSENT)
-    except Exception:  # noqa: BLE001 - see `_is_somebody`
+    except Exception:  # noqa: BLE001 - objects of other libraries may raise anything
         return _UNREADABLE
 
 
 def _is_somebody(place: str, value: object) -> bool:
-    """Tell whether a value stands for somebody: an empty session, nobody's user and no scopes do not, the id 0 does.
+    """Tell whether a value identifies a user: an empty session and an anonymous user do not, the id 0 does.
 
-    Scopes count only where they are all that the value has: somebody may have been granted none.
+    An object with nothing but scopes identifies a user if it has any. In an object with more than that, an empty list
+    of scopes proves nothing, because a user may have been granted none.
     """
     try:
         if place in _SESSIONS or type(value) in _PLAIN:
@@ -152,5 +157,5 @@ def _is_somebody(place: str, value: object) -> bool:
         if place in _SCOPES and vars(value).keys() == {"scopes"}:  # Starlette's AuthCredentials
             return bool(vars(value)["scopes"])
         return bool(getattr(value, "is_authenticated", True))
-    except Exception:  # noqa: BLE001 - what a stranger's object raises is no proof that nobody is there
+    except Exception:  # noqa: BLE001 - an exception does not prove that there is no user
         return True

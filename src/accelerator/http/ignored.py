@@ -1,4 +1,4 @@
-"""What of a request does not count: query parameters and cookies that are taken off before anybody sees them."""
+"""Remove ignored query parameters and cookies from a request, before its key is made."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
 
 
 class Ignored:
-    """The query parameters and cookies that do not count: those that are named, or all but those that are kept.
+    """The query parameters and cookies that are ignored: those that are named, or all but those that are kept.
 
-    What is left keeps its bytes and its order. Names are compared with their case.
+    The others keep their bytes and their order. Names are matched with their case.
 
     Args:
-        query: globs of names of query parameters that do not count.
-        cookies: globs of names of cookies that do not count.
-        keep_query: globs of names of the only query parameters that count, None if that is not said.
-        keep_cookies: the same for cookies.
+        query: globs of the names of ignored query parameters.
+        cookies: globs of the names of ignored cookies.
+        keep_query: globs of the only query parameters that are not ignored, None to use `query`.
+        keep_cookies: globs of the only cookies that are not ignored, None to use `cookies`.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Ignored:
         self._keeps_parameters_only = keep_query is not None
 
     def scope(self, scope: Scope) -> Scope:
-        """Return the scope of a request without what does not count."""
+        """Return the scope of a request without ignored query parameters and cookies."""
         if self._is_nothing:
             return scope
         lines = [
@@ -54,7 +54,7 @@ class Ignored:
         return {**scope, "query_string": self.query(scope.get("query_string", b"")), "headers": lines}
 
     def query(self, query: bytes) -> bytes:
-        """Return a query without the parameters that do not count."""
+        """Return a query string without ignored parameters."""
         if self._is_nothing or not query:
             return query
         keeps_blanks = not self._keeps_parameters_only
@@ -63,7 +63,7 @@ class Ignored:
         return b"&".join([p for p in pairs if (not drops[p.partition(b"=")[0]] if p else keeps_blanks)])
 
     def url(self, url: str) -> str:
-        """Return a URL without the parameters that do not count."""
+        """Return a URL without ignored query parameters."""
         return url if self._is_nothing else _QUERY.sub(self._kept_of_query, url, count=1)
 
     def _kept_of_query(self, match: re.Match[str]) -> str:
@@ -71,7 +71,7 @@ class Ignored:
         return f"?{kept}" if kept else ""
 
     def _kept_of_field(self, name: bytes, value: bytes) -> bytes | None:
-        """Return a field without the cookies that do not count, None if nothing else was in it."""
+        """Return the value of a request field without ignored cookies, None if it has no other."""
         if name.lower() != b"cookie":
             return value
         drops = _Verdicts(self._drops_pair)
@@ -80,9 +80,10 @@ class Ignored:
         return value if len(kept) == len(pairs) else b";".join(kept).strip(BLANKS) or None
 
     def _drops_pair(self, pair: bytes) -> bool:
-        """Tell whether a cookie does not count.
+        """Tell whether a cookie is ignored.
 
-        One without a name counts unless only named ones do; then what may be read as two cookies does not count either.
+        A cookie without a name is ignored only with `keep_cookies`. Then a cookie that an application may read as two
+        is ignored as well.
         """
         name, equals, _ = pair.partition(b"=")
         if self._keeps_cookies_only and not (equals and is_one(pair.strip(BLANKS))):
@@ -91,7 +92,7 @@ class Ignored:
 
 
 class _Verdicts(dict[bytes, bool]):
-    """What was found of the names of one request, each looked at once: a stranger may repeat one 30,000 times."""
+    """Which names in one request are ignored. Each is judged once, because a client may repeat a name 30,000 times."""
 
     def __init__(self, judge: Callable[[bytes], bool]) -> None:
         super().__init__()
@@ -103,7 +104,7 @@ class _Verdicts(dict[bytes, bool]):
 
 
 def _dropping(ignored: Collection[str], kept: Collection[str] | None) -> Callable[[str], bool]:
-    """Return what tells whether a name does not count."""
+    """Return a function that tells whether a name is ignored."""
     if kept is None:
         return matching(ignored)
     is_kept = matching(kept)
@@ -111,7 +112,7 @@ def _dropping(ignored: Collection[str], kept: Collection[str] | None) -> Callabl
 
 
 def _parameter_name(name: bytes) -> str:
-    # not by `unquote_to_bytes`, which takes a tenth of a second for 64 KB of `%`
+    # `unquote_to_bytes` is too slow: it takes a tenth of a second for 64 KB of `%`
     return _text(_ESCAPE.sub(lambda escape: bytes.fromhex(escape[0][1:].decode()), name.replace(b"+", b" ")))
 
 

@@ -1,4 +1,4 @@
-"""A request as the cache sees it: what it asks for, for whom, and what it may be answered with."""
+"""A request as the cache reads it: its key, its credentials, and whether it bypasses the cache."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 
 Key: TypeAlias = tuple[str, bytes, bytes, str, bytes, str, str, bytes]
-"""Scheme, host, path as received, path as routed, query, mount point, partition, and what else tells apart."""
+"""What selects the stored responses for a request, before Vary does.
+
+Scheme, host, path as received, path as routed, query, mount point, partition, and the request fields and cookies that
+select a response although Vary does not name them.
+"""
 
 Vary: TypeAlias = tuple[bytes, ...]
-"""The request fields that a response varies on, sorted."""
+"""The names of the selecting header fields of a response, in lower case, sorted."""
 
 CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-range"})
-"""Conditions that the cache answers itself, and takes off the request that fills."""
+"""The conditions that the cache evaluates itself. A request that fills reaches the application without them."""
 
 COOKIE: Final = "Cookie"
 AUTHORIZATION: Final = "Authorization"
@@ -45,18 +49,18 @@ _CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-langua
 
 
 class RequestRules:
-    """How requests are read: which fields and cookies of them tell responses apart, and which say who asks.
+    """The options that decide how requests are read.
 
     Args:
-        credentials: names of fields that say who asks, besides Cookie and Authorization.
-        vary_cookies: names of cookies that tell responses apart by themselves.
-        renewed_cookies: names of cookies that tell no stored responses apart.
-        cacheable_posts: globs of the paths where a POST only asks.
+        credentials: names of fields with credentials, besides Cookie and Authorization.
+        vary_cookies: names of cookies that are part of the key.
+        renewed_cookies: names of cookies that `Vary: Cookie` does not select a stored response by.
+        cacheable_posts: globs of the paths where every POST is a safe request.
 
     Attributes:
-        credentials: the names as they were given, by each spelling in lower case.
-        ordinary: fields that make a request no other than a plain one: with none but these it need not be looked at.
-        is_cacheable_post: tells whether a POST to a path only asks.
+        credentials: the given names of the fields with credentials, by each spelling in lower case.
+        ordinary: names of fields that change neither key, audience nor bypass. A request with no others is read fast.
+        is_cacheable_post: a function that tells whether a POST to a path is a safe request.
     """
 
     def __init__(
@@ -74,17 +78,17 @@ class RequestRules:
         self.ordinary = ORDINARY.difference(plain, _BYPASS, _METHODS, _TELLING, self.credentials)
 
     def selecting_cookies(self, cookies: bytes | None) -> bytes | None:
-        """Return a Cookie field without the cookies that tell no stored responses apart, None if that is nothing."""
+        """Return a Cookie field as it selects a stored response: without renewed cookies, None if no other is left."""
         if cookies is None or self._renewed_cookies is None:
             return cookies
         return self._renewed_cookies.sub(b"", cookies).strip(b"; \t") or None
 
     def telling_cookies(self, cookies: bytes) -> list[tuple[bytes, bytes]]:
-        """Return the cookies of a Cookie field that tell responses apart by themselves, in the form of fields."""
+        """Return the cookies of a Cookie field that are part of the key, each as a Cookie field of its own."""
         return [(b"cookie", pair) for pair in naming(cookies, self._vary_cookies)]
 
 
-@lru_cache(64)  # most middlewares of a process have the same names, over a hundred
+@lru_cache(64)  # the default has over a hundred names, which middlewares share
 def _spelled(names: tuple[str, ...]) -> Mapping[bytes, str]:
     return {spelled: name for name in names for spelled in spellings([name.lower().encode("ascii")])}
 
@@ -93,23 +97,25 @@ PLAIN_RULES: Final = RequestRules()
 
 
 class Request:
-    """An HTTP request as the cache sees it.
+    """An HTTP request as the cache reads it.
 
     Args:
-        scope: its ASGI scope.
-        partition: the partition it belongs to.
-        reading: how it is read.
+        scope: the ASGI scope of the request, without ignored query parameters and cookies.
+        partition: the partition of the request, `""` for none.
+        reading: the options that decide how the request is read.
 
     Attributes:
-        method: its method.
-        key: what it asks for, whatever its other fields are.
-        is_bypass: the cache has no business with it: another method, a body, a condition only the origin can judge.
-        wants_content: it is no HEAD.
-        is_unsafe: it may change something (RFC 9110 §9.2.1).
-        has_range: it asks for a part (RFC 9110 §14.2).
-        content: the content by which it asks, None for a request that asks by its URL and fields alone.
-        audience: whose answer it would be: empty for anybody's, else `COOKIE` and the first thing that says who asks.
-        outer: what a middleware further out has put into the scope that tells who asks, in words; `""` for nothing.
+        method: the request method.
+        key: what selects the stored responses for the request, before Vary does.
+        is_bypass: whether the request bypasses the cache: for its method or a field that overrides it, for its body,
+            for an upgrade, or for a condition that only the origin can evaluate.
+        wants_content: whether the method is not HEAD.
+        is_unsafe: whether the request may change something (RFC 9110 §9.2.1).
+        has_range: whether the request is a GET for a range (RFC 9110 §14.2).
+        content: the content that is part of the key, for a QUERY or a safe POST; None for other requests.
+        audience: for whom an answer may be meant: empty for everybody. Else it contains `COOKIE` if the request has
+            cookies, then the first credential if there is one, such as `X-API-Key` or `a session`.
+        outer: what identifies a user in the scope or environ, such as `a session`; `""` for nothing.
     """
 
     __slots__ = (
@@ -160,7 +166,7 @@ class Request:
         )
 
     def _read_special(self, partition: str) -> bytes:
-        """Read what is not in every request; return what of it tells responses apart beyond URL and Vary."""
+        """Read the fields that plain requests do not have. Return those that are part of the key, as bytes."""
         fields, reading = self._fields, self._reading
         self.has_range = b"range" in fields and self.method == "GET"
         if not _METHODS.isdisjoint(fields):
@@ -183,9 +189,11 @@ class Request:
 
     @property
     def may_ask_by_content(self) -> bool:
-        """Whether it is of a kind that may ask by its content, with no condition that only the origin can judge.
+        """Whether the content of the request may become part of its key.
 
-        A condition on what a POST does is one (RFC 9110 §13.2.1), on what a QUERY finds it is none.
+        It may for a QUERY or POST without upgrade, method override, or a condition that only the origin can evaluate.
+        For a POST that is every condition, because it is about what the POST does (RFC 9110 §13.2.1). For a QUERY the
+        cache evaluates `CONDITIONS` itself.
         """
         fields = self._fields
         if self.method not in {"POST", "QUERY"} or not (_NOT_ASKING | _METHODS).isdisjoint(fields):
@@ -193,7 +201,7 @@ class Request:
         return self.method == "QUERY" or CONDITIONS.isdisjoint(fields)
 
     def with_content(self, content: bytes) -> Request:
-        """Return the request as one that asks by its content: it joins the key with the fields that say what it is."""
+        """Return the request with its key extended by a digest of method, content, and the fields about the content."""
         digest = blake2b(digest_size=32)
         for part in (self.method.encode(), *map(self.get, _CONTENT_FIELDS), content):
             digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
@@ -204,62 +212,62 @@ class Request:
 
     @property
     def credential(self) -> str:
-        """What says who asks, besides Cookie, in words; `""` for nothing."""
+        """The first credential of the request besides Cookie, such as `X-API-Key` or `a session`; `""` for none."""
         return self.audience[-1] if self.audience and self.audience[-1] != COOKIE else ""
 
     @property
     def takes_codings(self) -> bool:
-        """Whether it would rather have content in a coding that every server knows."""
+        """Whether the request accepts gzip no less than uncompressed content."""
         return takes_codings(self.get(b"accept-encoding"))
 
     @property
     def url(self) -> str:
-        """The absolute URL as it was asked for, without what does not count of its query."""
+        """The absolute URL of the request, without ignored query parameters."""
         scheme, host, path, _, query, *_ = self.key
         return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("utf-8", "surrogateescape")
 
     @property
     def query(self) -> bytes:
-        """The query, without what does not count."""
+        """The query string, without ignored parameters."""
         return self.key[4]
 
     @property
     def partition(self) -> str:
-        """The partition it belongs to."""
+        """The partition of the request, `""` for none."""
         return self.key[6]
 
     @property
     def url_tag(self) -> str:
-        """The library's own tag of every variant of this URL."""
+        """The library's own tag of the URL, which every variant of its response carries."""
         _, host, path, _, query, *_ = self.key
         return url_tag(*(part.decode("utf-8", "surrogateescape") for part in (host, path, query)))
 
     def group_tag(self, name: str) -> str:
-        """Return the library's own tag of a cache group of this host."""
+        """Return the library's own tag of the cache group `name` of this host (RFC 9875)."""
         return group_tag(self.key[1].decode("utf-8", "surrogateescape"), name)
 
     def read_again(self, scope: Scope) -> Request:
-        """Return the request of another scope, read as this one was."""
+        """Return the request of another scope, with the partition, the options and the content of this one."""
         request = Request(scope, self.partition, self._reading)
         return request if self.content is None else request.with_content(self.content)
 
     def get(self, name: bytes) -> bytes | None:
-        """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
+        """Return the value of a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
         value = self._fields.get(name)
         return None if value is None else value.strip(BLANKS)
 
     def lines(self) -> list[tuple[bytes, bytes]]:
-        """Return the fields as the application is shown them: those that are compared as equal look equal."""
+        """Return the header lines for the application. Values that the cache compares as equal are the same in them."""
         fields = ((name, value.strip(BLANKS)) for name, value in self._fields.items())
         return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in fields]
 
     def selecting_values(self, vary: Vary) -> tuple[bytes | None, ...]:
-        """Return the values by which a variant is chosen (RFC 9111 §4.1); absent is None and matches only absent."""
+        """Return the values of the fields in `vary`; None for an absent one, which equals only None (RFC 9111 §4.1)."""
         return tuple([self._selecting_value(name) for name in vary]) if vary else ()
 
     def _selecting_value(self, name: bytes) -> bytes | None:
         value = self.get(name)
-        if value is None and b"_" in name:  # WSGI has one spelling for both
+        if value is None and b"_" in name:  # WSGI writes `-` and `_` alike
             value = self.get(name.replace(b"_", b"-"))
         if name == b"cookie":
             return self._reading.selecting_cookies(value)
@@ -267,8 +275,8 @@ class Request:
 
 
 def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the fields by name, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
-    # ASGI says that names are in lower case, some servers and middlewares do not care
+    """Return the fields by name in lower case, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
+    # ASGI demands names in lower case, but some servers and middlewares send others
     fields = {name.lower(): value.strip(BLANKS) for name, value in lines}
     if len(fields) < len(lines):
         repeated: dict[bytes, list[bytes]] = {}
@@ -280,27 +288,27 @@ def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def _is_raw(name: bytes) -> bool:
-    """Tell whether a field is in the key as it came."""
+    """Tell whether the key contains a field without normalising it, so that the application gets it unchanged, too."""
     return _tells(name) or name in _CONTENT_FIELDS
 
 
 def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
-    """Return the methods that fields name in place of the request's own."""
+    """Return the methods, in upper case, that fields such as X-HTTP-Method-Override name."""
     named = b",".join([value for name, value in fields.items() if name in _METHODS])
     return named.upper().translate(None, BLANKS).split(b",")
 
 
 def _tells(name: bytes) -> bool:
-    """Tell whether a field tells responses apart: by what it is, or since CGI takes its name for another one's."""
+    """Tell whether a field is part of the key: it is a known one, or has a `_`, which CGI cannot tell from a `-`."""
     return name in _TELLING or b"_" in name
 
 
 def _telling(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Return a field as it tells responses apart."""
+    """Return name and value of a field as they are part of the key."""
     return name, without_nodes(value) if name == _FORWARDED else value
 
 
 def _server(scope: Scope) -> bytes:
-    """Stand in for a Host that an HTTP/1.0 client may leave out."""
+    """Return the server's own host and port, for an HTTP/1.0 request without Host."""
     host, port = scope.get("server") or ("", None)
     return f"{host}:{port}".encode() if port else str(host).encode()

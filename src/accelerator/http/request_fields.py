@@ -1,4 +1,4 @@
-"""Request fields that count beyond the URL, by what they say."""
+"""Tables of request fields that change the response although Vary hardly ever names them."""
 
 from __future__ import annotations
 
@@ -72,9 +72,10 @@ TARGETS: Final = {
     b"x-client-verify": "nginx recipes, in the same way",
     b"proxy": "httpoxy: programs called by CGI send their own requests there",
 }
-"""What proxies say of scheme, host, path and of how a connection came. It is the same for many: it joins the key.
+"""Fields in which proxies give the scheme, host and path of the request, and how its connection was secured.
 
-Frameworks build links and redirects from it, and let in whom a proxy has found good.
+They are part of the key: frameworks build links and redirects from them, or admit a client whose certificate the proxy
+has verified. Many clients share their values.
 """
 
 CLIENTS: Final = {
@@ -109,7 +110,7 @@ CLIENTS: Final = {
     b"x-sucuri-clientip": "Sucuri",
     b"wl-proxy-client-ip": "WebLogic",
 }
-"""What proxies say of the client's address. It is another one for each client, and does not count."""
+"""Fields in which proxies give the client's address. They are not part of the key: each client has another value."""
 
 TARGET_FAMILIES: Final = {
     b"x-forwarded-": "most proxies",
@@ -123,7 +124,7 @@ TARGET_FAMILIES: Final = {
     b"x-vercel-ip-": "Vercel: where the client is",
     b"x-appengine-": "Google App Engine: where the client is, and what for",
 }
-"""What the names of other fields begin with by which proxies say by which way a client came, and from where."""
+"""Prefixes of further fields in which proxies describe the route of a request, or the location of its client."""
 
 IDENTITY_FAMILIES: Final = {
     b"x-auth-request-": "oauth2-proxy",
@@ -161,26 +162,27 @@ IDENTITY_FAMILIES: Final = {
     b"x-ssl-client-": "nginx and HAProxy recipes",
     b"x-client-cert": "nginx and HAProxy recipes",
 }
-"""What the names of other fields begin with by which proxies say who a client is."""
+"""Prefixes of further fields in which proxies identify the user."""
 
 FAMILIES: Final = (*TARGET_FAMILIES, *IDENTITY_FAMILIES)
-"""A gateway cannot know each name that only proxies say, and takes none from a client that begins so."""
+"""Prefixes of the fields that a gateway accepts from no client: it cannot know every field that only proxies set."""
 
 METHODS: Final = {
     b"x-http-method-override": "Rails, Django REST framework's and WebOb's recipes",
     b"x-http-method": "Microsoft's OData",
     b"x-method-override": "IBM, Express",
 }
-"""What lets a GET mean another method: such a request passes by."""
+"""Fields that override the method of a request. A request with one of them bypasses the cache."""
 
 UNSAFE_METHODS: Final = frozenset(
     b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL"
     b" MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PATCH POST PROPPATCH PUT REBIND UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE"
     b" UPDATEREDIRECTREF VERSION-CONTROL".split()
 )
-"""The methods of IANA's registry that are not safe (RFC 9110 §16.1): what a GET may mean by which it changes something.
+"""The unsafe methods of IANA's registry (RFC 9110 §16.1). A GET that is overridden by one of them is unsafe.
 
-An application that knows no overrides answers 200 to whatever is named, and no nonsense is to take its pages back.
+An override by any other name invalidates nothing: an application that knows no overrides answers 200 to all of them, so
+that nonsense would invalidate its pages.
 """
 
 PARTS: Final = {
@@ -222,7 +224,7 @@ PARTS: Final = {
     b"x-livewire": "Livewire",
     b"origin": "middlewares for CORS: they answer by its value, and do not always say so",
 }
-"""What asks for a part of a page, or another form of it, under the same URL: it joins the key."""
+"""Fields that ask for a part of a page, or another form of it, under the same URL. They are part of the key."""
 
 ORDINARY: Final = frozenset(
     b"accept accept-charset accept-encoding accept-language cache-control connection content-type date"
@@ -233,7 +235,7 @@ ORDINARY: Final = frozenset(
     b" sec-gpc sec-purpose te upgrade-insecure-requests user-agent via viewport-width width x-forwarded-for"
     b" x-real-ip".split()
 )
-"""What most requests have, and what is of no kind above: a request with no other field need not be looked at."""
+"""Common fields that need no handling when a request is read. A request with no others is read fast."""
 
 _PAIR: Final = re.compile(rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")')
 _KNOWN: Final = frozenset(
@@ -248,7 +250,7 @@ _NODES: Final = (b"for=", b"by=")
 
 
 def spellings(names: Iterable[bytes]) -> frozenset[bytes]:
-    """Return names with each `-` and `_` as either: what turns fields into variables of CGI takes them for the same."""
+    """Return all spellings of names with `-` and `_` exchanged, which CGI and WSGI cannot tell apart."""
     return frozenset(
         b"".join(letters)
         for name in names
@@ -257,17 +259,19 @@ def spellings(names: Iterable[bytes]) -> frozenset[bytes]:
 
 
 def dashed(name: bytes) -> bytes:
-    """Return a field's name in lower case with `-` for all but letters and digits, as programs called by CGI read it.
+    """Return the name of a field in lower case, with `-` for every character but letters and digits.
 
-    `X_Forwarded.Host` and `X-Forwarded-Host` are both HTTP_X_FORWARDED_HOST to some of them (RFC 3875 §4.1.18).
+    Names with the same result may be one variable to a CGI program: to some, both `X_Forwarded.Host` and
+    `X-Forwarded-Host` are HTTP_X_FORWARDED_HOST (RFC 3875 §4.1.18).
     """
     return name.translate(_DASHED)
 
 
 def unlisted(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return those of the names that this table does not have: what `credentials` and what `vary` has to name of them.
+    """Return the names that no table here has, split by the option that must name them: `credentials`, then `vary`.
 
-    What nothing is known of may say who asks.
+    An unknown field may identify the user, so it counts as credentials, unless its prefix is one of `TARGET_FAMILIES`
+    and none of `IDENTITY_FAMILIES`.
     """
     unknown = [name for name in names if name.lower().encode() not in _KNOWN]
     ways = [name for name in unknown if _is_way(dashed(name.encode()))]
@@ -281,8 +285,8 @@ def _is_way(name: bytes) -> bool:
 def without_nodes(forwarded: bytes) -> bytes:
     """Return a Forwarded field without the addresses of clients and proxies (RFC 7239 §5.1, §5.2).
 
-    They are others for each client. What is not plainly written may be read in more than one way, and stays whole. The
-    commas stay, too: which parameters stand together means something.
+    The addresses differ for each client. A field with unusual syntax may be read in more than one way, so it is not
+    changed. All commas are kept, because they show which parameters belong together.
     """
     elements = [[pair.strip(b" \t") for pair in element.split(b";")] for element in forwarded.split(b",")]
     if not all(_PAIR.fullmatch(pair) for element in elements for pair in element):

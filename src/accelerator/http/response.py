@@ -1,4 +1,4 @@
-"""The start of an application's response, and what it says of the whole."""
+"""The status and header lines of an application's response, and what they tell about the whole response."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The start of an application's response, and when it came.
+    """The status and header lines of an application's response, without its body.
 
     Attributes:
         status: the status code.
         headers: the header lines exactly as they were sent.
         requested: when the application was called, in seconds since the epoch.
-        received: when it started to answer.
+        received: when the application sent status and header lines, in seconds since the epoch.
     """
 
     status: int
@@ -38,7 +38,7 @@ class Response:
 
     @classmethod
     def read(cls, start: Message, requested: float, received: float) -> Response | None:
-        """Return the response that a message starts, None if it is not as ASGI says: the server is to judge that."""
+        """Return the response that an ASGI message starts, or None for a malformed message: the server handles it."""
         status, lines = start.get("status"), start.get("headers", ())
         try:
             headers = tuple((bytes(memoryview(name)), bytes(memoryview(value))) for name, value in lines)
@@ -49,11 +49,11 @@ class Response:
         return cls(int(status), headers, requested, received)  # `http.HTTPStatus` is an int, too
 
     def get(self, name: bytes) -> bytes | None:
-        """Return a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
+        """Return the value of a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
         return fields.combined(self.headers, name)
 
     def has(self, name: bytes) -> bool:
-        """Tell whether there is such a field."""
+        """Tell whether the response has the field `name` (in lower case)."""
         return any(line.lower() == name for line, _ in self.headers)
 
 
@@ -61,22 +61,22 @@ _EVENT_STREAMS: Final = frozenset({b"text/event-stream", b"multipart/x-mixed-rep
 
 
 def vary_of(response: Response) -> Vary:
-    """Return the names that Vary lists."""
+    """Return the field names that the Vary of a response lists, in lower case, sorted."""
     return fields.field_names(response.get(b"vary") or b"")
 
 
 def is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a response goes on for as long as somebody listens: server-sent events, parts that take turns.
+    """Tell whether a response may go on until its client leaves: server-sent events, or parts that replace each other.
 
-    Nothing of it is done for nobody: it is passed on as it comes, no other request waits for it, and it ends with its
-    client.
+    The cache passes such a response on as it comes, lets no other request wait for it, and ends it when its client
+    leaves.
     """
     media_type = (fields.combined(headers, b"content-type") or b"").partition(b";")[0]
     return media_type.strip(fields.BLANKS).lower() in _EVENT_STREAMS
 
 
 def validators_of(response: Response) -> tuple[bytes | None, bytes | None]:
-    """Return ETag and Last-Modified as far as they are well-formed: no other may be sent on (RFC 9110 §2.2)."""
+    """Return ETag and Last-Modified; None for an absent or malformed one, which must not be sent (RFC 9110 §2.2)."""
     etag, modified = response.get(b"etag"), response.get(b"last-modified")
     return (
         etag if fields.is_entity_tag(etag) else None,
@@ -85,12 +85,12 @@ def validators_of(response: Response) -> tuple[bytes | None, bytes | None]:
 
 
 def promised_size(message: Request | Response) -> int:
-    """Return the Content-Length of a message, 0 where there is none or it is no number."""
+    """Return the Content-Length of a message in bytes, 0 if it is absent or not a number."""
     return fields.delta_seconds((message.get(b"content-length") or b"").decode("latin-1")) or 0
 
 
 def complete(response: Response, size: int) -> bool:
-    """Tell whether a body of `size` bytes is the whole one (RFC 9112 §8)."""
+    """Tell whether a body of `size` bytes has the length of every Content-Length in the response (RFC 9112 §8)."""
     return all(
         (value.lstrip(b"0") or b"0") == b"%d" % size for value in fields.lines(response.headers, b"content-length")
     )

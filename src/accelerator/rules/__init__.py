@@ -1,1 +1,1 @@
-"""What RFC 9111 decides, a module for each of its chapters: pure functions, with the time passed in."""
+"""The decisions of RFC 9111, a module for each of its subjects. Pure functions: the current time is an argument."""

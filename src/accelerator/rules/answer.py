@@ -1,4 +1,4 @@
-"""The answer to a request from a stored response: the whole, a part of it, or 304 where the client has it already."""
+"""Answer a request from a stored response: with the whole, a range of it, or 304 if the client has it already."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def answer_from(entry: Entry, request: Request, age: float, cache_status: bytes | None) -> Answer:
-    """Answer a request from an entry, and the client's own conditions and range from what is stored.
+    """Return the answer to a request from an entry, after evaluating the request's conditions and its range.
 
-    Conditions come before the range, and both concern a stored 200 alone (RFC 9110 §13.2.2, §14.2, RFC 9111 §4.3.2).
+    Conditions come before the range, and both apply only to a stored 200 (RFC 9110 §13.2.2, §14.2, RFC 9111 §4.3.2).
 
     Args:
-        entry: a usable entry that matches the request.
+        entry: an entry that matches the request, and was not invalidated hard.
         request: the request.
-        age: the entry's current age in seconds, which Age says (RFC 9111 §5.1).
+        age: the entry's current age in seconds, which the client gets as Age (RFC 9111 §5.1).
         cache_status: the member to append to Cache-Status, None for nothing.
     """
     whole = entry.headers + entry.added

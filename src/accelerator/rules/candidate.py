@@ -1,4 +1,4 @@
-"""A response that may be stored, with all that decides about it."""
+"""A response that may be stored, with everything that decides whether and how."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Directives(NamedTuple):
-    """The directives that count for a response.
+    """The cache directives that apply to a response.
 
     Attributes:
         control: the directives.
-        is_targeted: a targeted field replaced Cache-Control and Expires (RFC 9213 §2.2).
+        is_targeted: whether a targeted field replaces Cache-Control and Expires (RFC 9213 §2.2).
     """
 
     control: CacheControl
@@ -32,10 +32,10 @@ class Candidate:
 
     Attributes:
         request: the request that it answers.
-        response: its start.
-        notes: what the application said of it.
+        response: its status and header lines.
+        notes: what the application has declared about it with `cache_for`, `tag` and the like.
         options: the options of the middleware.
-        known_vary: the fields by which the newest stored response of this URL is chosen.
+        known_vary: the selecting header fields of the newest stored response for this URL.
     """
 
     request: Request
@@ -45,11 +45,11 @@ class Candidate:
     known_vary: Vary = ()
 
     def with_response(self, response: Response, known_vary: Vary) -> Candidate:
-        """Return the candidate with another response in place of its own, as a 304 makes one of a stored response."""
+        """Return the candidate with another response, such as the stored one as a 304 has updated it."""
         return replace(self, response=response, known_vary=known_vary)
 
     def directives(self) -> Directives:
-        """Return the directives that count: those of the first valid targeted field, else of Cache-Control."""
+        """Return the directives that apply: those of the first valid targeted field, else those of Cache-Control."""
         for field in self.options.targeted_fields:
             targeted = CacheControl.targeted(self.response.get(field.lower().encode("ascii")))
             if targeted is not None:

@@ -1,4 +1,4 @@
-"""The conditions of clients, answered from what is stored (RFC 9110 §13, RFC 9111 §4.3.2)."""
+"""Evaluate the conditions of a client's request against a response (RFC 9110 §13, RFC 9111 §4.3.2)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 
 DATE_IS_SURE_AFTER: Final = 60
-"""Seconds by which Last-Modified has to be older than Date to count as a validator (RFC 9110 §8.8.2.2)."""
+"""Last-Modified is used as a validator only if it is older than Date by this many seconds (RFC 9110 §8.8.2.2)."""
 
 
 def not_modified(request: Request, headers: fields.HeaderLines, received: float) -> bool:
-    """Tell whether the client has a 200 response with these header lines already (RFC 9110 §13.2.2, RFC 9111 §4.3.2).
+    """Tell whether the conditions of a request ask for 304 in place of a 200 (RFC 9110 §13.2.2, RFC 9111 §4.3.2).
 
-    Last-Modified counts only where it is sure: 60 seconds older than Date.
+    If-None-Match comes before If-Modified-Since. Last-Modified is used only if it is 60 seconds older than Date.
+
+    Args:
+        request: the request.
+        headers: the header lines of the 200.
+        received: when the 200 was received, in seconds since the epoch.
     """
     if (listed := request.get(b"if-none-match")) is not None:
         etag = fields.combined(headers, b"etag")
@@ -33,7 +38,11 @@ def not_modified(request: Request, headers: fields.HeaderLines, received: float)
 
 
 def sure_last_modified(headers: fields.HeaderLines, received: float) -> float | None:
-    """Return Last-Modified if nothing could change twice in its second, so that it validates (RFC 9110 §8.8.2.2)."""
+    """Return Last-Modified in seconds since the epoch, None if it is absent, malformed or no strong validator.
+
+    It is a strong validator if it is 60 seconds older than Date, or than `received` where there is no Date. A later one
+    may name a second in which the response has changed twice (RFC 9110 §8.8.2.2).
+    """
     modified = http_date(fields.combined(headers, b"last-modified"), received)
     date = http_date(fields.combined(headers, b"date"), received)
     is_sure = modified is not None and modified <= (received if date is None else date) - DATE_IS_SURE_AFTER

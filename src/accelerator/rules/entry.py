@@ -1,4 +1,4 @@
-"""A stored response, and what a client gets of it."""
+"""The stored response, and the answer that is made from it."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ if TYPE_CHECKING:
 
 
 Mark: TypeAlias = Any
-"""The last position when a fill began. Each store has its own kind; nobody else looks into it."""
+"""The last position in the order of invalidations when a fill began. Only the store knows its type and reads it."""
 
 VALIDATION_GRACE: Final = 3600
-"""Seconds at least for which an entry is kept past its time if the application can be asked whether it still holds."""
+"""The least number of seconds for which a stale entry is kept so that it can be validated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stored response. It never changes; freshening makes another one.
+    """One stored response. It never changes; an update by a 304 makes a new entry.
 
     Attributes:
-        key: the key of the request it answered.
-        vary: the request fields it varies on.
-        selected_by: their values in that request.
+        key: the key of the request that it answered.
+        vary: the names of its selecting header fields.
+        selected_by: the values of these fields in that request, None for an absent field.
         status: the status code.
-        headers: the header lines as the application sent them, less tags and what concerns one connection.
-        added: what the cache adds to them for clients: an ETag, the word that makes browsers ask.
+        headers: the application's header lines, without tags and without those about one connection or one request.
+        added: the header lines that the cache adds: an ETag, a Vary, a Cache-Control that makes browsers validate.
         body: the whole body.
-        tags: what it was made from, with the library's own tags of its URL and of everything.
-        mark: the last position when its making began, by the reckoning of the store that gave it.
-        received: when its response started, in seconds since the epoch.
-        initial_age: its age then, in seconds (RFC 9111 §4.2.3).
-        lifetime: seconds for which it is fresh (RFC 9111 §4.2.1).
-        stale_while_revalidate: seconds after that, see RFC 5861 §3.
-        stale_if_error: seconds after that, see RFC 5861 §4.
-        never_stale: it may not be served stale, whatever the client takes (RFC 9111 §4.2.4).
-        for_cookies: it may answer requests that carry cookies.
-        for_credentials: it may answer requests that say who asks by Authorization or the like (RFC 9111 §3.5).
-        for_codings: it may answer requests that ask for content codings.
-        etag: the entity tag by which clients may ask for it.
-        validator: the application's own ETag, None if it has none or the cache added it.
-        last_modified: the application's own Last-Modified.
+        tags: the tags of its data, with the library's own tags: of its URL, of its cache groups, of every entry.
+        mark: the last position in the order of invalidations when its fill began.
+        received: when its status and header lines were received, in seconds since the epoch.
+        initial_age: its age at that time, in seconds (RFC 9111 §4.2.3).
+        lifetime: its freshness lifetime in seconds (RFC 9111 §4.2.1).
+        stale_while_revalidate: seconds after the freshness lifetime in which it may be served while it is refreshed in
+            the background (RFC 5861 §3).
+        stale_if_error: seconds after the freshness lifetime in which it may replace an error (RFC 5861 §4).
+        never_stale: whether max-stale in a request is ignored, because it must not be served stale (RFC 9111 §4.2.4).
+        for_cookies: whether it may answer requests with cookies.
+        for_credentials: whether it may answer requests with Authorization or other credentials (RFC 9111 §3.5).
+        for_codings: whether it may answer requests that accept gzip no less than uncompressed content.
+        etag: the entity tag that clients get.
+        validator: the application's own ETag, with which the entry is validated; None if there is none.
+        last_modified: the application's own Last-Modified, with which the entry is validated; None if there is none.
     """
 
     key: Key
@@ -72,14 +73,14 @@ class Entry:
 
     @property
     def useful_until(self) -> float:
-        """When it is past all use, in seconds since the epoch: not fresh, not servable stale, not to be validated."""
+        """When the entry becomes useless, in seconds since the epoch: too old to be served stale or validated."""
         grace = max(self.stale_while_revalidate, self.stale_if_error)
         if self.validator is not None or self.last_modified is not None:
             grace = max(grace, self.lifetime, VALIDATION_GRACE)
         return self.received - self.initial_age + self.lifetime + grace
 
     def may_answer(self, request: Request) -> bool:
-        """Tell whether it may answer a request with these credentials, and with these codings."""
+        """Tell whether the entry may answer a request with these cookies, credentials and accepted codings."""
         audience = request.audience
         if audience and not (
             (self.for_cookies or audience[0] != COOKIE) and (self.for_credentials or audience[-1] == COOKIE)
@@ -89,12 +90,12 @@ class Entry:
 
 
 class Answer(NamedTuple):
-    """What a client gets of a stored response.
+    """The answer to a request from a stored response.
 
     Attributes:
         status: the status code.
         headers: the header lines.
-        body: the body, empty for a HEAD.
+        body: the body, empty for a HEAD, a 304 or a 416.
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""Freshness and age of responses (RFC 9111 §4.2)."""
+"""The freshness lifetime and the age of responses (RFC 9111 §4.2)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 HEURISTIC_SHARE: Final = 0.1
-"""The share of the time since the last change for which a response may be taken to stay fresh (RFC 9111 §4.2.2)."""
+"""A heuristic freshness lifetime is this share of the time from Last-Modified to Date (RFC 9111 §4.2.2)."""
 
 MAX_HEURISTIC_SECONDS: Final = 86400
-"""A heuristic lifetime is a day at most."""
+"""The longest heuristic freshness lifetime: a day."""
 
 NO_TIME: Final = Refusal("no explicit time")
 
@@ -27,20 +27,27 @@ _HEURISTICALLY_CACHEABLE: Final = _CACHEABLE_BY_DEFAULT | {405, 414, 501}  # RFC
 
 
 def age(entry: Entry, now: float) -> float:
-    """Return the current age in seconds (RFC 9111 §4.2.3). A clock that was set back makes no entry younger."""
+    """Return the current age of an entry in seconds (RFC 9111 §4.2.3).
+
+    If the clock was set back since the response was received, that is the initial age.
+
+    Args:
+        entry: the entry.
+        now: seconds since the epoch.
+    """
     return entry.initial_age + (now - entry.received if now > entry.received else 0.0)
 
 
 def staleness(entry: Entry, current_age: float) -> float:
-    """Return for how many seconds an entry has been stale by its age; for one that was invalidated early that is 0."""
+    """Return for how many seconds an entry has been stale by age, whether or not it was softly invalidated."""
     return max(0.0, current_age - entry.lifetime)
 
 
 def initial_age(response: Response) -> float:
     """Return the corrected initial age in seconds (RFC 9111 §4.2.3).
 
-    The time that the application took counts only where it sends Age, and so forwards an older response: otherwise it
-    made the response in that time. Of several ages the first counts, a malformed one does not (§5.1).
+    The time that the application took is included only if it sends Age, and so forwards an older response. Otherwise it
+    made the response in that time. Of several Age values the first counts; a malformed one is ignored (§5.1).
     """
     apparent = max(0.0, response.received - date_of(response))
     sent = response.get(b"age")
@@ -51,15 +58,20 @@ def initial_age(response: Response) -> float:
 
 
 def lifetime(candidate: Candidate, directives: Directives) -> float | Refusal:
-    """Return the freshness lifetime in seconds: the application's note, else the first explicit time.
+    """Return the freshness lifetime of a response in seconds, or why the response is not stored.
 
-    RFC 9111 §4.2.1 has the order, RFC 9213 §2.2 the targeted fields. An answer to POST needs an explicit time (RFC 9110
+    The time given to `cache_for` comes first, then the directives and Expires in the order of RFC 9111 §4.2.1, with
+    targeted fields as in RFC 9213 §2.2, then the options. The answer to a POST needs a time of its own (RFC 9110
     §9.3.3).
+
+    Args:
+        candidate: the response.
+        directives: the directives that apply to it.
     """
     response, options, control = candidate.response, candidate.options, directives.control
     if candidate.notes.ttl is not None:
         return candidate.notes.ttl if candidate.notes.ttl > 0 else Refusal("a time of 0")
-    if "no-cache" in control:  # it is stored, but never used without validation (RFC 9111 §5.2.2.4)
+    if "no-cache" in control:  # it is stored, but validated before each use (RFC 9111 §5.2.2.4)
         return 0
     for directive in ("s-maxage", "max-age"):
         if (time := control.seconds(directive)) is not None:
@@ -76,7 +88,7 @@ def lifetime(candidate: Candidate, directives: Directives) -> float | Refusal:
 
 
 def _heuristic_lifetime(candidate: Candidate, directives: Directives) -> float | Refusal:
-    """Guess a lifetime from the time since the last change (RFC 9111 §4.2.2)."""
+    """Return a freshness lifetime in seconds derived from Last-Modified, if RFC 9111 §4.2.2 allows one."""
     response = candidate.response
     modified = http_date(response.get(b"last-modified"), response.received)
     may_guess = response.status in _HEURISTICALLY_CACHEABLE or "public" in directives.control
@@ -87,12 +99,12 @@ def _heuristic_lifetime(candidate: Candidate, directives: Directives) -> float |
 
 
 def expires_after(response: Response) -> float:
-    """Return the seconds from Date to Expires; several Expires lines, or a malformed one, make 0 (RFC 9111 §5.3)."""
+    """Return the seconds from Date to Expires, 0 at least; several or malformed Expires give 0 (RFC 9111 §5.3)."""
     expires = http_date(response.get(b"expires"), response.received)
     return 0 if expires is None else max(0.0, expires - date_of(response))
 
 
 def date_of(response: Response) -> float:
-    """Return the response's Date, or the time when it was received where it has none (RFC 9110 §6.6.1)."""
+    """Return Date in seconds since the epoch; without a valid one, when the response was received (RFC 9110 §6.6.1)."""
     date = http_date(response.get(b"date"), response.received)
     return response.received if date is None else date

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def invalidated_by(request: Request, response: Response, narrowed: Callable[[str], str] = str) -> set[str]:
-    """Return the tags of what a successful unsafe request takes back (RFC 9111 §4.4).
+    """Return the tags that a successful unsafe request invalidates (RFC 9111 §4.4).
 
-    They are those of its target URI, of the URIs of Location and Content-Location if these have the same origin, and of
-    the groups that Cache-Group-Invalidation names (RFC 9875 §3). A group's members take no other groups with them.
+    They are the tags of its target URI, of the URIs in Location and Content-Location with the same origin, and of the
+    cache groups in Cache-Group-Invalidation (RFC 9875 §3). Other groups of the same responses are not invalidated.
 
     Args:
         request: the request.
-        response: the start of the response.
-        narrowed: takes off a URL what does not count.
+        response: the status and header lines of its response.
+        narrowed: removes ignored query parameters from a URL.
     """
     references = fields.lines(response.headers, b"location") + fields.lines(response.headers, b"content-location")
     tags = {tag_of_reference(request.url, value.decode("utf-8", "surrogateescape"), narrowed) for value in references}
@@ -32,4 +32,4 @@ def invalidated_by(request: Request, response: Response, narrowed: Callable[[str
 
 
 SUCCESS: Final = range(200, 400)
-"""Statuses that say that something may have been changed (RFC 9111 §4.4)."""
+"""The status codes with which an unsafe request may have changed something (RFC 9111 §4.4)."""

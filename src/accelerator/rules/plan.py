@@ -1,4 +1,4 @@
-"""How a response may be stored, or why it may not."""
+"""The decision how a response may be stored, or why it may not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a response may be stored: the fields of `Entry` of the same names."""
+    """How a response may be stored. The entry gets these values as its attributes of the same names."""
 
     vary: Vary
     lifetime: float
@@ -24,6 +24,6 @@ class Plan:
 
 
 class Refusal(str):
-    """Why a response is not stored, in words."""
+    """Why a response is not stored, in the words of the parameter `detail` of Cache-Status."""
 
     __slots__ = ()

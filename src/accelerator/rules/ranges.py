@@ -1,4 +1,4 @@
-"""One range of a stored response: what a client asks for, and the lines that it gets with it (RFC 9110 §14)."""
+"""Answer a request for one range from a stored response (RFC 9110 §14)."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
 
 _ONE_RANGE: Final = re.compile(rb"bytes=[ \t]*(\d*)-(\d*)", re.IGNORECASE)
 _BEYOND: Final = 10**20
-"""What a position with more digits than any body has counts as: such a number is never read."""
+"""A position beyond the end of every body. A number with as many digits is not converted, and counts as this."""
 
 _LIFETIMES: Final = (b"cache-control", b"surrogate-control", b"expires")
-"""What ends so says how long the whole may be kept: another cache must not keep a 416 for as long."""
+"""Suffixes of the fields that give a freshness lifetime. A 416 goes out without them, so that no cache keeps it."""
 
 _OF_THE_WHOLE: Final = frozenset({b"content-length", b"content-range", b"content-md5", b"content-digest"})
 
 
 def part_of(request: Request, entry: Entry, headers: fields.HeaderLines) -> Answer | None:
-    """Return the part of a stored 200 that a GET asks for; None where the client gets the whole.
+    """Return the 206 or 416 to a request for a range of a stored 200, None if the client gets the whole response.
 
-    That is so for several ranges, for what is malformed, and where If-Range says so (RFC 9110 §14.2, §13.1.5).
+    The client gets the whole if it asks for several ranges, if Range is malformed, or if If-Range does not match (RFC
+    9110 §14.2, §13.1.5).
 
     Args:
         request: a GET with a Range.
-        entry: what was found for it.
-        headers: the header lines of the whole.
+        entry: the stored 200.
+        headers: the header lines of the whole response.
     """
     asked = _ONE_RANGE.fullmatch(request.get(b"range") or b"")
     if asked is None or not _is_wanted(request, entry, headers):
@@ -67,7 +68,7 @@ def _position(digits: bytes) -> int:
 
 
 def _is_wanted(request: Request, entry: Entry, headers: fields.HeaderLines) -> bool:
-    """Tell whether If-Range, if there is one, names just this representation, by a strong validator."""
+    """Tell whether If-Range is absent, or matches the entry by a strong validator (RFC 9110 §13.1.5)."""
     named = request.get(b"if-range")
     if named is None:
         return True

@@ -1,4 +1,4 @@
-"""The tags of a response."""
+"""Collect the tags of a response."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 MAX_GROUPS: Final = 128
-"""Groups of one response beyond which it is not stored (RFC 9875 §2 asks for 32 at least)."""
+"""The most cache groups of a response that is stored. RFC 9875 §2 asks caches to support at least 32."""
 
 
 def header_tags(response: Response, options: Options) -> list[str]:
-    """Return the tags that a response names in its fields. Bytes that are no UTF-8 stand as what no tag can have."""
+    """Return the tags in the fields of the option `tag_headers`. A tag that is not UTF-8 becomes an invalid tag."""
     found: list[str] = []
     for field in options.tag_headers:
         name = field.lower().encode("latin-1")
@@ -33,15 +33,15 @@ def header_tags(response: Response, options: Options) -> list[str]:
 
 
 def response_tags(candidate: Candidate, older: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Return every tag of a response: those noted, those that its fields name, and the older ones that it keeps.
+    """Return all tags of a response: from the application's calls, from its header fields, and the older ones.
 
     Args:
         candidate: the response.
-        older: the tags of the entry that it freshens.
+        older: the tags of the entry that the response updates.
 
     Raises:
-        InvalidTagError: there is a name among them that no tag can have, or there are too many.
-        TypeError: a name is not a `str`.
+        InvalidTagError: a tag is invalid, there are too many tags, or Cache-Groups is malformed or too long.
+        TypeError: a tag is not a `str`.
     """
     response, noted = candidate.response, candidate.notes.tags
     names = entry_tags((*filter(is_of_application, older), *noted, *header_tags(response, candidate.options)))
@@ -49,12 +49,18 @@ def response_tags(candidate: Candidate, older: frozenset[str] = frozenset()) -> 
 
 
 def is_of_application(tag: str) -> bool:
-    """Tell whether a tag is none of the library's own."""
+    """Tell whether a tag is one of the application's, not one of the library's own."""
     return tag[0] != "@"
 
 
 def _group_tags(request: Request, response: Response) -> frozenset[str]:
-    """Return the tags of the groups that a response belongs to (RFC 9875 §2): by name, and bound to its host."""
+    """Return the tags of the cache groups of a response (RFC 9875 §2).
+
+    They are the names of the groups, as far as they are valid tags, and the library's own tags for groups of this host.
+
+    Raises:
+        InvalidTagError: Cache-Groups is malformed, or has too many groups.
+    """
     if not response.has(b"cache-groups"):
         return frozenset()
     groups = fields.strings(response.get(b"cache-groups"))
@@ -64,5 +70,5 @@ def _group_tags(request: Request, response: Response) -> frozenset[str]:
 
 
 def application_tags(entry: Entry) -> frozenset[str]:
-    """Return the tags that the application gave, without the library's own."""
+    """Return the tags that the application gave an entry, without the library's own."""
     return frozenset(filter(is_of_application, entry.tags))

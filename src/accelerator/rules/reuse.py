@@ -1,4 +1,4 @@
-"""Whether a request is answered from the store (RFC 9111 §4, §5.2.1, RFC 5861)."""
+"""Decide whether a request is answered from the store (RFC 9111 §4, §5.2.1, RFC 5861)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 ERRORS: Final = frozenset({500, 502, 503, 504})
-"""What counts as an error for stale-if-error (RFC 5861 §4)."""
+"""The status codes that count as an error for stale-if-error (RFC 5861 §4)."""
 
 
 class Decision(Enum):
-    """What to do with a request, given what was found."""
+    """What to do with a request after the lookup in the store."""
 
     HIT = "serve the stored response"
     STALE = "serve the stored response, and refresh it in the background"
@@ -32,14 +32,14 @@ class Decision(Enum):
 def decide(
     request: Request, entry: Entry | None, invalidated: bool, now: float, asked: CacheControl | None = None
 ) -> Decision:
-    """Say how a request is answered (RFC 9111 §4).
+    """Decide how a request is answered (RFC 9111 §4).
 
     Args:
         request: the request.
-        entry: the usable entry that was found for it.
-        invalidated: a tag of the entry was softly invalidated: it is stale, whatever its age.
+        entry: the entry that the lookup found, None if there is none.
+        invalidated: whether a tag of the entry was softly invalidated. Then it is stale, whatever its age.
         now: seconds since the epoch.
-        asked: the client's own directives, None where there are none, or they are not obeyed.
+        asked: the request's own cache directives, None if there are none or they are not obeyed.
     """
     if asked is not None:
         return _decide_as_asked(request, entry, invalidated, now, asked)
@@ -53,7 +53,7 @@ def decide(
 
 
 def forwarding_decision(request: Request, entry: Entry | None, invalidated: bool) -> Decision:
-    """Say how a request is forwarded that the store does not answer."""
+    """Decide how a request is forwarded that cannot be answered from the store: to pass, to validate or to fill."""
     if not request.wants_content or request.has_range:
         return Decision.PASS
     is_of_use = entry is not None and entry.may_answer(request) and can_validate(entry, invalidated)
@@ -64,20 +64,20 @@ def forwarding_decision(request: Request, entry: Entry | None, invalidated: bool
 
 
 def request_directives(request: Request) -> CacheControl | None:
-    """Return the Cache-Control of a request, None if it has none (RFC 9111 §5.2.1). Pragma does not count (§5.4)."""
+    """Return the Cache-Control of a request, None if it has none (RFC 9111 §5.2.1). Pragma is ignored (§5.4)."""
     value = request.get(b"cache-control")
     return None if value is None else CacheControl.parse(value)
 
 
 def accepts_collapsed(asked: CacheControl | None) -> bool:
-    """Tell whether a client accepts a response that was made for another request: only then may it wait for one."""
+    """Tell whether a client accepts a response that was made for another request, so that its own may be collapsed."""
     return asked is None or not (asked.has_any("no-cache", "min-fresh") or asked.seconds("max-age") == 0)
 
 
 def _decide_as_asked(
     request: Request, entry: Entry | None, invalidated: bool, now: float, asked: CacheControl
 ) -> Decision:
-    """Say how a request is answered that says itself what it accepts (RFC 9111 §5.2.1)."""
+    """Decide how a request is answered, and obey its cache directives `asked` (RFC 9111 §5.2.1)."""
     if "no-store" not in asked and entry is not None and entry.may_answer(request):
         current = age(entry, now)
         if _is_acceptable(asked, entry, current, invalidated):
@@ -91,7 +91,7 @@ def _decide_as_asked(
 
 
 def _is_acceptable(asked: CacheControl, entry: Entry, current_age: float, invalidated: bool) -> bool:
-    """Tell whether an entry is young enough for the client, and fresh, or no staler than max-stale allows."""
+    """Tell whether an entry is young enough for the client, and is fresh or not staler than max-stale allows."""
     if not _is_young_enough(asked, entry, current_age):
         return False
     if current_age < entry.lifetime and not invalidated:
@@ -114,20 +114,26 @@ def _is_young_enough(asked: CacheControl, entry: Entry, current_age: float) -> b
 
 
 class Purpose(Enum):
-    """Why the application is called, which decides whether its errors may be hidden behind a stale entry."""
+    """Why the application is called. It decides whether a stale entry may be served in place of an error."""
 
     ANSWER = auto()
-    """A client waits, and could not be answered from the store."""
+    """A client waits, and cannot be answered from the store."""
 
     OVERDUE_REFRESH = auto()
-    """A client waits that could have been served stale: the refresh in the background has failed before."""
+    """A client waits although it could be served stale, because the last refresh in the background failed."""
 
     BACKGROUND_REFRESH = auto()
-    """Nobody waits: an error is not hidden, so that the refresh is known to have failed."""
+    """No client waits. An error is not hidden, so that the cache learns that the refresh has failed."""
 
 
 def may_hide_error(entry: Entry, now: float, purpose: Purpose) -> bool:
-    """Tell whether an error of the application may be hidden behind this entry (RFC 5861 §3, §4)."""
+    """Tell whether a stale entry may be served in place of an error of the application (RFC 5861 §3, §4).
+
+    Args:
+        entry: the entry.
+        now: seconds since the epoch.
+        purpose: why the application was called.
+    """
     if purpose is Purpose.BACKGROUND_REFRESH:
         return False
     window = entry.stale_if_error

@@ -1,4 +1,4 @@
-"""The fields of a stored response: what is left out, and what the cache adds (RFC 9111 §3.1)."""
+"""The header fields of a stored response: which are not stored, and which the cache adds (RFC 9111 §3.1)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CONTENT_FIELDS: Final = frozenset(
         b"transfer-encoding",
     }
 )
-_NOT_STORED: Final = frozenset(  # RFC 9111 §3.1, and Age, which each answer says anew
+_NOT_STORED: Final = frozenset(  # RFC 9111 §3.1; Age is computed for each answer
     b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization proxy-connection te"
     b" trailer transfer-encoding upgrade".split()
 )
@@ -41,16 +41,17 @@ def site_vary(names: tuple[str, ...]) -> Vary:
 
 
 def without_tags(headers: fields.HeaderLines, options: Options) -> fields.HeaderLines:
-    """Return header lines as clients get them: tags are between the application and the cache."""
+    """Return header lines without the fields of the option `tag_headers`, which clients do not get."""
     hidden = {name.lower().encode("latin-1") for name in options.tag_headers}
     return tuple(line for line in headers if line[0].lower() not in hidden)
 
 
 def added_for_browsers(response: Response) -> fields.HeaderLines:
-    """Return what keeps a stored response from being left to a browser's own guess (RFC 9111 §4.2.2).
+    """Return `Cache-Control: no-cache` for a stored response that has neither Cache-Control nor Expires.
 
-    A browser cannot be invalidated. A response that is kept here by a word that does not reach it (`cache_for`, a
-    targeted field, `default_ttl`) tells it to ask each time; the answer is mostly a 304.
+    Such a response is stored by what browsers do not see: `cache_for`, a targeted field or `default_ttl`. A browser
+    would keep it for a heuristic lifetime (RFC 9111 §4.2.2), and its copy cannot be invalidated. With this line it
+    validates its copy before each use, and mostly gets a 304.
     """
     if response.has(b"cache-control") or response.has(b"expires"):
         return ()
@@ -58,25 +59,28 @@ def added_for_browsers(response: Response) -> fields.HeaderLines:
 
 
 def added_vary(response: Response, notes: Notes, options: Options) -> fields.HeaderLines:
-    """Return the Vary line for fields that only this cache was told of, so that others know (RFC 9110 §12.5.5)."""
+    """Return a Vary line with the selecting fields that the response itself does not name (RFC 9110 §12.5.5).
+
+    They are known from the option `vary` and the application's calls. The line tells them to clients and other caches.
+    """
     names = {*site_vary(options.vary), *notes.vary}.difference(vary_of(response))
     return ((b"vary", b", ".join(sorted(names))),) if names else ()
 
 
 def storable_lines(headers: fields.HeaderLines, options: Options) -> fields.HeaderLines:
-    """Leave out what concerns one connection or one request."""
+    """Return header lines without those about one connection or one request."""
     is_unstored = _unstored(options.unstored_fields)
     return tuple(line for line in _end_to_end(headers) if not is_unstored(line[0]))
 
 
 def lines_of_one_request(response: Response, options: Options) -> fields.HeaderLines:
-    """Return the lines that are not stored because they speak of one request: its client gets them."""
+    """Return the lines that are not stored because they describe one request, whose client alone gets them."""
     is_unstored = _unstored(options.unstored_fields)
     return tuple(line for line in _end_to_end(without_tags(response.headers, options)) if is_unstored(line[0]))
 
 
 def _end_to_end(headers: fields.HeaderLines) -> fields.HeaderLines:
-    """Leave out what concerns one connection, with what its Connection field names (RFC 9111 §3.1)."""
+    """Return header lines without those about one connection, and those that Connection names (RFC 9111 §3.1)."""
     connection = fields.combined(headers, b"connection")
     unstored = _NOT_STORED if connection is None else _NOT_STORED.union(fields.field_names(connection))
     return tuple(line for line in headers if line[0].lower() not in unstored)
@@ -84,7 +88,7 @@ def _end_to_end(headers: fields.HeaderLines) -> fields.HeaderLines:
 
 @lru_cache(64)
 def _unstored(globs: tuple[str, ...]) -> Callable[[bytes], bool]:
-    """Return what tells whether the name of a field matches one of the globs, whatever the case of both."""
+    """Return a function that tells whether a field name matches one of the globs, in any case of either."""
     matches = matching([glob.lower() for glob in globs])
     return lambda name: matches(name.lower().decode("latin-1"))
 
@@ -95,5 +99,5 @@ def weak_etag(body: bytes) -> bytes:
 
 
 def without_content_fields(headers: fields.HeaderLines) -> fields.HeaderLines:
-    """Return header lines without those that describe content, for answers that carry none (RFC 9110 §15.4.5)."""
+    """Return header lines without those that describe content, for a response without it (RFC 9110 §15.4.5)."""
     return tuple([line for line in headers if line[0].lower() not in _CONTENT_FIELDS])

@@ -1,4 +1,4 @@
-"""Which responses are stored, and how (RFC 9111 §3)."""
+"""Decide whether and how a response is stored (RFC 9111 §3)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 NO_STORE: Final = Refusal("no_store()")
 
-_UNDERSTOOD: Final = frozenset(  # RFC 9110 §15, without the statuses that are never stored
+_UNDERSTOOD: Final = frozenset(  # the status codes of RFC 9110 §15, without those that are never stored
     {*range(200, 206), 300, 301, 302, 303, 305, 307, 308, *range(400, 418), 421, 422, 426, *range(500, 506)}
 )
 
 
 def plan(candidate: Candidate) -> Plan | Refusal:
-    """Say whether and how a response may be stored, as far as its start tells (RFC 9111 §3)."""
+    """Decide from its status and header lines whether and how a response may be stored (RFC 9111 §3)."""
     directives = candidate.directives()
     if refusal := _refused_as_unsafe(candidate.request, candidate.notes) or forbidden(candidate, directives.control):
         return refusal
@@ -46,7 +46,7 @@ def plan(candidate: Candidate) -> Plan | Refusal:
         return fresh_for
     made = _allowed(candidate, directives, fresh_for)
     is_stream = is_event_stream(candidate.response.headers)
-    if is_stream:  # a refresh in the background would go on for ever, and nobody would read it
+    if is_stream:  # a refresh in the background might never end, and no client would read it
         made = replace(made, stale_while_revalidate=0)
     if fresh_for <= 0 and (is_stream or not _is_useful_when_stale(candidate, made)):
         return Refusal("no time to be fresh")
@@ -54,7 +54,15 @@ def plan(candidate: Candidate) -> Plan | Refusal:
 
 
 def refused_at_end(request: Request, made: Plan, notes: Notes) -> Refusal | None:
-    """Refuse a response for what the application said after its start: to the plan that is new."""
+    """Return why a complete response is not stored after all, None if it is.
+
+    The application may have called `no_store` or `vary`, or identified the user, after `plan` had decided.
+
+    Args:
+        request: the request.
+        made: the decision of `plan`.
+        notes: what the application has declared until the end of the response.
+    """
     if notes.no_store:
         return NO_STORE
     if not notes.vary.issubset(made.vary):
@@ -63,18 +71,18 @@ def refused_at_end(request: Request, made: Plan, notes: Notes) -> Refusal | None
 
 
 def _refused_as_unsafe(request: Request, notes: Notes) -> Refusal | None:
-    """Refuse the answer to an unsafe request, unless its view has said that this method only asks."""
+    """Refuse the answer to an unsafe request, unless the view has declared this method as safe."""
     return Refusal("an unsafe request") if request.is_unsafe and request.method not in notes.safe_methods else None
 
 
 def forbidden(candidate: Candidate, control: CacheControl) -> Refusal | None:
-    """Refuse what is never stored, whatever the application notes (RFC 9111 §3)."""
+    """Return why a response must not be stored, even if `cache_for` was called; None if it may be (RFC 9111 §3)."""
     response = candidate.response
     if candidate.notes.no_store:
         return NO_STORE
     if "must-understand" in control and response.status not in _UNDERSTOOD:
         return Refusal("must-understand")
-    if "no-store" in control and "must-understand" not in control:  # beside it, no-store is for others (§5.2.2.3)
+    if "no-store" in control and "must-understand" not in control:  # otherwise no-store is to be ignored (§5.2.2.3)
         return Refusal("no-store")
     if "private" in control:
         return Refusal("private")
@@ -88,14 +96,17 @@ def forbidden(candidate: Candidate, control: CacheControl) -> Refusal | None:
 
 
 def _is_storable_status(status: int, options: Options) -> bool:
-    """Tell whether a status may be stored: a 206 and a 304 are no whole responses, errors would outlive their cause."""
+    """Tell whether a response with this status code may be stored.
+
+    A 206 or 304 is not a whole response. A stored error would outlast its cause.
+    """
     if status < 200 or status in {206, 304}:
         return False
     return status < 400 or status in {404, 410} or options.cacheable_errors
 
 
 def _refused_for_audience(request: Request, made: Plan, notes: Notes) -> Refusal | None:
-    """Refuse what may be meant for one user alone (RFC 9111 §3.5)."""
+    """Return why a response may be meant for one user only, None if it may be shared (RFC 9111 §3.5)."""
     if not made.for_cookies and COOKIE in request.audience:
         return Refusal("a request with Cookie needs a word for shared caches")
     if not made.for_credentials and request.credential:
@@ -106,10 +117,10 @@ def _refused_for_audience(request: Request, made: Plan, notes: Notes) -> Refusal
 
 
 def selecting_fields(candidate: Candidate) -> Vary:
-    """Return the request fields by which the stored response is selected: of Vary, of the notes, of the options.
+    """Return the selecting header fields of a response, sorted: from Vary, `vary()` and `cache_for`, and the options.
 
-    Applications that compress hardly ever name Accept-Encoding in the Vary of what they did not compress. So it counts
-    where this response, or the newest stored one of the same URL, shows that the URL has more than one coding.
+    Applications hardly ever send `Vary: Accept-Encoding` with a response that they did not compress. So Accept-Encoding
+    is added if this response has a Content-Encoding, or if it selects the newest stored response for the same URL.
     """
     response, known = candidate.response, candidate.known_vary
     names = {*vary_of(response), *candidate.notes.vary, *site_vary(candidate.options.vary)}
@@ -119,11 +130,19 @@ def selecting_fields(candidate: Candidate) -> Vary:
 
 
 def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> Plan:
-    """Gather what a response allows beside its freshness (RFC 9111 §3.5, §4.2.4, RFC 5861)."""
+    """Return the plan for a response: how long it is fresh, when it may be served stale, which requests it may answer.
+
+    RFC 9111 §3.5 and §4.2.4, and RFC 5861, have the rules.
+
+    Args:
+        candidate: the response.
+        directives: the directives that apply to it.
+        fresh_for: its freshness lifetime in seconds.
+    """
     notes, options, control = candidate.notes, candidate.options, directives.control
     has_note = notes.ttl is not None
     never_stale = control.has_any("must-revalidate", "proxy-revalidate") or (not has_note and "no-cache" in control)
-    # s-maxage alone forbids stale answers (§5.2.2.10), and only the response's own words lift that, no default does
+    # s-maxage alone forbids stale answers (§5.2.2.10): the response itself may allow them, the options may not
     no_default = not has_note and "s-maxage" in control
 
     def window(noted: float | None, directive: str, default: float) -> float:
@@ -138,7 +157,7 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
 
     public = notes.public or "public" in control
     is_shared = public or "s-maxage" in control
-    # must-revalidate lets a response be shared because of the time that stands beside it
+    # must-revalidate permits sharing (§3.5) only beside a time of the response itself
     has_own_time = not has_note and (control.has_any("max-age", "no-cache") or candidate.response.has(b"expires"))
     vary = selecting_fields(candidate)
     return Plan(
@@ -156,24 +175,24 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
 
 
 def _is_useful_when_stale(candidate: Candidate, made: Plan) -> bool:
-    """Tell whether a response that is never fresh is of use: it may be served stale, or it can be validated."""
+    """Tell whether a response that is never fresh is worth storing: it may be served stale, or can be validated."""
     may_be_served = made.stale_while_revalidate > 0 or made.stale_if_error > 0
     return may_be_served or any(validators_of(candidate.response))
 
 
 def new_entry(candidate: Candidate, made: Plan, body: bytes, tags: frozenset[str], mark: Mark) -> Entry:
-    """Make the entry of a complete response.
+    """Return the entry for a complete response.
 
     Args:
         candidate: the response.
         made: how it may be stored.
         body: its whole body.
-        tags: every tag that the application gave it.
-        mark: the mark of the fill.
+        tags: its tags, except those of its URL and of every entry.
+        mark: the last position in the order of invalidations when the fill began.
     """
     request, response, options = candidate.request, candidate.response, candidate.options
     added = added_vary(response, candidate.notes, options) + added_for_browsers(response)
-    # a condition of a POST does not ask whether its answer still holds (RFC 9110 §13.2.1)
+    # the answer to a POST cannot be validated: conditions have another meaning there (RFC 9110 §13.2.1)
     validator, last_modified = (None, None) if request.method == "POST" else validators_of(response)
     etag = response.get(b"etag")
     if etag is None and response.status == 200:

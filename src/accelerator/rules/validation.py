@@ -1,4 +1,4 @@
-"""Validation: asking whether a stored response still holds, and what the answer says (RFC 9111 §4.3)."""
+"""Validate a stored response, and update it from the answer (RFC 9111 §4.3)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from accelerator.rules.candidate import Candidate
     from accelerator.rules.entry import Entry
 
-_NOT_UPDATED: Final = frozenset(  # a 304 leaves what describes the stored body (RFC 9111 §3.2)
+_NOT_UPDATED: Final = frozenset(  # they describe the stored body, so a 304 does not update them (RFC 9111 §3.2)
     b"content-length content-encoding content-range content-md5 content-digest etag transfer-encoding".split()
 )
 
@@ -29,11 +29,13 @@ _NOT_UPDATED: Final = frozenset(  # a 304 leaves what describes the stored body 
 
 
 def can_validate(entry: Entry, invalidated: bool) -> bool:
-    """Tell whether the application can be asked if an entry holds: after an invalidation only a strong ETag proves it.
+    """Tell whether an entry can be validated. After a soft invalidation, it can be only by a strong ETag.
+
+    A weak ETag or Last-Modified may be the same before and after the change that was invalidated.
 
     Args:
         entry: the entry.
-        invalidated: one of its tags was softly invalidated.
+        invalidated: whether one of its tags was softly invalidated.
     """
     if invalidated:
         return is_strong(entry.validator)
@@ -41,7 +43,7 @@ def can_validate(entry: Entry, invalidated: bool) -> bool:
 
 
 def conditions(entry: Entry) -> list[tuple[bytes, bytes]]:
-    """Return the fields that ask whether an entry still holds (RFC 9111 §4.3.1)."""
+    """Return the conditional request fields that validate an entry (RFC 9111 §4.3.1)."""
     found: list[tuple[bytes, bytes]] = []
     if entry.validator is not None:
         found.append((b"if-none-match", entry.validator))
@@ -54,7 +56,7 @@ def conditions(entry: Entry) -> list[tuple[bytes, bytes]]:
 
 
 def same_representation(entry: Entry, response: Response) -> bool:
-    """Tell whether a 304 is about this entry: a validator that it names has to be the entry's (RFC 9111 §4.3.4)."""
+    """Tell whether a 304 is about this entry: a validator in it has to match the entry's (RFC 9111 §4.3.4)."""
     etag = response.get(b"etag")
     if etag is not None:
         return entry.validator is not None and (
@@ -65,15 +67,15 @@ def same_representation(entry: Entry, response: Response) -> bool:
 
 
 def proves_unchanged(entry: Entry, response: Response) -> bool:
-    """Tell whether a 304 proves that nothing changed until now: it does if it names the entry's own strong ETag."""
+    """Tell whether a 304 proves that the response is unchanged until now: it must name the entry's own strong ETag."""
     return is_strong(entry.validator) and response.get(b"etag") == entry.validator
 
 
 def freshened(entry: Entry, response: Response) -> Response:
     """Return the stored response updated by a 304 (RFC 9111 §3.2, §4.3.4): its fields replace those of the same name.
 
-    The stored Date is dropped. The fields by which the stored response was selected stay in Vary even if the 304 does
-    not name them: the code that names them may not have run for a 304.
+    The stored Date is dropped. The entry's selecting header fields stay in Vary even if the 304 does not name them: the
+    code of the application that adds them may not run for a 304.
     """
     update = [line for line in response.headers if line[0].lower() not in _NOT_UPDATED]
     dropped = {name.lower() for name, _ in update} | {b"date"}
@@ -84,11 +86,13 @@ def freshened(entry: Entry, response: Response) -> Response:
 
 
 def plan_after_304(entry: Entry, answer: Candidate) -> Plan | Refusal:
-    """Say how a freshened response may be stored: as before, where the 304 says nothing new about that.
+    """Decide whether and how a response may be stored after a 304 has updated it.
+
+    If the 304 has neither cache directives nor Expires, and `cache_for` was not called, it is stored as before.
 
     Args:
         entry: the entry that was validated.
-        answer: the 304.
+        answer: the 304, or the answer to a HEAD.
     """
     request, options, notes = answer.request, answer.options, answer.notes
     merged = answer.with_response(freshened(entry, answer.response), entry.vary + answer.known_vary)
@@ -97,13 +101,13 @@ def plan_after_304(entry: Entry, answer: Candidate) -> Plan | Refusal:
         made = plan(merged)
         return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
-        # the new fields may be for this user alone, and nothing says that they are not
+        # the fields of the 304 may be meant for this user only
         return Refusal("a request with credentials needs a word for shared caches")
     control = merged.directives().control
     is_dated = merged.response.has(b"expires") and not control.has_any("max-age", "s-maxage")
     return forbidden(merged, control) or Plan(
         vary=selecting_fields(merged),
-        # the time of Expires does not move with a 304 that does not repeat it
+        # Expires is a fixed time: a 304 that does not repeat it does not move it
         lifetime=min(entry.lifetime, expires_after(merged.response)) if is_dated else entry.lifetime,
         stale_while_revalidate=entry.stale_while_revalidate,
         stale_if_error=entry.stale_if_error,
@@ -118,17 +122,25 @@ def plan_after_304(entry: Entry, answer: Candidate) -> Plan | Refusal:
 
 
 def freshenable_by_head(request: Request, entry: Entry | None, asked: CacheControl | None) -> Entry | None:
-    """Return the stored entry if the answer to a HEAD may freshen it; with no-store it may not (RFC 9111 §5.2.1.5)."""
+    """Return the stored entry if the answer to a HEAD may update it, else None.
+
+    It may not if the request has no-store (RFC 9111 §5.2.1.5), or could not be answered from the entry.
+
+    Args:
+        request: the HEAD.
+        entry: the entry that the lookup found.
+        asked: the request's own cache directives, None if there are none or they are not obeyed.
+    """
     if entry is None or not entry.may_answer(request) or (asked is not None and "no-store" in asked):
         return None
     return entry
 
 
 def entry_after_head(entry: Entry, answer: Candidate) -> Entry | None:
-    """Return the stored entry as the answer to a HEAD leaves it, None where that says nothing of it (RFC 9111 §4.3.5).
+    """Return the stored entry as the answer to a HEAD updates it, None if it is not updated (RFC 9111 §4.3.5).
 
-    Where the answer names another validator or length, the entry becomes stale. Where it names no validator, nothing
-    shows that it is about the same representation. The mark does not move.
+    An answer with another validator or length makes the entry stale. An answer without a validator updates nothing,
+    because it may be about another representation. The mark stays the same.
 
     Args:
         entry: the stored entry.
@@ -152,5 +164,5 @@ def entry_after_head(entry: Entry, answer: Candidate) -> Entry | None:
         has_same_tags = response_tags(merged, entry.tags) == entry.tags
     except (InvalidTagError, TypeError):
         has_same_tags = False
-    # a new tag may have been invalidated after the entry's mark, which nobody has checked
+    # a new tag may have been invalidated after the entry's mark, which was not checked for it
     return new_entry(merged, made, entry.body, entry.tags, entry.mark) if has_same_tags else None
