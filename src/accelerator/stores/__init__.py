@@ -1,1 +1,1 @@
-"""Where entries live: the protocol of stores, and a package for each store."""
+"""The stores of entries: their protocol, and a package for each store."""
