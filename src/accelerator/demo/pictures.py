@@ -26,4 +26,4 @@ def landscape(seed: int, caption: str) -> Markup:
         colour = f"hsl({(hue + 14 * layer) % 360} {40 - 3 * layer}% {70 - 14 * layer}%)"
         shapes.append(f'<polygon points="0,{HEIGHT} {ridge} {WIDTH},{HEIGHT}" fill="{colour}"/>')
     picture = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>')
-    return picture.format(WIDTH, HEIGHT, caption, Markup("".join(shapes)))  # noqa: S704 - the shapes are made of numbers only
+    return picture.format(WIDTH, HEIGHT, caption, Markup("".join(shapes)))  # noqa: S704 - shapes of numbers only

@@ -143,4 +143,4 @@ class RedisServer:
 def _spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         # in its own session, so that Ctrl-C reaches only the caller, who first ends what uses the server
-        return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 - ours
+        return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 - fixed

@@ -180,7 +180,7 @@ class Fill:
             return
         self._response = response
         if self._task.is_validation and response.status == 304:
-            assert self._stale is not None  # noqa: S101 - it is what is validated
+            assert self._stale is not None  # noqa: S101 - a validation has a stored entry
             is_proof = not self._task.found.invalidated or proves_unchanged(self._stale, response)
             self.wants_retry = not (is_proof and same_representation(self._stale, response))
             self._take = self._drop if self.wants_retry else self._freshen
@@ -244,8 +244,8 @@ class Fill:
 
     async def _complete(self) -> None:
         """Store the complete response."""
-        assert self._response is not None  # noqa: S101 - it has started
-        assert self._plan is not None  # noqa: S101 - else it would not be copied
+        assert self._response is not None  # noqa: S101 - the response has started
+        assert self._plan is not None  # noqa: S101 - only a storable response is copied
         if not complete(self._response, self._size):
             await self._refuse(_INCOMPLETE)
             return
@@ -261,8 +261,8 @@ class Fill:
             return
         self._take = self._drop
         self.was_validated = True
-        assert self._response is not None  # noqa: S101 - it has started
-        assert self._stale is not None  # noqa: S101 - it is what is validated
+        assert self._response is not None  # noqa: S101 - the response has started
+        assert self._stale is not None  # noqa: S101 - a validation has a stored entry
         self._exchange.read_notes(self.notes)
         merged = freshened(self._stale, self._response)
         made = plan_after_304(self._stale, self._candidate(self._response))

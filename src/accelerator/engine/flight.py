@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
 
 def place_of(request: Request, found: Lookup) -> Place:
-    """Return the place of a request, as far as its lookup shows it."""
+    """Return the place of a request, as far as the lookup shows it."""
     selected_by = None if found.vary is None else request.selecting_values(found.vary)
     is_stored = found.entry is not None and found.entry.may_answer(request)
     return Place(request.key, request.audience, selected_by, is_stored)
@@ -84,7 +84,7 @@ class Patience:
         return self.seconds > 0
 
     def looks_again(self) -> bool:
-        """Return whether the request looks up again, if a fill ended just after its lookup: only once."""
+        """Return True once: if a fill ended just after the lookup, the request looks up again, but only one time."""
         has_looked, self._has_looked_again = self._has_looked_again, True
         return not has_looked
 
@@ -112,7 +112,7 @@ class Flight:
 
     @property
     def is_known_storable(self) -> bool:
-        """Whether a response for this key and audience was storable before."""
+        """Whether a response for this key and audience is known to be storable, because one was before."""
         return self.place.is_stored or self._flights.is_storable(self.place, if_unknown=False)
 
     def judge(self, *, storable: bool) -> None:

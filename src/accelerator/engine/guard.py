@@ -38,7 +38,7 @@ class Guard:
         """Do what `Store.lookup` does; return None if the store fails."""
         try:
             found = await self._store.lookup(request)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("lookup", error)
             return None
         self._failing.discard("lookup")
@@ -48,7 +48,7 @@ class Guard:
         """Do what `Store.commit` does; return why the entry was not stored, `""` if it was."""
         try:
             stored = await self._store.commit(entry)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("commit", error)
             return COMMIT_FAILED
         self._failing.discard("commit")

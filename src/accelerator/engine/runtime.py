@@ -90,7 +90,7 @@ class AnyioRuntime:
             try:
                 with anyio.move_on_after(limit) as scope:
                     await work(*arguments)
-            except Exception as error:  # noqa: BLE001 - whatever an application raises
+            except Exception as error:  # noqa: BLE001 - an application may raise anything
                 log_failure(name, error)
             else:
                 if scope.cancelled_caught:

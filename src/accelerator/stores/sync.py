@@ -109,6 +109,6 @@ def _is_in_loop_thread() -> bool:
     except RuntimeError:
         try:
             anyio.get_current_task()
-        except RuntimeError:  # NoEventLoopError, or the loop's own where a thread was given the context of a task
+        except RuntimeError:  # NoEventLoopError, or one of the loop if a thread runs in the context of a task
             return False
     return True

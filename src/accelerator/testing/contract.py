@@ -68,7 +68,7 @@ class StoreContract(FindingContract, InvalidationContract):
             mark = (await store.lookup(request)).mark
             await cancel(functools.partial(store.invalidate_tag, f"x{number}"))
             with anyio.move_on_after(PATIENCE):
-                while await state_of(store, request) != "missing":  # noqa: ASYNC110 - no method of a store tells when it is done
+                while await state_of(store, request) != "missing":  # noqa: ASYNC110 - no store tells when it is done
                     await anyio.sleep(0.01)
             assert await state_of(store, request) == "missing"
             assert await store.commit(make_entry(request, mark, [f"x{number}"])) is False

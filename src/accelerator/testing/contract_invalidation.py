@@ -134,7 +134,7 @@ class InvalidationContract:
         for call in (("a", "b"), (["a", "b"],), ("a", ["b"]), (iter(["b", "a"]),)):
             for request, tag in ((a, "a"), (b, "b"), (c, "c")):
                 await fill(store, request, tag)
-            assert await store.invalidate_tag(*call) is None  # type: ignore[func-returns-value]  # so it is promised
+            assert await store.invalidate_tag(*call) is None  # type: ignore[func-returns-value]  # None is promised
             assert [await state_of(store, request) for request in (a, b, c)] == ["missing", "missing", "fresh"]
 
     async def test_no_tag_takes_nothing_back(self, store: Store) -> None:
@@ -174,7 +174,7 @@ class InvalidationContract:
                 await store.invalidate_tag("x", name)
         for wrong in (42, None, b"x"):
             with pytest.raises(TypeError, match="tag"):
-                await store.invalidate_tag("x", wrong)  # type: ignore[arg-type]  # that is the point
+                await store.invalidate_tag("x", wrong)  # type: ignore[arg-type]  # a wrong type, to test it
         assert await state_of(store, request) == "fresh"
 
     # --- URLs, and everything -----------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class InvalidationContract:
             with pytest.raises(ValueError, match="http"):
                 await store.invalidate_url(url)
         with pytest.raises(TypeError, match="URL"):
-            await store.invalidate_url(b"https://example.org/")  # type: ignore[arg-type]  # that is the point
+            await store.invalidate_url(b"https://example.org/")  # type: ignore[arg-type]  # a wrong type, to test it
         assert await state_of(store, request) == "fresh"
 
     async def test_clearing_takes_back_everything(self, store: Store) -> None:

@@ -137,7 +137,7 @@ class _Body:
         try:
             self._driven.resume()
         except _ClientLeftError:
-            """That ended it."""
+            """The engine has ended because the client left."""
 
 
 class _OnlyChunk(_Body):

@@ -171,7 +171,7 @@ class Call:
         """Be the `write` of PEP 3333: when it returns, the server has got the chunk."""
         telling = Driven(self._tell(chunk))
         while telling.resume():
-            assert self._answer is not None, "a refresh sends nothing that would wait"  # noqa: S101 - only `Answer.send` pauses
+            assert self._answer is not None, "a refresh sends nothing that would wait"  # noqa: S101 - an invariant
             self._answer.write_out()
 
 

@@ -118,7 +118,7 @@ class ThreadRuntime:
         def run() -> None:
             try:
                 Driven(work(*arguments), monotonic() + limit).resume()
-            except Exception as error:  # noqa: BLE001 - whatever an application raises
+            except Exception as error:  # noqa: BLE001 - an application may raise anything
                 log_failure(name, error)
 
         def run_beside() -> None:
@@ -132,5 +132,5 @@ class ThreadRuntime:
             return
         try:
             threading.Thread(target=run_beside, name=name, daemon=True).start()
-        except RuntimeError:  # the system gives no more threads
+        except RuntimeError:  # the system cannot start another thread
             run_beside()

@@ -116,7 +116,7 @@ class Link:
             batch, self._waiting = self._waiting[: self._shared], self._waiting[self._shared :]
             keys = dict.fromkeys(chain.from_iterable(wanted for wanted, _ in batch))
             try:
-                reply = await self.call(lambda _, keys=keys: ("MGET", *keys))  # type: ignore[misc]  # a lambda cannot be annotated
+                reply = await self.call(lambda _, keys=keys: ("MGET", *keys))  # type: ignore[misc]  # an untyped lambda
             except TimeoutError as error:
                 self._shared = max(1, len(batch) // 2)
                 _fail(batch, error)
