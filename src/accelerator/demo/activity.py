@@ -1,4 +1,4 @@
-"""The live list: the last things that the cache did, told to every browser that listens."""
+"""The live list of what the cache did last, sent to every browser that shows it."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ if TYPE_CHECKING:
     from accelerator import CacheEvent
 
 REMEMBERED: Final = 100
+"""Number of lines that are kept for new listeners."""
+
 LONGEST_PATH: Final = 80
+"""Number of characters of a path that the list shows."""
 
 
 class Activity:
-    """What the cache did, from its `on_event`."""
+    """Collects what the cache did, from its option `on_event`, and sends it to browsers."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=REMEMBERED)
         self._count = 0
         self._is_closed = False
         self._news = anyio.Event()
-        self._kept: dict[str, frozenset[str]] = {}  # the pages that are in the cache, and their tags
+        self._kept: dict[str, frozenset[str]] = {}  # the tags of each page that is in the cache
 
     def see(self, event: CacheEvent) -> None:
-        """Take note of an event. The accelerator calls this on the event loop, so it must not wait for anything."""
+        """Take an event of the cache. The accelerator calls this on the event loop, so it must not block."""
         line = line_of(event)
-        if not line["path"].startswith(("/static/", "/events")):  # the list is about pages
+        if not line["path"].startswith(("/static/", "/events")):  # the list shows pages only
             self.add(line)
 
     def add(self, line: dict[str, Any]) -> None:
-        """Show one more line, and with an invalidation the pages that it took back."""
+        """Add a line to the list. The line of an invalidation names the pages that it invalidated."""
         tags = frozenset(line["tags"])
         took_back = self._taken_back(tags) if line["kind"] == "invalidate" else []
         if line["ttl"] is not None:
@@ -45,14 +48,14 @@ class Activity:
         self._tell()
 
     def _taken_back(self, taken: frozenset[str]) -> list[str]:
-        """Say which pages an invalidation took back. The cache itself never looks: it moves one number per tag."""
+        """Return the pages that these tags invalidate. The cache itself never searches: it sets one number per tag."""
         paths = sorted(path for path, tags in self._kept.items() if not tags.isdisjoint(taken))
         for path in paths:
             del self._kept[path]
         return paths
 
     def close(self) -> None:
-        """End every stream: the server stops."""
+        """End every stream, because the server stops."""
         self._is_closed = True
         self._tell()
 
@@ -61,7 +64,7 @@ class Activity:
         self._news = anyio.Event()
 
     async def stream(self) -> AsyncIterator[str]:
-        """Yield what is remembered, then what happens, as Server-Sent Events."""
+        """Yield the lines that are kept, then each new one, as server-sent events."""
         yield "retry: 1000\n\n"
         told = 0
         while not self._is_closed:
@@ -73,7 +76,7 @@ class Activity:
 
 
 def line_of(event: CacheEvent) -> dict[str, Any]:
-    """Return what the list shows of an event."""
+    """Return the line of the list for an event."""
     return {
         "at": time.time(),
         "kind": event.kind,
@@ -88,5 +91,5 @@ def line_of(event: CacheEvent) -> dict[str, Any]:
 
 
 def _path(url: str) -> str:
-    """Return the path of an absolute URL, which a stranger may have made up, or what fits of it."""
+    """Return the path of an absolute URL, up to `LONGEST_PATH` characters, because clients may invent it."""
     return "/" + "/".join(url.partition("?")[0].split("/")[3:])[:LONGEST_PATH] if url else ""

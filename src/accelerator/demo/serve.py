@@ -1,4 +1,4 @@
-"""The server of the demo."""
+"""The servers of the demo: one process, or several workers."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 DATABASE: Final = "ACCELERATOR_DEMO_DATABASE"
 REDIS: Final = "ACCELERATOR_DEMO_REDIS"
 SOCKET: Final = "ACCELERATOR_DEMO_SOCKET"
-"""The environment of a worker: the file, the URL and the descriptor that it shares with the others."""
+"""These environment variables give a worker what it shares with the others: a file, a URL and a file descriptor."""
 
 LOOK_SECONDS: Final = 0.1
-"""How often to look whether it is time to end."""
+"""Seconds between two checks whether to end."""
 
 PATIENCE: Final = 10.0
-"""Seconds that workers have to end their requests."""
+"""Seconds that workers have to finish their requests."""
 
 
 class Server(uvicorn.Server):
-    """A server that ends the live lists when it stops: it waits for every response, and those have no end.
+    """A server that ends the streams of the live list when it stops, since it waits for all responses.
 
     Args:
-        config: what uvicorn wants to know.
-        activity: what the live lists show.
+        config: the configuration of uvicorn.
+        activity: the live list.
     """
 
     def __init__(self, config: uvicorn.Config, activity: Activity) -> None:
@@ -51,42 +51,42 @@ class Server(uvicorn.Server):
         self._activity = activity
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop."""
+        """Stop the server."""
         self._activity.close()
         await super().shutdown(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the socket, on a free port if `port` is 0.
+    """Open a listening socket, on a free port if `port` is 0.
 
     Raises:
-        OSError, UnicodeError: there is no such host, or the port cannot be had.
+        OSError, UnicodeError: there is no such host, or the port is not available.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     return socket.create_server(address, family=family)
 
 
 def url_of(listening: socket.socket) -> str:
-    """Return the URL at which a socket is to be found."""
+    """Return the URL of a listening socket."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def make_server(site: FastAPI, **options: Any) -> Server:
-    """Make a server that ends when the process is told to."""
+    """Make a server that stops when the process gets a signal to end."""
     server = Server(uvicorn.Config(site, log_level="warning", **options), site.state.activity)
     on_end(server.handle_exit)
     return server
 
 
 def on_end(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Call this when the process is told to end, by whichever signal: else most of them would leave the files."""
+    """Call `handler` on each signal that ends the process. Otherwise most of them would leave temporary files."""
     for name in {"SIGINT", "SIGTERM", "SIGHUP"} & set(dir(signal)):
         signal.signal(getattr(signal, name), handler)
 
 
 def serve(listening: socket.socket) -> None:
-    """Serve the demo until it is told to end, from a database that goes with it."""
+    """Serve the demo in this process until it gets a signal to end, with a temporary database."""
     with listening, TemporaryDirectory(prefix="accelerator-demo-") as directory:
         database = Path(directory, "site.sqlite3")
         server = make_server(create_site(database))
@@ -96,13 +96,13 @@ def serve(listening: socket.socket) -> None:
 
 
 def serve_by_workers(listening: socket.socket, count: int) -> None:
-    """Serve the demo by several processes, with a Redis and a database that go with them.
+    """Serve the demo by several processes, with a temporary Redis server and database.
 
-    A worker that ends early is not replaced: the others go on, with all that it put into the cache.
+    A worker that ends early is not replaced: the others go on, with all that it has stored in the cache.
 
     Raises:
         FileNotFoundError: there is no Redis server.
-        RuntimeError: it does not start, or no worker is left.
+        RuntimeError: the Redis server does not start, or no worker is left.
     """
     from accelerator.demo.redis_server import RedisServer
 
@@ -124,7 +124,7 @@ def serve_by_workers(listening: socket.socket, count: int) -> None:
 
 
 def start_worker(database: Path, redis: str, listening: socket.socket) -> subprocess.Popen[bytes]:
-    """Start a process that accepts connections from the socket of this one. Ctrl-C is for this one alone."""
+    """Start a process that accepts connections from the socket of this one. Ctrl-C reaches only this process."""
     shared = {DATABASE: str(database), REDIS: redis, SOCKET: str(listening.fileno())}
     return subprocess.Popen(
         [sys.executable, "-c", "from accelerator.demo.serve import work; work()"],
@@ -135,7 +135,7 @@ def start_worker(database: Path, redis: str, listening: socket.socket) -> subpro
 
 
 def end_workers(workers: Collection[subprocess.Popen[bytes]]) -> None:
-    """Let the workers end their requests, up to a point."""
+    """Let the workers finish their requests for `PATIENCE` seconds, then kill them."""
     for worker in workers:
         worker.terminate()
     until = time.monotonic() + PATIENCE
@@ -148,7 +148,7 @@ def end_workers(workers: Collection[subprocess.Popen[bytes]]) -> None:
 
 
 def work() -> None:
-    """Serve as one of several workers. Each answer closes its connection, so that they take turns."""
+    """Serve the demo as one of several workers. Each response closes its connection, so that the workers take turns."""
     site = create_worker(Path(os.environ[DATABASE]), os.environ[REDIS])
     with socket.socket(fileno=int(os.environ[SOCKET])) as listening:
         make_server(site, headers=[("connection", "close")]).run([listening])

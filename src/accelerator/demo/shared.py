@@ -1,4 +1,4 @@
-"""The live list of several workers: each shows what all of them did, as it comes through their Redis."""
+"""The live list of several workers: each shows what all workers did, which they send each other through Redis."""
 
 from __future__ import annotations
 
@@ -18,29 +18,32 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 CHANNEL: Final = "accelerator-demo:activity"
+"""The Redis channel of the lines."""
+
 PAUSE_SECONDS: Final = 1.0
+"""Seconds between two attempts to receive."""
 
 
 class SharedActivity(Activity):
-    """What the cache did in every worker. While Redis is away the list rests, and the site goes on.
+    """Collects what the cache did in every worker. While Redis is unreachable, only the list has no news.
 
     Args:
-        url: of the Redis.
+        url: the URL of the Redis server.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._redis: Any = Redis.from_url(url, retry=Retry(NoBackoff(), 0))  # its answers have no useful types
+        self._redis: Any = Redis.from_url(url, retry=Retry(NoBackoff(), 0))  # its results have no useful types
         self._unsent: asyncio.Queue[dict[str, Any]] = asyncio.Queue(REMEMBERED)
 
     def add(self, line: dict[str, Any]) -> None:
-        """Send a line to all workers, this one among them."""
+        """Send a line to all workers, this one included."""
         with suppress(asyncio.QueueFull):
             self._unsent.put_nowait(line)
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
-        """Send and receive meanwhile."""
+        """Send and receive lines while the context lasts."""
         tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
         try:
             yield

@@ -1,4 +1,4 @@
-"""The site: each page is kept whole, and taken back as soon as something it was made from changes."""
+"""The demo site. Whole pages are cached, and invalidated as soon as data that they were made from changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FRESH_SECONDS: Final = 30
+"""Freshness lifetime of a page in seconds."""
+
 STALE_SECONDS: Final = 300
+"""Seconds for which a page may be served stale while it is refreshed."""
+
 CAPTIONS: Final = ("Just now", "Round the corner", "Worth the climb", "Almost home", "No filter", "A quiet one")
 router = APIRouter()
 templates = Environment(loader=PackageLoader("accelerator.demo"), autoescape=True, undefined=StrictUndefined)
@@ -51,12 +55,12 @@ def _database(request: Request) -> Iterator[sqlite3.Connection]:
 Database = Annotated[sqlite3.Connection, Depends(_database)]
 
 
-# --- reading: say for how long, and what from -------------------------------------------------------------------------
+# --- reading: set a freshness lifetime and tags -----------------------------------------------------------------------
 
 
 @router.get("/")
 def home(request: Request, db: Database) -> Response:
-    """Everybody, and what was written last."""
+    """Show all people and the latest posts."""
     cache_for(FRESH_SECONDS, stale_while_revalidate=STALE_SECONDS)
     sources = Sources(db, request.app.state.slowness)
     return _page("home.html", people=sources.people(), posts=sources.latest(), sources=sources, made_at=now())
@@ -64,7 +68,7 @@ def home(request: Request, db: Database) -> Response:
 
 @router.get("/people/{handle}")
 def profile(handle: Handle, request: Request, db: Database) -> Response:
-    """One person. This says the time; each of the sources says its tags."""
+    """Show one person. The view sets the freshness lifetime, and each source sets its tags."""
     cache_for(FRESH_SECONDS, stale_while_revalidate=STALE_SECONDS)
     sources = Sources(db, request.app.state.slowness)
     return _page(
@@ -84,9 +88,9 @@ def profile(handle: Handle, request: Request, db: Database) -> Response:
 
 
 def commit(db: sqlite3.Connection, request: Request, *tags: str) -> None:
-    """Commit, then take back every page that was made from what has changed.
+    """Commit, then invalidate every page that was made from the changed data.
 
-    In this order: a page made between an invalidation and the commit would still be made from the old data, and kept.
+    The order matters: a page that is made after the invalidation and before the commit would be kept with the old data.
     """
     db.commit()
     from_thread.run(request.scope["accelerator"].invalidate_tag, tags)
@@ -98,7 +102,7 @@ def _back_to(handle: str) -> Response:
 
 @router.post("/people/{handle}/status")
 def change_status(handle: Handle, form: Fields, request: Request, db: Database) -> Response:
-    """Only the person's own page and the list of everybody show it."""
+    """Change a person's status, which only the profile and the front page show."""
     db.execute("UPDATE person SET status = ? WHERE handle = ?", [form.text(LONGEST["status"]), handle])
     commit(db, request, f"profile:{handle}")
     return _back_to(handle)
@@ -106,7 +110,11 @@ def change_status(handle: Handle, form: Fields, request: Request, db: Database) 
 
 @router.post("/people/{handle}/name")
 def change_name(handle: Handle, form: Fields, request: Request, db: Database) -> Response:
-    """It stands on the pages of friends, of those who were visited, and of those whose wall was written on."""
+    """Change a person's name.
+
+    It is shown on the front page, and on the pages of friends, of people visited, and of those whose wall has a post by
+    the person.
+    """
     db.execute("UPDATE person SET name = ? WHERE handle = ?", [form.text(LONGEST["name"]), handle])
     commit(db, request, f"name:{handle}")
     return _back_to(handle)
@@ -114,7 +122,7 @@ def change_name(handle: Handle, form: Fields, request: Request, db: Database) ->
 
 @router.post("/people/{handle}/friends")
 def add_friend(handle: Handle, form: Fields, request: Request, db: Database) -> Response:
-    """Friendship is mutual, so two lists of friends change, in one commit."""
+    """Add a friend. Friendship is mutual, so two lists of friends change in one commit."""
     friend = form.person(other_than=handle)
     db.executemany("INSERT OR IGNORE INTO friendship VALUES (?, ?)", [(handle, friend), (friend, handle)])
     commit(db, request, f"friends:{handle}", f"friends:{friend}")
@@ -123,7 +131,7 @@ def add_friend(handle: Handle, form: Fields, request: Request, db: Database) -> 
 
 @router.post("/people/{handle}/friends/{friend}/remove")
 def remove_friend(handle: Handle, friend: Handle, request: Request, db: Database) -> Response:
-    """The same two lists."""
+    """Remove a friend, from both lists of friends."""
     db.executemany("DELETE FROM friendship WHERE one = ? AND other = ?", [(handle, friend), (friend, handle)])
     commit(db, request, f"friends:{handle}", f"friends:{friend}")
     return _back_to(handle)
@@ -131,7 +139,7 @@ def remove_friend(handle: Handle, friend: Handle, request: Request, db: Database
 
 @router.post("/people/{handle}/wall")
 def write_on_wall(handle: Handle, form: Fields, request: Request, db: Database) -> Response:
-    """The front page shows what was written last, so it carries this tag, too."""
+    """Write on a wall. The front page shows the latest posts, so it has this tag, too."""
     text, author = form.text(LONGEST["wall"]), form.person()
     db.execute(
         "INSERT INTO post (wall, author, text, at) VALUES (?, ?, ?, ?)", [handle, author, text, now().isoformat()]
@@ -142,7 +150,7 @@ def write_on_wall(handle: Handle, form: Fields, request: Request, db: Database) 
 
 @router.post("/people/{handle}/photos")
 def add_photo(handle: Handle, request: Request, db: Database) -> Response:
-    """A new picture, out of a hat."""
+    """Add a random picture."""
     seed, caption = random.randrange(10**6), random.choice(CAPTIONS)  # noqa: S311 - a picture is no secret
     db.execute("INSERT INTO photo (owner, seed, caption) VALUES (?, ?, ?)", [handle, seed, caption])
     commit(db, request, f"photos:{handle}")
@@ -151,7 +159,7 @@ def add_photo(handle: Handle, request: Request, db: Database) -> Response:
 
 @router.post("/people/{handle}/visits")
 def count_visit(handle: Handle, form: Fields, request: Request, db: Database) -> Response:
-    """A page that is kept cannot count how often it is seen, so a visit is a request of its own."""
+    """Count a visit. A cached page cannot count its own views, so each visit is a request of its own."""
     db.execute(
         "INSERT INTO visit VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE SET times = times + 1, last = excluded.last",
         [handle, form.person(other_than=handle), now().isoformat()],
@@ -160,24 +168,24 @@ def count_visit(handle: Handle, form: Fields, request: Request, db: Database) ->
     return _back_to(handle)
 
 
-# --- around it --------------------------------------------------------------------------------------------------------
+# --- other parts of the site ------------------------------------------------------------------------------------------
 
 
 @router.get("/events")
 async def events(request: Request) -> Response:
-    """What the cache does, live: a response without an end, which the cache passes on line by line."""
+    """Stream what the cache does. The response does not end, and the cache passes it on line by line."""
     return StreamingResponse(
         request.app.state.activity.stream(), media_type="text/event-stream", headers={"cache-control": "no-store"}
     )
 
 
 def _page(template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """Render a template. It gets nothing of the request: what is kept has to be the same for everybody."""
+    """Render a template. It gets nothing of the request, since a cached page has to be the same for all users."""
     return HTMLResponse(templates.get_template(template).render(context), status)
 
 
 async def _show_refusal(request: Request, refused: RefusedError) -> Response:
-    """Give the form back as it was filled in, with the reason."""
+    """Show the form again as it was filled in, with the reason why it was refused."""
     handle, form = request.path_params["handle"], request.url.path.rpartition("/")[2]
     return _page("refused.html", 422, handle=handle, form=form, problem=refused.problem, values=refused.values)
 
@@ -191,13 +199,14 @@ async def _show_missing(_request: Request, _error: RequestValidationError) -> Re
 
 
 class ServerTiming:
-    """Say in `Server-Timing` how long an answer took, cache and all, and repeat there what the cache said of it.
+    """A middleware that adds `Server-Timing` with the duration of each response, and with what the cache reports.
 
-    It stands around the cache, so it is never stored. Scripts can read this field even of the page they came with.
+    It is outside of the cache, so the field is never stored. Scripts can read this field even of the page that loads
+    them.
 
     Args:
         app: the application.
-        worker: which of several workers this is.
+        worker: the id of this worker if there are several, else None.
     """
 
     def __init__(self, app: ASGIApp, worker: int | None = None) -> None:
@@ -205,7 +214,7 @@ class ServerTiming:
         self._told = [] if worker is None else [b'worker;desc="%d"' % worker]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on, with one more line."""
+        """Pass all messages on, and add the field to each response."""
         started = time.perf_counter()
 
         async def timed(message: Message) -> None:
@@ -221,32 +230,32 @@ class ServerTiming:
 
 
 def create_site(database: Path, *, slowness: float = 1.0) -> FastAPI:
-    """Make the site, with a cache of its own.
+    """Make the site, with its own cache in memory.
 
     Args:
-        database: what `create` made.
-        slowness: by what to multiply the delays of the sources; 0 for none.
+        database: the file that `create` made.
+        slowness: a factor for the delays of the sources, 0 for none.
     """
     activity = Activity()
     site = _site(database, slowness, activity)
-    site.add_middleware(ASGIAccelerator, store=MemoryStore(), on_event=activity.see)  # this line is all the set-up
+    site.add_middleware(ASGIAccelerator, store=MemoryStore(), on_event=activity.see)  # the whole set-up of the cache
     site.add_middleware(ServerTiming)
     return site
 
 
 def create_worker(database: Path, redis: str, *, slowness: float = 1.0) -> FastAPI:
-    """Make the site as one of several workers, which share a cache.
+    """Make the site for one of several workers, which share a cache in Redis.
 
     Args:
-        database: what `create` made.
-        redis: the URL of the Redis.
-        slowness: as for `create_site`.
+        database: the file that `create` made.
+        redis: the URL of the Redis server.
+        slowness: a factor for the delays of the sources, 0 for none.
     """
     from accelerator import RedisStore
     from accelerator.demo.shared import SharedActivity
 
     activity = SharedActivity(redis)
-    store = RedisStore(redis, deadline=1)  # workers that start at the same moment keep a small machine busy
+    store = RedisStore(redis, deadline=1)  # a small machine is slow while workers start
 
     @asynccontextmanager
     async def lifespan(_site: FastAPI) -> AsyncIterator[None]:
@@ -261,7 +270,7 @@ def create_worker(database: Path, redis: str, *, slowness: float = 1.0) -> FastA
 
 
 def _site(database: Path, slowness: float, activity: Activity, **options: Any) -> FastAPI:
-    """Make the site without its cache."""
+    """Make the site without a cache."""
     site = FastAPI(
         openapi_url=None,
         exception_handlers={

@@ -1,4 +1,4 @@
-"""What pages are made from: every source has its own query, an honest delay, and tags that name its data."""
+"""The sources of pages: each has its own query, a delay that is shown, and tags that name its data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Source:
-    """One source of one page: what it was made from, and what it cost."""
+    """One source of one page: its name, its times, and the tags of its data."""
 
     name: str
     delay_ms: float
@@ -26,11 +26,11 @@ class Source:
 
     @property
     def total_ms(self) -> float:
-        """What it cost in all."""
+        """The time of query and delay together."""
         return self.query_ms + self.delay_ms
 
     def made_from(self, *tags: str) -> None:
-        """Say which data was read: to the cache, which keeps it with the page, and to the page, which shows it."""
+        """Add tags for the data that was read, to the response for the cache, and to this source for display."""
         tag(*tags)
         self.tags = list(dict.fromkeys([*self.tags, *tags]))
 
@@ -38,12 +38,15 @@ class Source:
 class Sources:
     """The sources of one page, in the order in which they were read.
 
-    A name stands on other people's pages, too. It is a tag of its own, `name:ada`, which each of those pages carries:
-    a new name takes them back, a new status line (`profile:ada`) leaves them alone.
+    A person's name is also on other people's pages. So it has its own tag, `name:ada`, which each of those pages has: a
+    new name invalidates them, while a new status (`profile:ada`) does not.
 
     Args:
         db: the database.
-        slowness: by what to multiply the delays.
+        slowness: a factor for the delays.
+
+    Attributes:
+        all: the sources by name.
     """
 
     def __init__(self, db: sqlite3.Connection, slowness: float) -> None:
@@ -53,18 +56,18 @@ class Sources:
 
     @property
     def total_ms(self) -> float:
-        """What they cost together."""
+        """The time of all sources together."""
         return sum(source.total_ms for source in self.all.values())
 
     def profile(self, handle: str) -> sqlite3.Row:
-        """Who it is."""
+        """Return the person."""
         with self._source("profile", delay_ms=40) as source:
             person: sqlite3.Row = self._db.execute("SELECT * FROM person WHERE handle = ?", [handle]).fetchone()
             source.made_from(f"profile:{handle}", f"name:{handle}")
         return person
 
     def friends(self, handle: str) -> list[sqlite3.Row]:
-        """Who the friends are, with the names they go by now."""
+        """Return the friends, with their current names."""
         with self._source("friends", delay_ms=120) as source:
             friends = self._db.execute(
                 "SELECT handle, name FROM friendship JOIN person ON handle = other WHERE one = ? ORDER BY handle",
@@ -74,7 +77,7 @@ class Sources:
         return friends
 
     def wall(self, handle: str) -> list[sqlite3.Row]:
-        """What was last written on the wall, and by whom."""
+        """Return the latest posts on the wall, with the current names of their authors."""
         with self._source("wall", delay_ms=180) as source:
             posts = self._db.execute(
                 "SELECT * FROM post JOIN person ON handle = author WHERE wall = ? ORDER BY id DESC LIMIT 10", [handle]
@@ -83,7 +86,7 @@ class Sources:
         return posts
 
     def photos(self, handle: str) -> list[sqlite3.Row]:
-        """The latest photos."""
+        """Return the latest photos."""
         with self._source("photos", delay_ms=90) as source:
             photos = self._db.execute(
                 "SELECT * FROM photo WHERE owner = ? ORDER BY id DESC LIMIT 6", [handle]
@@ -92,7 +95,7 @@ class Sources:
         return photos
 
     def visitors(self, handle: str) -> list[sqlite3.Row]:
-        """Who came by, and how often."""
+        """Return the visitors, with the number of their visits."""
         with self._source("visitors", delay_ms=70) as source:
             visitors = self._db.execute(
                 "SELECT * FROM visit JOIN person ON handle = visitor WHERE host = ? ORDER BY last DESC, visitor",
@@ -102,7 +105,7 @@ class Sources:
         return visitors
 
     def people(self) -> list[sqlite3.Row]:
-        """Everybody."""
+        """Return all people."""
         with self._source("people", delay_ms=110) as source:
             people = self._db.execute("SELECT * FROM person ORDER BY handle").fetchall()
             for person in people:
@@ -110,7 +113,7 @@ class Sources:
         return people
 
     def latest(self) -> list[sqlite3.Row]:
-        """What was last written on any wall: so a post on any wall changes it, whatever it shows now."""
+        """Return the latest posts on any wall. They have the tags of all walls, since any new post changes them."""
         with self._source("latest", delay_ms=150) as source:
             posts = self._db.execute(
                 "SELECT * FROM post JOIN person ON handle = author ORDER BY id DESC LIMIT 4"
@@ -120,7 +123,7 @@ class Sources:
 
     @contextmanager
     def _source(self, name: str, delay_ms: float) -> Iterator[Source]:
-        """Measure the query, then wait: a page that takes this long elsewhere asks bigger tables, or other servers."""
+        """Measure the query, then wait, as for a larger table or another server on a real site."""
         source = self.all[name] = Source(name, delay_ms * self._slowness)
         started = time.perf_counter()
         yield source

@@ -1,1 +1,1 @@
-"""One request: the hit, the fill, what passes by, and what they share. It knows the protocol of stores, no store."""
+"""Handle one request: serve it from the store, fill, refresh or bypass. Only the protocol of stores is known here."""

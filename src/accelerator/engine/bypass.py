@@ -1,4 +1,4 @@
-"""The answer to a request that bypasses the cache: it is passed on, and not stored."""
+"""Requests that bypass the cache: their responses are passed on to the client, and not stored."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Reason(NamedTuple):
-    """Why a request is forwarded, and its answer not stored.
+    """Why a request is forwarded to the application, and its response not stored.
 
     Attributes:
-        fwd: the reason in the words of RFC 9211 §2.2.
-        detail: more about it, `""` for nothing.
-        freshens: what is stored for a HEAD, and may be freshened by its answer.
+        fwd: the `fwd` value of Cache-Status (RFC 9211 §2.2).
+        detail: the `detail` value of Cache-Status, `""` for none.
+        freshens: the stored entry that the response to a HEAD request may freshen, None if there is none.
     """
 
     fwd: str
@@ -33,16 +33,16 @@ class Reason(NamedTuple):
 
 
 class Bypass:
-    """The answer to a request that bypasses the cache, on its way to the client.
+    """Passes the response to one request on to the client, without storing it.
 
     Args:
-        exchange: the request and the client's ends.
-        reason: why it is forwarded.
-        services: what all requests share.
-        invalidations: what the request may invalidate.
+        exchange: the request, and the client's `receive` and `send`.
+        reason: why the request is forwarded.
+        services: what all requests of the accelerator share.
+        invalidations: invalidates what the request has changed.
 
     Attributes:
-        notes: what the application says of its response.
+        notes: what the application says about its response.
     """
 
     def __init__(self, exchange: Exchange, reason: Reason, services: Services, invalidations: Invalidations) -> None:
@@ -52,10 +52,14 @@ class Bypass:
         self._services = services
         self._invalidations = invalidations
         self._requested = services.options.clock()
-        self._head: Response | None = None  # the answer to a HEAD, which may freshen what is stored
+        self._head: Response | None = None  # the start of the response to a HEAD request
 
     async def send(self, message: Message) -> None:
-        """Take a message of the application's."""
+        """Handle one ASGI message of the application, and send it to the client.
+
+        Before the start goes out, what the request has changed is invalidated. Before the last chunk goes out, the
+        response to a HEAD request freshens the stored entry.
+        """
         kind = message.get("type")
         if kind == "http.response.start":
             response = Response.read(message, self._requested, self._services.options.clock())
@@ -68,10 +72,10 @@ class Bypass:
         await self._exchange.send(message)
 
     def _lines(self, response: Response) -> list[tuple[bytes, bytes]]:
-        """Return the header lines that the client gets."""
+        """Return the header lines for the client: the application's without tags, with Vary and Cache-Status."""
         services, (fwd, detail, _) = self._services, self._reason
         line = services.reporter.line(f"fwd={fwd}", *([f'detail="{detail}"'] if detail else ()))
-        is_reusable = self._exchange.scope["method"] in {"GET", "HEAD"}  # by other caches
+        is_reusable = self._exchange.scope["method"] in {"GET", "HEAD"}  # other caches may reuse it, and need its Vary
         return [
             *without_tags(response.headers, services.options),
             *(added_vary(response, self.notes, services.options) if is_reusable else ()),
@@ -79,7 +83,10 @@ class Bypass:
         ]
 
     async def _freshen(self) -> None:
-        """Freshen what is stored by the answer to a HEAD, or end its use (RFC 9111 §4.3.5). Its mark stays."""
+        """Freshen the stored entry by the response to a HEAD request, or make it stale if they differ.
+
+        The entry keeps its mark (RFC 9111 §4.3.5).
+        """
         stored = self._reason.freshens
         if self._head is None or stored is None:
             return
@@ -88,12 +95,12 @@ class Bypass:
             return
         request, store = self._exchange.request, self._services.store
         found = await store.look_up(request)
-        if found is None or found.entry != stored:  # it has been replaced meanwhile
+        if found is None or found.entry != stored:  # the entry has been replaced meanwhile
             return
         answer = Candidate(request, self._head, self.notes, self._services.options, found.vary or ())
         entry = entry_after_head(stored, answer)
         if entry is None:
             return
         refusal = await store.commit(entry)
-        if refusal and not entry.lifetime:  # a store may refuse what is of no use, and would keep what it has
+        if refusal and not entry.lifetime:  # a store may refuse a stale entry, and then keeps the old one
             await store.invalidate([request.url_tag])

@@ -1,4 +1,4 @@
-"""The client of a fill: what was sent to it, what is held back for it, and whether it has left."""
+"""The client of a fill: what was sent to it, which response start is held back, and whether it has left."""
 
 from __future__ import annotations
 
@@ -17,54 +17,56 @@ _CONTENT: Final = frozenset({"http.response.body", "http.response.pathsend", "ht
 
 
 class Downstream:
-    """The client of a fill.
+    """Sends the response of a fill to its client.
 
     Args:
-        exchange: the request and the client's ends.
-        clock: seconds since the epoch.
+        exchange: the request, and the client's `receive` and `send`.
+        clock: returns seconds since the epoch.
 
     Attributes:
-        has_got_anything: a message was sent.
+        has_got_anything: whether any message was sent to the client.
     """
 
     def __init__(self, exchange: Exchange, clock: Callable[[], float]) -> None:
         self.has_got_anything = False
         self._exchange = exchange
         self._clock = clock
-        self._held: Message | None = None  # a start that waits for the first chunk
-        self._has_it_already = False  # it was answered by 304: the body is not sent
+        self._held: Message | None = None  # the response start, until the first chunk comes
+        self._has_it_already = False  # the client was sent a 304: the body is not sent
         self._left_at: float | None = None
 
     @property
     def seconds_gone(self) -> float | None:
-        """For how long the client has been gone, None if it is not known to have left."""
+        """How many seconds ago the client left, None if it is not known to have left."""
         return None if self._left_at is None else self._clock() - self._left_at
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a start is held back."""
+        """Whether a response start is held back."""
         return self._held is not None
 
     def hold(self, start: Message) -> None:
-        """Hold back the start of a response, whose header lines are a list."""
+        """Hold back the start of a response. Its `headers` are a list, since lines may be added."""
         self._held = start
 
     def add_lines(self, *lines: tuple[bytes, bytes]) -> None:
-        """Add header lines to the start that is held back, if there is one."""
+        """Add header lines to the start that is held back; do nothing if there is none."""
         if self._held is not None:
             self._held["headers"].extend(lines)
 
     def drop_held(self) -> None:
-        """Drop the start that is held back: the client gets another answer."""
+        """Discard the start that is held back, because the client gets another response."""
         self._held = None
 
     def take_held(self, cache_status: bytes | None) -> Message:
-        """Return the start that is held back; as a 304 where the client has the response already (RFC 9110 §13.2.2).
+        """Return the start that was held back; nothing is held back any more.
+
+        It becomes a 304 if the client's conditional request shows that it has this response (RFC 9110 §13.2.2).
 
         Args:
-            cache_status: the member to append to Cache-Status, None for nothing.
+            cache_status: the value of a Cache-Status line to add, None for no line.
         """
-        assert self._held is not None  # noqa: S101 - `is_waiting` was asked
+        assert self._held is not None  # noqa: S101 - the caller has checked `is_waiting`
         start, self._held = self._held, None
         headers = tuple(start["headers"])
         if start["status"] == 200 and not_modified(self._exchange.request, headers, self._clock()):
@@ -75,11 +77,11 @@ class Downstream:
         return start
 
     async def send(self, message: Message, *, may_leave: bool) -> None:
-        """Send a message.
+        """Send a message to the client.
 
         Args:
-            message: the message.
-            may_leave: the fill goes on without the client.
+            message: the ASGI message.
+            may_leave: the fill goes on if the client has left.
 
         Raises:
             OSError: the client has left, and `may_leave` is False.

@@ -1,8 +1,7 @@
-"""One request, from the top to the bottom; a hit from the request to the bytes.
+"""The path of one request through the cache.
 
-A hit goes through `handle`, `_answer` and `_serve`: the request is read, its entry is looked up, it is decided that the
-entry answers it, and the answer is sent. What the store does not answer is handed on: to a fill, to a refresh, or past
-the cache.
+A hit goes through `handle`, `_answer` and `_serve`: they read the request, look up its entry, decide whether that entry
+answers it, and send the response. All other requests go on to a fill, a refresh or a bypass.
 """
 
 from __future__ import annotations
@@ -41,15 +40,15 @@ class Engine:
     """The cache in front of an application.
 
     Args:
-        app: the application.
-        store: where entries live.
-        options: the options.
-        owner: what the application finds in its scope as `accelerator`.
-        runtime: the world it runs in.
+        app: the ASGI application.
+        store: the store of the entries.
+        options: the options of the middleware.
+        owner: the object that the application finds in its scope as `accelerator`.
+        runtime: how to wait for a signal, and to run work beside a request: on an event loop, or in threads.
 
     Attributes:
-        ignored: the query parameters and cookies that do not count.
-        invalidations: what the application calls to invalidate.
+        ignored: removes the query parameters and cookies that the options ignore.
+        invalidations: the invalidations that the middleware offers to the application.
     """
 
     def __init__(self, app: Application, store: Store, options: Options, owner: object, runtime: Runtime) -> None:
@@ -83,7 +82,11 @@ class Engine:
             await self._bypass(exchange, Reason("bypass" if request.method in {"GET", "HEAD"} else "method"))
 
     async def _answer(self, exchange: Exchange) -> None:
-        """Answer from the store if that may be, else by a fill; after waiting for another one, look up again."""
+        """Answer from the store if an entry may be used, else by a fill, a refresh or a bypass.
+
+        A request that has waited for the fill of another one looks up again: the new entry may not be for it, or may be
+        invalidated already.
+        """
         request, options = exchange.request, self._options
         asked = request_directives(request) if options.obey_request_directives else None
         patience = Patience(ROUNDS if options.coalesce and accepts_collapsed(asked) else 0)
@@ -116,9 +119,9 @@ class Engine:
                     assert_never(decision)
 
     async def _serve(self, exchange: Exchange, found: Lookup, now: float, patience: Patience, kind: EventKind) -> None:
-        """Answer from the store: the whole, a part of it, or 304 (RFC 9111 §4.3.2, RFC 9110 §14.2)."""
+        """Send a stored response: the whole, a range of it, or a 304 (RFC 9111 §4.3.2, RFC 9110 §14.2)."""
         entry = found.entry
-        assert entry is not None  # noqa: S101 - it was decided to serve it
+        assert entry is not None  # noqa: S101 - `decide` serves only what was found
         current_age = age(entry, now)
         ttl = 0 if found.invalidated and current_age < entry.lifetime else entry.lifetime - current_age
         how = ("fwd=miss", "collapsed") if patience.has_waited else ("hit",)
@@ -128,10 +131,10 @@ class Engine:
         await exchange.send({"type": "http.response.body", "body": answer.body})
         self._reporter.tell(kind, exchange.request, entry, age=current_age, ttl=ttl, collapsed=patience.has_waited)
 
-    # --- what the store does not answer -------------------------------------------------------------------------------
+    # --- requests that are not answered from the store ----------------------------------------------------------------
 
     async def _refuse(self, exchange: Exchange) -> None:
-        """Answer 504: nothing is stored, and the client wants nothing else (RFC 9111 §5.2.1.7)."""
+        """Answer 504 to `only-if-cached`, because no entry may be used (RFC 9111 §5.2.1.7)."""
         line = self._reporter.line('detail="only-if-cached"')
         lines = [(b"content-length", b"0"), *([] if line is None else [(b"cache-status", line)])]
         await exchange.send({"type": "http.response.start", "status": 504, "headers": lines})
@@ -139,12 +142,12 @@ class Engine:
         self._reporter.tell("miss", exchange.request, detail="only-if-cached")
 
     async def _forward(self, exchange: Exchange, reason: Reason) -> None:
-        """Forward a request whose answer is not stored, shown to the application as it would be in a fill."""
+        """Forward a request without storing its response. The application gets the same header lines as in a fill."""
         with exchange.shown_as(exchange.request.lines()):
             await self._bypass(exchange, reason)
 
     async def _bypass(self, exchange: Exchange, reason: Reason) -> None:
-        """Call the application for an answer that is not stored."""
+        """Call the application, and pass its response on without storing it."""
         bypass = Bypass(exchange, reason, self._services, self.invalidations)
         try:
             await self._upstream.call(exchange, bypass.notes, exchange.receive, bypass.send)

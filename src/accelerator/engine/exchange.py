@@ -1,4 +1,4 @@
-"""A request and the client's ends, and how the application is shown them."""
+"""A request with the client's `receive` and `send`, and how the application gets to see it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and the client's ends.
+    """A request with the client's `receive` and `send`.
 
     Attributes:
         request: the request.
-        scope: the scope that the application gets.
-        receive: the client's end.
-        send: the client's end.
-        places: where the scope had room for somebody before the application was called, None as long as it was not.
+        scope: the ASGI scope for the application.
+        receive: returns the next message of the client.
+        send: sends a message to the client.
+        places: the places of the scope for a user or a session, such as `session` or `state.user`, that existed before
+            the application was called, even if empty; None until then.
     """
 
     request: Request
@@ -38,9 +39,9 @@ class Exchange:
 
     @contextmanager
     def shown_as(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
-        """Show the application the request with these header lines, and without the ignored parameters of its query.
+        """Give the application the request with these header lines, and without ignored query parameters.
 
-        What stands around the cache finds its scope as it was.
+        The scope is restored at the end, because outer middlewares use the same one.
         """
         before = {"headers": self.scope["headers"], "query_string": self.scope.get("query_string", b"")}
         self.scope.update(headers=headers, query_string=self.request.query)
@@ -51,11 +52,11 @@ class Exchange:
 
     @contextmanager
     def noted_in(self, notes: Notes, owner: object) -> Iterator[None]:
-        """Note what the application says of its response, by functions and by the keys of its scope.
+        """Collect what the application says about its response, by functions such as `tag` and by keys of its scope.
 
         Args:
-            notes: what it says is noted here.
-            owner: what the application finds in its scope as `accelerator`.
+            notes: where it is collected.
+            owner: the object that the application finds in its scope as `accelerator`.
         """
         scope = self.scope
         if self.places is None:
@@ -74,11 +75,11 @@ class Exchange:
             scope.pop("accelerator.tags", None)
 
     def read_notes(self, notes: Notes) -> None:
-        """Note what the application has put into its scope until now: keys, and somebody where nobody was before."""
+        """Note what the scope says now: the keys that the application has set, and credentials in `places`."""
         notes.read_scope(self.scope, somebody_at(self.places or frozenset(), self.scope))
 
     def detached(self) -> Exchange:
-        """Return the exchange that asks for the same thing as a whole, on nobody's behalf."""
+        """Return an exchange for a refresh in the background: for the whole response, without conditions or client."""
         request = self.request
         unwanted = CONDITIONS | {b"range"}
         headers = [line for line in request.lines() if line[0] not in unwanted]
@@ -89,16 +90,16 @@ class Exchange:
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
-            """Nobody listens."""
+            """Discard the message: there is no client."""
 
         return Exchange(request.read_again(scope), scope, leave, send).again()
 
     def again(self) -> Exchange:
-        """Return an exchange for another call of the application: its content is there to read once more."""
+        """Return an exchange for another call of the application, from which it can read the content once more."""
         return self.with_events({"type": "http.request", "body": self.request.content or b"", "more_body": False})
 
     def with_events(self, *events: Message) -> Exchange:
-        """Return an exchange from which the application receives these events first."""
+        """Return an exchange whose `receive` returns these messages first."""
         left = list(events)
 
         async def receive() -> Message:

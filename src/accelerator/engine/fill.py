@@ -1,4 +1,4 @@
-"""One call of the application: its response goes on to the client at once, and a copy of it is kept for the store."""
+"""One call of the application: its response goes to the client at once, and a copy of it is kept for the store."""
 
 from __future__ import annotations
 
@@ -47,29 +47,30 @@ logger = logging.getLogger("accelerator")
 _INCOMPLETE: Final = "incomplete response"
 
 ALONE_SECONDS: Final = 60.0
-"""How long the application may go on for the store alone, once the client has left."""
+"""Seconds for which the application may go on for the store alone, after its client has left."""
 
 
 class Fill:
     """One call of the application whose response is stored if it may be.
 
-    The application gets `send` and `receive` in place of the client's own. It is never kept from answering: what it
-    does wrong reaches the client as it would without a cache.
+    The application gets `send` and `receive` of this object in place of the client's. The cache never prevents a
+    response: what the application does wrong reaches the client as it would without a cache.
 
     Args:
-        exchange: the request and the client's ends.
-        task: what is to be filled.
-        services: what all requests share.
+        exchange: the request, and the client's `receive` and `send`.
+        task: what is to be filled, and why.
+        services: what all requests of the accelerator share.
 
     Attributes:
-        notes: what the application says of its response.
-        entry: the entry made of the response, once it is complete.
-        stored: whether that is in the store.
-        reason: why it is not.
+        notes: what the application says about its response.
+        entry: the entry made of the complete response, None before.
+        stored: whether that entry is in the store.
+        reason: why nothing is stored, `""` if that is not known.
         was_validated: the application confirmed the stored entry by a 304.
-        wants_retry: the application answered 304 about something else, or by a 304 that proves too little: it is to be
-            asked again without conditions.
-        must_drop: the stored entry cannot get the tags that it should have: it is not to be served any more.
+        wants_retry: the application is to be called again without conditions: its 304 was about another representation,
+            or proves too little.
+        must_drop: the stored entry is not to be served any more: after a 304 it could not be stored with the tags and
+            the audience that it now has.
         answered_stale: the client got the stored entry in place of an error.
     """
 
@@ -92,23 +93,23 @@ class Fill:
         self._is_known_storable = task.flight.is_known_storable
         self._requested = services.options.clock()
         self._response: Response | None = None
-        self._plan: Plan | None = None  # as long as the response may be stored
+        self._plan: Plan | None = None  # set while the response may be stored
         self._chunks: list[bytes] = []
         self._size = 0
         self._take: Callable[[Message], Awaitable[None]] = self._forward
         self._is_event_stream = False
         self._disconnect: Message | None = None
-        self._has_ended = False  # nothing more of the response will be kept
-        self._is_settled: anyio.Event | None = None  # set when nothing more will be kept
+        self._has_ended = False  # the outcome is known, and has been reported
+        self._is_settled: anyio.Event | None = None  # set when `receive` need not wait any more
 
     @property
     def kind(self) -> EventKind:
-        """What came of it, as an event."""
+        """The kind of event to report, see `CacheEvent`."""
         return "stale" if self.answered_stale else "validated" if self.was_validated else "miss"
 
     @property
     def failure(self) -> str:
-        """Why the answer is of no use to anybody, in words: it is an error, or no whole response; `""` if it is."""
+        """Why the response cannot be served to anybody: it is an error, or incomplete; `""` if it can."""
         if self.stored:
             return ""
         if self._response is None or self.reason == _INCOMPLETE:
@@ -117,40 +118,40 @@ class Fill:
 
     @property
     def _goes_on_alone(self) -> bool:
-        """Whether it is wanted here even after its client has left."""
+        """Whether the fill goes on after its client has left."""
         return self._plan is not None and not self._is_event_stream
 
-    # --- the application's ends ---------------------------------------------------------------------------------------
+    # --- `receive` and `send` for the application ---------------------------------------------------------------------
 
     async def receive(self) -> Message:
-        """Pass on what the client sends; that it left is no news while the response is still wanted here."""
+        """Return the client's next message. A disconnect is held back while the response may still be stored."""
         message = self._disconnect or await self._exchange.receive()
         kind = message.get("type")
         if kind == "http.request" and message.get("body") and self._exchange.request.content is None:
-            await self._give_up("a request with content")  # RFC 9110 §9.3.1: it may be answered by what it says
+            await self._give_up("a request with content")  # RFC 9110 §9.3.1: the response may depend on it
         elif kind == "http.disconnect":
-            self._disconnect = message  # some servers say it once, and a wait for it may be cancelled
+            self._disconnect = message  # some servers send it once, and the wait below may be cancelled
             await self._keep_disconnect_back()
         return message
 
     async def _keep_disconnect_back(self) -> None:
-        """Wait until the application is not needed any more, or for as long as it may work for nobody."""
+        """Wait until the response is stored or will not be, for at most `ALONE_SECONDS`."""
         before_start = self._is_known_storable and self._response is None
         if before_start or self._goes_on_alone:
             self._is_settled = self._is_settled or anyio.Event()
             with anyio.move_on_after(ALONE_SECONDS):
                 await self._is_settled.wait()
         if not self._has_ended:
-            await self._give_up("the client left")  # an application that knows may answer less than it would
+            await self._give_up("the client left")  # told of that, an application may send less
 
     async def send(self, message: Message) -> None:
-        """Take a message of the application."""
+        """Handle one ASGI message of the application."""
         kind = message.get("type")
         if kind == "http.response.start" and self._response is None:
             await self._start(message)
         elif kind == "http.response.body" and self._response is not None:
             await self._take(message)
-        elif kind == "http.response.debug":  # from templates to test clients: it is not a part of the response
+        elif kind == "http.response.debug":  # template data for test clients, not a part of the response
             await self._release()
             await self._forward(message)
         else:
@@ -158,18 +159,18 @@ class Fill:
             await self._forward(message)
 
     async def finish(self) -> None:
-        """Let out what is held, now that the application has returned or raised."""
+        """End the fill after the application has returned or raised: send what is held back."""
         if self._plan is not None:
             await self._give_up(_INCOMPLETE)
         self._settle()
 
     async def rescue(self) -> bool:
-        """Hide that the application raised behind the stale entry, if that is allowed; say whether it was."""
+        """Answer from the stale entry after an exception, if that is allowed; return whether the client got it."""
         if not self._client.has_got_anything and self._may_hide_error():
             await self._answer_stale()
         return self.answered_stale
 
-    # --- what the response turns out to be ----------------------------------------------------------------------------
+    # --- the response, message by message -----------------------------------------------------------------------------
 
     async def _start(self, message: Message) -> None:
         response = Response.read(message, self._requested, self._options.clock())
@@ -179,7 +180,7 @@ class Fill:
             return
         self._response = response
         if self._task.is_validation and response.status == 304:
-            assert self._stale is not None  # noqa: S101 - it is what is validated
+            assert self._stale is not None  # noqa: S101 - a validation has a stored entry
             is_proof = not self._task.found.invalidated or proves_unchanged(self._stale, response)
             self.wants_retry = not (is_proof and same_representation(self._stale, response))
             self._take = self._drop if self.wants_retry else self._freshen
@@ -214,7 +215,7 @@ class Fill:
                 await self._copy_while_it_flows()
 
     async def _copy_while_it_flows(self) -> None:
-        """Copy an event stream, in case it ends, and let nobody wait for its end: no client, and no other request."""
+        """Copy an event stream, to store it in case it ends. Neither its client nor another request waits for that."""
         self._is_event_stream = True
         self._task.flight.judge(storable=False)
         if self._is_settled is not None:
@@ -222,7 +223,7 @@ class Fill:
         await self._release()
 
     async def _copy(self, message: Message) -> None:
-        """Keep a chunk and pass it on; before the last one goes out, the entry is in the store."""
+        """Keep a copy of a chunk, and pass the chunk on. The entry is stored before the last chunk goes out."""
         chunk = message.get("body", b"")
         if not isinstance(chunk, bytes | bytearray | memoryview):
             await self._refuse("a malformed body")
@@ -242,9 +243,9 @@ class Fill:
         await self._forward(message)
 
     async def _complete(self) -> None:
-        """Store the response."""
-        assert self._response is not None  # noqa: S101 - it has started
-        assert self._plan is not None  # noqa: S101 - else it would not be copied
+        """Store the complete response."""
+        assert self._response is not None  # noqa: S101 - the response has started
+        assert self._plan is not None  # noqa: S101 - only a storable response is copied
         if not complete(self._response, self._size):
             await self._refuse(_INCOMPLETE)
             return
@@ -255,13 +256,13 @@ class Fill:
         self._settle()
 
     async def _freshen(self, message: Message) -> None:
-        """Answer the client from the stored entry and the 304 that confirmed it (RFC 9111 §4.3.4)."""
+        """Freshen the stored entry by the 304 that confirmed it, and answer the client from it (RFC 9111 §4.3.4)."""
         if message.get("more_body", False):
             return
         self._take = self._drop
         self.was_validated = True
-        assert self._response is not None  # noqa: S101 - it has started
-        assert self._stale is not None  # noqa: S101 - it is what is validated
+        assert self._response is not None  # noqa: S101 - the response has started
+        assert self._stale is not None  # noqa: S101 - a validation has a stored entry
         self._exchange.read_notes(self.notes)
         merged = freshened(self._stale, self._response)
         made = plan_after_304(self._stale, self._candidate(self._response))
@@ -282,7 +283,7 @@ class Fill:
             await self._answer_unstored(merged, self._stale.body)
 
     async def _answer_unstored(self, merged: Response, body: bytes) -> None:
-        """Answer the client from what was stored, freshened by a 304, though it cannot be stored again."""
+        """Answer the client with the stored response, freshened by a 304, although it cannot be stored again."""
         headers = [
             *without_tags(merged.headers, self._options),
             *added_vary(merged, self.notes, self._options),
@@ -293,20 +294,20 @@ class Fill:
         await self._forward({"type": "http.response.body", "body": body})
 
     async def _drop(self, message: Message) -> None:
-        """Drop a message: the client is answered from the store, or by another call."""
+        """Discard a message: the client is answered from the store, or by a second call of the application."""
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
     async def _keep(
         self, candidate: Candidate, made: Plan, body: bytes, mark: Mark, older_tags: frozenset[str] = frozenset()
     ) -> None:
-        """Make the entry and store it, with every tag that was noted until now.
+        """Make the entry and store it, with every tag that the application has named until now.
 
         Args:
-            candidate: the response.
+            candidate: the response, with its request and its notes.
             made: how it may be stored.
-            body: its body.
-            mark: the mark that the entry gets.
+            body: its whole body.
+            mark: the mark of the entry.
             older_tags: the tags of the entry that it freshens.
         """
         self._exchange.read_notes(self.notes)
@@ -323,35 +324,35 @@ class Fill:
             flight.judge(storable=False)
             return
         if mark != self._mark and not tags.issubset(older_tags):
-            self.wants_retry = True  # a new tag may have been invalidated after the old mark, which nobody has checked
+            self.wants_retry = True  # nobody has checked if a new tag was invalidated after the old mark
             return
         self.entry = new_entry(candidate, made, body, tags, mark)
         self.reason = await self._services.store.commit(self.entry)
         flight.land()
         self.stored = not self.reason
-        self.wants_retry = mark != self._mark and not self.stored  # an old mark may not be accepted any more
-        if self.stored:  # what is never fresh answers nobody who waits, and an event stream may have no end next time
+        self.wants_retry = mark != self._mark and not self.stored  # the store may refuse an old mark
+        if self.stored:  # others do not wait for what is stale at once, or may never end
             flight.judge(storable=made.lifetime > 0 and not self._is_event_stream)
 
     async def _refuse(self, reason: str) -> None:
-        """Store nothing, and remember that such a response could not be stored."""
+        """Do not store the response, and remember that a response to such a request could not be stored."""
         self._task.flight.judge(storable=False)
         await self._give_up(reason)
 
     async def _give_up(self, reason: str) -> None:
-        """Store nothing; the client gets the rest as it comes."""
+        """Do not store the response. The client gets the rest of it as it comes."""
         self._take = self._forward
         self.reason = self.reason or reason
         self._settle()
         await self._release()
 
     async def _release(self) -> None:
-        """Let out the start that is held back."""
+        """Send the response start that is held back, if there is one."""
         if self._client.is_waiting:
             await self._forward(self._client.take_held(self._status_line()))
 
     async def _forward(self, message: Message) -> None:
-        """Pass a message on. A client that has left does not stop a fill that is still wanted."""
+        """Send a message to the client. A fill that may be stored goes on if the client has left."""
         gone = self._client.seconds_gone
         if gone is not None and self._plan is not None:
             if gone < ALONE_SECONDS:
@@ -360,7 +361,7 @@ class Fill:
         await self._client.send(message, may_leave=self._goes_on_alone)
 
     def _settle(self) -> None:
-        """Let go of the application: nothing more of it will be kept."""
+        """Stop copying: report the outcome, free the copied bytes, and let a `receive` that waits return."""
         self._plan = None
         if not self._has_ended:
             self._has_ended = True
@@ -374,7 +375,7 @@ class Fill:
             self._is_settled.set()
 
     def _report(self) -> None:
-        """Report what came of it, unless the application is called once more."""
+        """Report the outcome as an event, unless the application is called once more."""
         if not self.wants_retry:
             detail = "stored" if self.stored else self.reason
             ttl = self.entry.lifetime if self.entry is not None and self.stored else None
@@ -386,7 +387,7 @@ class Fill:
 
     async def _answer_stale(self) -> None:
         """Answer the client from the stored entry in place of an error."""
-        assert self._stale is not None  # noqa: S101 - asked before
+        assert self._stale is not None  # noqa: S101 - `_may_hide_error` has checked it
         self.answered_stale = True
         self._client.drop_held()
         self._take = self._drop
@@ -402,7 +403,7 @@ class Fill:
         await self._forward({"type": "http.response.body", "body": answer.body})
 
     def _status_line(self) -> bytes | None:
-        """Return the member of Cache-Status for an answer that took the application (RFC 9211 §2)."""
+        """Return the Cache-Status value for a response of the application (RFC 9211 §2), None for none."""
         parameters = [f"fwd={self._task.fwd}"]
         if (self._task.is_validation or self.answered_stale) and self._response is not None:
             parameters.append(f"fwd-status={self._response.status}")

@@ -1,4 +1,4 @@
-"""Calling the application for a response that may be stored."""
+"""Calls of the application for responses that may be stored."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Filler:
 
     Args:
         upstream: the application.
-        services: what all requests share.
-        invalidations: what a request may invalidate that was read as a question.
+        services: what all requests of the accelerator share.
+        invalidations: invalidates what a POST has changed that was expected to read only.
     """
 
     def __init__(self, upstream: Upstream, services: Services, invalidations: Invalidations) -> None:
@@ -45,16 +45,19 @@ class Filler:
         flight: Flight,
         purpose: Purpose = Purpose.ANSWER,
     ) -> Fill:
-        """Call the application, pass its response on, and store it if it may be.
+        """Call the application, pass its response on to the client, and store it if it may be.
 
-        Where the answer to a validation is of no use, the application is called again without conditions.
+        If its 304 cannot be used, the application is called again without conditions.
 
         Args:
-            exchange: the request and the client's ends.
-            found: the lookup that led here: its mark is the fill's.
+            exchange: the request, and the client's `receive` and `send`.
+            found: the lookup of the request; the fill takes its mark.
             decision: FILL or VALIDATE.
-            flight: it lands once the response is stored, or cannot be.
+            flight: other requests may wait for it; it ends once the response is stored, or will not be.
             purpose: why the application is called.
+
+        Returns:
+            The fill, which has ended.
         """
         services, request = self._services, exchange.request
         services.reporter.warn_of_order(request)

@@ -1,4 +1,4 @@
-"""Collapsing: requests for the same thing wait for one running fill, where that can be of use to them."""
+"""Collapsed forwarding: requests for the same entry wait for one running fill, if its response may answer them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ if TYPE_CHECKING:
     from accelerator.stores.protocol import Lookup
 
 PATIENCE: Final = 5.0
-"""Seconds for which a request waits for others' fills, in all."""
+"""Seconds that a request waits for the fills of other requests, in all."""
 
 ROUNDS: Final = 3
-"""Fills for which a request waits before it goes on its own."""
+"""Number of fills that a request waits for, before it calls the application itself."""
 
 UNSTORABLE_SECONDS: Final = 60.0
-"""For how long requests do not wait for a response that could not be stored."""
+"""Seconds for which requests do not wait for a fill, after a response for their key and audience was not storable."""
 
 MAX_VERDICTS: Final = 10_000
+"""Number of keys and audiences of which it is remembered whether their responses were storable."""
+
 MAX_LANDINGS: Final = 1000
+"""Number of places of which it is remembered when a flight last ended there."""
 
 
 class Place(NamedTuple):
-    """Where fills would make the same entry.
+    """What fills that would store the same entry have in common.
 
     Attributes:
-        key: the key.
-        audience: whose answer it would be.
-        selected_by: the values that choose the variant, None as long as nothing is known of it.
-        is_stored: an entry is stored there, so waiting for the next one is of use.
+        key: the key of the entry.
+        audience: the credentials that the request carries, by kind; empty for none.
+        selected_by: the values of the selecting header fields, None if nothing is known of this URL.
+        is_stored: an entry is stored that may answer the request, so the next response is likely to be storable.
     """
 
     key: Key
@@ -43,20 +46,21 @@ class Place(NamedTuple):
 
 
 def place_of(request: Request, found: Lookup) -> Place:
-    """Return the place of a request, as far as the lookup knows it."""
+    """Return the place of a request, as far as the lookup shows it."""
     selected_by = None if found.vary is None else request.selecting_values(found.vary)
     is_stored = found.entry is not None and found.entry.may_answer(request)
     return Place(request.key, request.audience, selected_by, is_stored)
 
 
 class Patience:
-    """How much longer a request waits for the fills of others.
+    """How much longer one request waits for the fills of other requests.
 
     Args:
-        rounds: for how many fills it waits.
+        rounds: the number of fills that it waits for, at most.
 
     Attributes:
-        has_waited: it waited for one.
+        seconds: the seconds that it still waits, at most.
+        has_waited: whether it has waited for a fill.
     """
 
     __slots__ = ("_has_looked_again", "_rounds", "has_waited", "seconds")
@@ -69,27 +73,27 @@ class Patience:
 
     @property
     def is_left(self) -> bool:
-        """Whether the request still waits."""
+        """Whether the request may still wait."""
         return self._rounds > 0 and self.seconds > 0
 
     async def wait(self, landing: Signal) -> bool:
-        """Wait for a fill; return whether it ended in time."""
+        """Wait for a fill, until its signal `landing` is set; return whether that was in time."""
         self._rounds -= 1
         self.has_waited = True
         self.seconds = await landing.wait(self.seconds)
         return self.seconds > 0
 
     def looks_again(self) -> bool:
-        """Return whether the request looks up once more because a fill ended just after its lookup: it does so once."""
+        """Return True once: if a fill ended just after the lookup, the request looks up again, but only one time."""
         has_looked, self._has_looked_again = self._has_looked_again, True
         return not has_looked
 
 
 class Flight:
-    """One running fill, for which requests may wait.
+    """One running fill that other requests may wait for.
 
     Attributes:
-        place: where it would store its entry.
+        place: the key, audience and selecting values of the entry that it would store.
     """
 
     __slots__ = ("_flights", "_has_landed", "_landing", "place")
@@ -101,24 +105,24 @@ class Flight:
         self.place = place
 
     def landing(self) -> Signal:
-        """Return what its landing will set; the first request that waits makes it."""
+        """Return the signal that is set when the flight ends. The first request that waits creates it."""
         if self._landing is None:
             self._landing = self._flights.runtime.signal()
         return self._landing
 
     @property
     def is_known_storable(self) -> bool:
-        """Whether a response like the one that is made was stored before."""
+        """Whether a response for this key and audience is known to be storable, because one was before."""
         return self.place.is_stored or self._flights.is_storable(self.place, if_unknown=False)
 
     def judge(self, *, storable: bool) -> None:
-        """Remember whether the response could be stored; if it cannot, nobody is to wait for it."""
+        """Remember whether the response was storable. If it was not, end the flight, since waiting is useless."""
         self._flights.judge(self.place, storable=storable)
         if not storable:
             self.land()
 
     def land(self) -> None:
-        """Let the waiting requests look up again: the fill has ended, or is of no use to them."""
+        """End the flight: requests that wait look up again, because the fill has ended, or cannot answer them."""
         if not self._has_landed:
             self._has_landed = True
             self._flights.take_off_the_list(self)
@@ -127,14 +131,15 @@ class Flight:
 
 
 class Flights:
-    """The running fills, and what is worth waiting for. Threads may share it.
+    """The running fills of one accelerator, and which responses were storable before. Threads may share it.
 
     Args:
-        runtime: where requests wait.
-        clock: seconds since the epoch.
+        runtime: makes the signals that requests wait for.
+        clock: returns seconds since the epoch.
 
     Attributes:
-        landings: how many flights have landed.
+        runtime: the same.
+        landings: the number of flights that have ended.
     """
 
     def __init__(self, runtime: Runtime, clock: Callable[[], float]) -> None:
@@ -144,22 +149,23 @@ class Flights:
         self._lock = threading.Lock()
         self._running: dict[tuple[object, ...], Flight] = {}
         self._last_landings: dict[int, int] = {}
-        # by hashes, so that long keys take no room: a collision only changes who waits or looks again
+        # by hash, so that long keys take no memory: a collision only changes which requests wait or look up again
         self._verdicts: OrderedDict[int, tuple[bool, float]] = OrderedDict()
 
     async def join_or_lead(self, place: Place, patience: Patience, landings: int) -> Flight | None:
-        """Lead a new flight, or wait for the running one if that is of use.
+        """Wait for the running flight of a place if that may help, else start a new one.
 
-        It may be of use where responses could be stored so far; and where nothing is known, for requests without
-        credentials. If a flight is running and not waited for, nobody will wait for the new one either.
+        Waiting may help where responses were storable before. Where nothing is known, it may help requests without
+        credentials. If a request does not wait for a running flight, nobody will wait for its new one either.
 
         Args:
-            place: where the fill would store its entry.
+            place: the place of the entry that the fill would store.
             patience: how much longer the request waits.
-            landings: how many flights had landed when the request was looked up.
+            landings: the number of flights that had ended before the request was looked up.
 
         Returns:
-            The flight to lead, or None if a flight has landed since: then another lookup may find what it stored.
+            The new flight, or None if the request is to look up again: it has waited, or a flight of this place has
+            ended since its lookup.
         """
         with self._lock:
             running = self._running.get(place[:3])
@@ -170,7 +176,7 @@ class Flights:
         if running is not None:
             if not await patience.wait(landing):
                 self.judge(place, storable=False)
-                self.take_off_the_list(running)  # it may hang for ever: nobody else is to wait for it
+                self.take_off_the_list(running)  # it may hang for ever: nobody else waits for it
             return None
         if self._has_landed_since(place, landings) and patience.looks_again():
             flight.land()
@@ -181,7 +187,7 @@ class Flights:
         return self._last_landings.get(hash(place[:3]), 0) > landings
 
     def lead_if_none(self, place: Place) -> Flight | None:
-        """Lead a new flight unless one is running."""
+        """Start a new flight for a place; return None if one is running there."""
         with self._lock:
             return None if place[:3] in self._running else self._lead(place)
 
@@ -191,7 +197,7 @@ class Flights:
         return flight
 
     def take_off_the_list(self, flight: Flight) -> None:
-        """Forget a flight that lands."""
+        """Count a flight as ended, and remove it from the running ones."""
         with self._lock:
             self.landings += 1
             self._last_landings.pop(hash(flight.place[:3]), None)
@@ -202,7 +208,7 @@ class Flights:
                 del self._running[flight.place[:3]]
 
     def judge(self, place: Place, *, storable: bool) -> None:
-        """Remember whether a response for this key and audience could be stored; that it could not, for a while."""
+        """Remember whether a response for this key and audience was storable; "not" holds for `UNSTORABLE_SECONDS`."""
         verdict = hash(place[:2])
         with self._lock:
             self._verdicts.pop(verdict, None)
@@ -211,7 +217,7 @@ class Flights:
                 self._verdicts.popitem(last=False)
 
     def is_storable(self, place: Place, if_unknown: bool) -> bool:
-        """Tell whether responses for this key and audience could be stored so far."""
+        """Return whether responses for this key and audience were storable before, `if_unknown` if nothing is known."""
         storable, until = self._verdicts.get(hash(place[:2]), (None, 0.0))
         if storable is False and self._clock() < until:
             return False

@@ -1,4 +1,4 @@
-"""A store that fails: it costs hits, never a request."""
+"""A store whose failures never reach a request: they only cost hits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ logger = logging.getLogger("accelerator")
 LOOKUP_FAILED: Final = "the store's lookup failed"
 COMMIT_FAILED: Final = "the store's commit failed"
 REFUSED: Final = "refused by the store"
-"""What `detail` says of a response that is not stored for the store's sake."""
+"""These are `detail` values of Cache-Status for a response that the store did not store."""
 
 
 class Guard:
-    """The part of a store that requests use. An outage is logged once, until the store answers again.
+    """The methods of a store that requests use, without its exceptions.
+
+    An outage is logged once, until the store works again.
 
     Args:
         store: the store.
@@ -33,29 +35,30 @@ class Guard:
         self._failing: set[str] = set()
 
     async def look_up(self, request: Request) -> Lookup | None:
-        """Do what `Store.lookup` does; None if the store fails."""
+        """Do what `Store.lookup` does; return None if the store fails."""
         try:
             found = await self._store.lookup(request)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("lookup", error)
             return None
         self._failing.discard("lookup")
         return found
 
     async def commit(self, entry: Entry) -> str:
-        """Do what `Store.commit` does; return why it was not stored, `""` if it was."""
+        """Do what `Store.commit` does; return why the entry was not stored, `""` if it was."""
         try:
             stored = await self._store.commit(entry)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("commit", error)
             return COMMIT_FAILED
         self._failing.discard("commit")
         return "" if stored else REFUSED
 
     async def invalidate(self, tags: Collection[str]) -> None:
-        """Take back what a request changed. If that fails, the answer goes out all the same: the change is made.
+        """Invalidate hard what a request has changed.
 
-        The store has said so in its log, acts upon it in this process, and repeats it (`InvalidationError`).
+        If that fails, the response goes out all the same: the change is made. The store then has logged the failure,
+        treats the tags as invalidated in this process, and repeats the invalidation (`InvalidationError`).
         """
         try:
             await self._store.invalidate(tags, soft=False)

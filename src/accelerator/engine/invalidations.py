@@ -1,4 +1,4 @@
-"""What is invalidated: by a call of the application's, or since a request has changed something (RFC 9111 §4.4)."""
+"""Invalidations that the application asks for, and those that a request causes (RFC 9111 §4.4)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Invalidations:
-    """The invalidations of one accelerator, each reported.
+    """The invalidations of one accelerator. Each is reported to `on_event`.
 
     Args:
         store: the store.
-        ignored: the query parameters that are no part of a URL here.
-        services: what all requests share.
+        ignored: removes ignored query parameters from URLs.
+        services: what all requests of the accelerator share.
     """
 
     def __init__(self, store: Store, ignored: Ignored, services: Services) -> None:
@@ -34,22 +34,22 @@ class Invalidations:
         self._ignored = ignored
         self._services = services
 
-    # --- by a call ----------------------------------------------------------------------------------------------------
+    # --- by a call of the application ---------------------------------------------------------------------------------
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
-        """Do what `Store.invalidate_tag` does, and report it."""
+        """Do what `Store.invalidate_tag` does, and report it to `on_event`."""
         names = flattened(tags)
         await self._store.invalidate_tag(names, soft=soft)
         self._report(soft=soft, tags=frozenset(names))
 
     async def invalidate_url(self, url: str, *, soft: bool = False) -> None:
-        """Do what `Store.invalidate_url` does to the URL without ignored parameters, and report it."""
+        """Do what `Store.invalidate_url` does, for the URL without ignored parameters, and report it to `on_event`."""
         url = self._ignored.url(url)
         await self._store.invalidate_url(url, soft=soft)
         self._report(soft=soft, url=url)
 
     async def clear(self) -> None:
-        """Do what `Store.clear` does, and report it."""
+        """Do what `Store.clear` does, and report it to `on_event`."""
         await self._store.clear()
         self._services.reporter.emit(CacheEvent("invalidate", detail="clear"))
 
@@ -60,12 +60,12 @@ class Invalidations:
     # --- by a request -------------------------------------------------------------------------------------------------
 
     async def after(self, request: Request, response: Response | None, notes: Notes) -> None:
-        """Invalidate what a request has changed; to be called before its response goes out (RFC 9111 §4.4).
+        """Invalidate what a request has changed. It has to be called before the response goes out (RFC 9111 §4.4).
 
         Args:
             request: the request.
-            response: the start of its response, None for a malformed one: the server may make a success of that.
-            notes: what the application said of it: a request that only asks changes nothing.
+            response: the start of its response; None for a malformed one, which the server may yet turn into a success.
+            notes: what the application said about the response: a method that it declares safe changes nothing.
         """
         if not request.is_unsafe or request.method in notes.safe_methods:
             return
@@ -76,7 +76,11 @@ class Invalidations:
             self._services.reporter.tell("invalidate", request, detail="hard")
 
     def watching(self, request: Request, notes: Notes, send: Send) -> Send:
-        """Return a `send` for a request that was read as a question: if it turns out to be none, it invalidates."""
+        """Wrap the `send` of a fill, so that an unsafe request invalidates before its response goes out.
+
+        That is a POST which was expected to read only. Unless the application confirms that, the POST has changed
+        something.
+        """
         if not request.is_unsafe:
             return send
 

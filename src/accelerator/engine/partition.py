@@ -1,4 +1,4 @@
-"""The partition of a request: who shares what is stored for it."""
+"""The partition of a request: requests of the same partition share stored responses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 
 def partition_of(says: Callable[[Scope], object], scope: Scope, reporter: Reporter) -> str | None:
-    """Return what the option `partition` says of a request: the text that joins its key, None for one that passes by.
+    """Return the partition that the option `partition` gives a request: text for its key, or None for a bypass.
 
-    What is neither a text nor None would let requests share that must not, so it passes the request by.
+    Any other value would let requests share responses that they must not share, so such a request bypasses the cache.
+
+    Args:
+        says: the function given as the option.
+        scope: the ASGI scope of the request.
+        reporter: logs one warning if the function returns another value.
     """
     partition = says(scope)
     if partition is None or isinstance(partition, str):

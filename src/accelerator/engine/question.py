@@ -1,8 +1,8 @@
-"""Questions in the content of a request: which requests may ask one, and how their content is read.
+"""Requests whose content says what they read: which requests may be such, and how their content is read.
 
-A QUERY asks by its content (it is safe), and a POST does where somebody says so: the option `cacheable_posts`, or the
-view itself by `@cached(..., methods=["POST"])`. A view speaks only while it runs, so the first POST to its path passes
-by, and is remembered.
+A QUERY is such a request, and is safe. A POST is one if the option `cacheable_posts` says so, or the view itself by
+`@cached(..., methods=["POST"])`. A view says so only while it runs, so the first POST to its path bypasses the cache,
+and the path is remembered.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from accelerator.notes import Notes
 
 MAX_QUESTION_BYTES: Final = 64 * 1024
-"""A request with a longer content passes by."""
+"""Bytes of content beyond which a request bypasses the cache."""
 
 MAX_LEARNED: Final = 1000
-"""Paths of views that are kept in mind."""
+"""Number of paths that are remembered."""
 
 
 class Questions:
-    """The paths of which it is known that a POST to them only asks. Threads may share it."""
+    """The paths whose views have declared POST a safe method. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # by hashes, so that long paths take no room: a collision only lets a request be read as a question, and the
-        # answer to one that its view does not call so is never stored
+        # by hash, so that long paths take no memory: a collision only lets the content of a POST be read, and its
+        # response is not stored unless its own view declares POST safe
         self._learned: dict[int, None] = {}
 
     def may_be(self, request: Request) -> bool:
-        """Tell whether a request may be a question: by its method, or by what is known of its path."""
+        """Tell whether a request may be one that reads by its content, by its method or its remembered path."""
         return request.may_ask_by_content and (not request.is_unsafe or _place(request) in self._learned)
 
     def learn(self, request: Request, notes: Notes) -> None:
-        """Keep in mind what a view has said of a request like this; of the paths the oldest are forgotten."""
+        """Remember the path of a request whose view has declared its method safe, and forget the oldest paths."""
         if request.is_unsafe and request.method in notes.safe_methods:
             with self._lock:
                 self._learned[_place(request)] = None
@@ -53,9 +53,9 @@ def _place(request: Request) -> int:
 
 
 async def read(exchange: Exchange) -> Exchange:
-    """Read the content of a request that may be a question, and return the exchange that shows it to the application.
+    """Read the content of a request, and return an exchange from which the application can read it once more.
 
-    Its request asks by that content, unless the content is too long, or the client left.
+    The request in that exchange has the content in its key, unless the content is too long or the client has left.
     """
     if promised_size(exchange.request) > MAX_QUESTION_BYTES:
         return exchange

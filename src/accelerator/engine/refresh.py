@@ -1,4 +1,4 @@
-"""Refreshing what is stale: in the background, or by a request where the background has failed (RFC 5861 §3)."""
+"""Refreshes of stale entries: in the background, or by a request if one in the background has failed (RFC 5861 §3)."""
 
 from __future__ import annotations
 
@@ -20,53 +20,54 @@ if TYPE_CHECKING:
     from accelerator.stores.protocol import Lookup
 
 REFRESH_SECONDS: Final = 60.0
-"""How long a refresh in the background may take."""
+"""Seconds that a refresh in the background may take."""
 
 REFRESHES: Final = 3
-"""How often one refresh fills, where its data is softly invalidated meanwhile."""
+"""Number of fills in one refresh, at most: it fills again if a soft invalidation came during a fill."""
 
 FAILING_SECONDS: Final = 60.0
-"""For how long other requests are served stale, once the application has failed for a request that waited."""
+"""Seconds for which other requests are served stale, after the application has failed for a request that waited."""
 
 MAX_FAILURES: Final = 10_000
+"""Number of places whose failed refreshes are remembered."""
 
 
 class FailedRefreshError(Exception):
-    """The application answered a refresh with something that cannot be served to anybody."""
+    """The application answered a refresh with an error, or with an incomplete response."""
 
 
 class Failures:
-    """The places where refreshes failed, and from when on a request is to make the entry itself.
+    """The places whose refresh has failed, and from when on a request is to fill them itself.
 
     Args:
-        clock: seconds since the epoch.
+        clock: returns seconds since the epoch.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        # by hashes, so that long keys take no room: a collision only changes who makes what
+        # by hash, so that long keys take no memory: a collision only changes which request fills
         self._due: OrderedDict[int, float] = OrderedDict()
 
     def add(self, place: Place) -> None:
-        """Remember a failure: the next request makes the entry itself."""
+        """Remember a failed refresh in the background: the next request fills itself."""
         with self._lock:
             self._due.setdefault(hash(place[:3]), self._clock())
             if len(self._due) > MAX_FAILURES:
                 self._due.popitem(last=False)
 
     def put_off(self, place: Place) -> None:
-        """Remember that it failed for a request, too: for a while no other one is made to wait for that."""
+        """Remember that a request failed to fill, too: for `FAILING_SECONDS` no other one tries."""
         with self._lock:
             self._due[hash(place[:3])] = self._clock() + FAILING_SECONDS
 
     def discard(self, place: Place) -> None:
-        """Forget a failure."""
+        """Forget the failure of a place."""
         with self._lock:
             self._due.pop(hash(place[:3]), None)
 
     def is_due(self, place: Place) -> bool:
-        """Tell whether a request is to make the entry itself."""
+        """Tell whether a request is to fill itself, instead of being served stale."""
         due = self._due.get(hash(place[:3]))
         return due is not None and self._clock() >= due
 
@@ -74,13 +75,13 @@ class Failures:
 class Refreshes:
     """The refreshes of stale entries that are served meanwhile. Threads may share it.
 
-    A refresh runs after the request that began it, when outer middlewares have closed what is theirs: an application
-    that needs such a thing fails. So where a refresh failed, the next request calls the application itself.
+    A refresh runs after the request that started it, when outer middlewares have closed their resources. An application
+    that needs those fails. So after a failed refresh, the next request calls the application itself.
 
     Args:
         filler: calls the application.
-        services: what all requests share.
-        runtime: where refreshes run.
+        services: what all requests of the accelerator share.
+        runtime: runs the refreshes.
     """
 
     def __init__(self, filler: Filler, services: Services, runtime: Runtime) -> None:
@@ -91,7 +92,7 @@ class Refreshes:
         self._failures = Failures(services.options.clock)
 
     async def answer(self, exchange: Exchange, found: Lookup) -> bool:
-        """See to it that a stale entry is refreshed; return whether the request was answered on that occasion."""
+        """Refresh a stale entry; return whether that answered the request, else it is to be served stale."""
         request = exchange.request
         flight = self._flights.lead_if_none(place_of(request, found))
         if flight is None:
@@ -110,7 +111,7 @@ class Refreshes:
         return True
 
     async def _refresh(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
-        """Refresh an entry while nobody waits. Whatever keeps that from its end, the refresh has failed."""
+        """Refresh an entry in the background. Whatever it raises, a cancellation included, the refresh has failed."""
         try:
             await self._fill_alone(exchange, found, flight)
         except BaseException:
@@ -119,7 +120,7 @@ class Refreshes:
         self._failures.discard(flight.place)
 
     async def _fill_alone(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
-        """Fill while nobody waits; once more where a soft invalidation came after the fill had begun."""
+        """Fill without a client, and again if a soft invalidation came after the fill had begun."""
         for _ in range(REFRESHES):
             decision = forwarding_decision(exchange.request, found.entry, found.invalidated)
             fill = await self._filler.fill(exchange, found, decision, flight, Purpose.BACKGROUND_REFRESH)

@@ -1,4 +1,4 @@
-"""What the cache says of itself: Cache-Status in each response, events for a listener."""
+"""What the cache reports: Cache-Status in each response, events for `on_event`, and warnings in the log."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _LEFT_OUT: Final = (
 
 
 class Reporter:
-    """The two voices of one accelerator.
+    """Reports what one accelerator does, by Cache-Status, events and warnings.
 
     Args:
-        options: the options.
+        options: the options of the middleware.
     """
 
     def __init__(self, options: Options) -> None:
@@ -45,16 +45,16 @@ class Reporter:
             self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
 
     def line(self, *parameters: str) -> bytes | None:
-        """Return the member of Cache-Status with these parameters (RFC 9211 §2), None if none is sent."""
+        """Return a Cache-Status value with these parameters (RFC 9211 §2), None if none is to be sent."""
         return None if self._name is None else "; ".join((self._name, *parameters)).encode("ascii")
 
     def tell(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
-        """Tell the listener what was done with a request.
+        """Report to `on_event` what was done with a request.
 
         Args:
             kind: see `CacheEvent`.
             request: the request.
-            entry: what it was answered from, or what was made of the answer.
+            entry: the entry that answered it, or that was made of its response; None if there is none.
             more: other attributes of the event.
         """
         if self._listener is not None:
@@ -63,18 +63,24 @@ class Reporter:
             self.emit(CacheEvent(kind, method=request.method, url=url, tags=tags, **more))
 
     def warn_once(self, subject: str, words: str, *arguments: object) -> None:
-        """Log a warning, the first time that this accelerator has to say so of the subject."""
+        """Log a warning, once for each subject.
+
+        Args:
+            subject: what the warning is about.
+            words: the message, with placeholders as in `logging`.
+            arguments: their values.
+        """
         if subject not in self._has_warned_of:
             self._has_warned_of.add(subject)
             logger.warning(words, *arguments)
 
     def warn_of_order(self, request: Request) -> None:
-        """Say once which middleware costs all hits by standing outside of the cache, and which order is right."""
+        """Warn once, naming the right order, if a user or session set by an outer middleware prevents all hits."""
         if request.outer in OUTER.values():
             self.warn_once(request.outer, _MISPLACED, request.outer)
 
     def emit(self, event: CacheEvent) -> None:
-        """Tell the listener; what it raises is its own affair, and logged."""
+        """Call `on_event` with an event. What it raises is logged and goes no further."""
         if self._listener is not None:
             try:
                 self._listener(event)
@@ -83,7 +89,7 @@ class Reporter:
 
 
 def reason_to_forward(request: Request, found: Lookup, now: float) -> str:
-    """Return why a request is forwarded, in the words of RFC 9211 §2.2."""
+    """Return why a request is forwarded, as a `fwd` value of Cache-Status (RFC 9211 §2.2)."""
     if found.vary is None:
         return "uri-miss"
     if found.entry is None:

@@ -1,4 +1,4 @@
-"""What the engine needs of the world it runs in: to wait for a signal, and to start work beside a request."""
+"""What the engine needs of its environment: to wait for a signal, and to run work beside a request."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 logger = logging.getLogger("accelerator")
-_running: Final[set[asyncio.Task[None]]] = set()  # the loop itself holds its tasks only weakly
+_running: Final[set[asyncio.Task[None]]] = set()  # the event loop itself has only weak references to tasks
 TOO_LONG: Final = "it took too long"
 
 
 def log_failure(name: str, error: Exception) -> None:
-    """Say in one line why work beside a request failed; its traceback is for who asks for it.
+    """Log in one line why work beside a request failed, and its traceback at level DEBUG.
 
     Args:
-        name: what the work is called.
+        name: the name of the work.
         error: what it raised.
     """
     logger.error("%s failed (it runs after its request, when outer middlewares have closed theirs): %r", name, error)
@@ -28,30 +28,30 @@ def log_failure(name: str, error: Exception) -> None:
 
 
 class Signal(Protocol):
-    """Something that happens once, and that many can wait for."""
+    """An event that happens once, and that many can wait for."""
 
     def set(self) -> None:
-        """Let it happen."""
+        """Set the signal, and wake all that wait for it."""
         ...
 
     async def wait(self, seconds: float) -> float:
-        """Wait until it has happened, but no longer than `seconds`; return the seconds that are left, 0 if none."""
+        """Wait until it is set, for at most `seconds`; return the seconds that are left, 0 if the time is over."""
         ...
 
 
 class Runtime(Protocol):
-    """The world that an engine runs in."""
+    """The environment that an engine runs in: an event loop, or threads."""
 
     def signal(self) -> Signal:
         """Return a new signal."""
         ...
 
     def spawn(self, name: str, limit: float, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        """Start `work(*arguments)` beside the running request. An exception in it is logged, since nobody waits.
+        """Run `work(*arguments)` beside the current request. An exception in it is logged, since nobody awaits it.
 
         Args:
-            name: what it is called in logs and debuggers.
-            limit: seconds after which it is ended.
+            name: its name in logs and debuggers.
+            limit: seconds after which it is stopped.
             work: an async function.
             arguments: its arguments.
         """
@@ -59,17 +59,17 @@ class Runtime(Protocol):
 
 
 class AnyioSignal:
-    """A signal on an event loop. It is set in the loop's thread."""
+    """A signal on an event loop, which is set in the thread of that loop."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()
 
     def set(self) -> None:
-        """Let it happen."""
+        """Set the signal, and wake all that wait for it."""
         self._event.set()
 
     async def wait(self, seconds: float) -> float:
-        """Wait until it has happened, but no longer than `seconds`; return the seconds that are left, 0 if none."""
+        """Wait until it is set, for at most `seconds`; return the seconds that are left, 0 if the time is over."""
         deadline = anyio.current_time() + seconds
         with anyio.move_on_at(deadline):
             await self._event.wait()
@@ -84,13 +84,13 @@ class AnyioRuntime:
         return AnyioSignal()
 
     def spawn(self, name: str, limit: float, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        """Start `work(*arguments)` as an asyncio task or a trio system task."""
+        """Run `work(*arguments)` as an asyncio task, or as a trio system task."""
 
         async def run() -> None:
             try:
                 with anyio.move_on_after(limit) as scope:
                     await work(*arguments)
-            except Exception as error:  # noqa: BLE001 - whatever an application raises
+            except Exception as error:  # noqa: BLE001 - an application may raise anything
                 log_failure(name, error)
             else:
                 if scope.cancelled_caught:
@@ -107,14 +107,14 @@ class AnyioRuntime:
 
 
 def _spawn_on_trio(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    import trio  # not a dependency: it is there if it runs this
+    import trio  # not a dependency: it is installed if it runs this
 
     async def contained() -> None:
         try:
             await run()
         except trio.Cancelled:
             raise
-        except BaseException:  # whatever a system task raises ends the whole program
+        except BaseException:  # an exception of a system task would end the program
             logger.exception("%s was ended", name)
 
     trio.lowlevel.spawn_system_task(contained, name=name)

@@ -18,11 +18,11 @@ class Services:
     """What all requests of one accelerator share.
 
     Attributes:
-        options: the options.
-        store: the store, guarded: its failures cost hits, and never a request.
+        options: the options of the middleware.
+        store: the store without its exceptions: its failures cost hits, and never a request.
         flights: the running fills.
-        budget: what their copies may take.
-        reporter: Cache-Status, events and the log.
+        budget: limits the memory that copies of their responses take.
+        reporter: reports by Cache-Status, events and warnings.
     """
 
     options: Options

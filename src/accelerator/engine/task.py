@@ -1,4 +1,4 @@
-"""What is to be filled, and why."""
+"""What a fill is to do: for which lookup, and why."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be filled, and why.
+    """What a fill is to do, and why.
 
     Attributes:
-        found: the lookup that led here: its mark is the fill's.
-        decision: FILL, or VALIDATE where the request carries the validators of the stored entry.
-        flight: what requests for the same thing wait for.
-        fwd: why the application is called, in the words of RFC 9211 §2.2.
+        found: the lookup of the request; the fill takes its mark.
+        decision: FILL, or VALIDATE if the application is sent the validators of the stored entry.
+        flight: the flight that requests for the same entry wait for.
+        fwd: why the application is called, as a `fwd` value of Cache-Status (RFC 9211 §2.2).
         purpose: why it is called, which decides whether its errors may be hidden.
     """
 
@@ -35,19 +35,19 @@ class Task:
 
     @property
     def stale(self) -> Entry | None:
-        """The stored entry that may stand in for an error, and that a 304 confirms; None if there is none."""
+        """The stored entry that may be served in place of an error, and that a 304 confirms; None if there is none."""
         return self.found.entry if self.flight.place.is_stored else None
 
     @property
     def is_validation(self) -> bool:
-        """Whether the request carries the validators of the stored entry."""
+        """Whether the application is sent the validators of the stored entry."""
         return self.decision is Decision.VALIDATE
 
     def conditions(self) -> list[tuple[bytes, bytes]]:
-        """Return the conditions that the application is sent."""
+        """Return the header lines of the conditional request to the application, none for an unconditional one."""
         stale = self.stale
         return conditions(stale) if stale is not None and self.is_validation else []
 
     def without_conditions(self) -> Task:
-        """Return the same task without validation: the 304 was of no use."""
+        """Return the same task without conditions, to be done after a 304 that cannot be used."""
         return replace(self, decision=Decision.FILL)

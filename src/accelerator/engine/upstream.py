@@ -14,8 +14,8 @@ class Upstream:
     """The application behind the cache.
 
     Args:
-        app: the application.
-        owner: what it finds in its scope as `accelerator`.
+        app: the ASGI application.
+        owner: the object that it finds in its scope as `accelerator`.
     """
 
     def __init__(self, app: Application, owner: object) -> None:
@@ -23,13 +23,13 @@ class Upstream:
         self._owner = owner
 
     async def call(self, exchange: Exchange, notes: Notes, receive: Receive, send: Send) -> None:
-        """Call the application, and note what it says of its response.
+        """Call the application, and collect what it says about its response.
 
         Args:
-            exchange: the request.
-            notes: what the application says is noted here.
-            receive: the end from which it gets its events.
-            send: the end that takes its messages.
+            exchange: the request, with the scope for the application.
+            notes: where that is collected.
+            receive: the ASGI `receive` for the application.
+            send: the ASGI `send` for the application.
         """
         with exchange.noted_in(notes, self._owner):
             await self._app(exchange.scope, receive, send)

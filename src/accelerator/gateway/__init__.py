@@ -1,4 +1,4 @@
-"""An ASGI application that forwards to an HTTP origin: with it the cache stands in front of anything."""
+"""An ASGI application that forwards requests to an HTTP origin, so that the cache can be in front of any web server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SCHEMES: Final = frozenset({"http", "https"})
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "QUERY"})
 _OF_CONNECTION: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for"})
-# what says whether, how long and for whom a response may be stored
+# response fields that decide whether, for how long and for whom a response may be stored
 _DECISIVE: Final = frozenset(
     b"age cache-control cache-groups cache-tag cdn-cache-control content-encoding content-range date expires set-cookie"
     b" surrogate-control surrogate-key vary xkey".split()
@@ -35,24 +35,28 @@ _DECISIVE: Final = frozenset(
 
 
 class Gateway:
-    """Forwards each request to an origin and its answer back, chunk by chunk, both as they are.
+    """Forwards each request to an origin, and the response back, chunk by chunk and unchanged.
 
-    No redirect is followed, nothing is decoded, and repeated lines stay apart. The fields of a single connection are
-    left out (RFC 9110 §7.6.1), `Via` is added (§7.6.3). What a client says in the name of proxies is replaced by
-    `Forwarded` (RFC 7239), `X-Forwarded-For` and `X-Forwarded-Proto` of what the server knows. A target that is no path
-    and a Host that can be none are a 400, CONNECT and TRACE a 405. An origin that cannot be reached is a 502, one that
-    takes too long a 504. An answer that breaks off raises, so that the server breaks off, too.
+    Redirects are not followed, content is not decoded, and repeated field lines are not joined. Hop-by-hop fields are
+    left out (RFC 9110 §7.6.1), and `Via` is added (§7.6.3). Fields by which proxies describe the client are not taken
+    from a client: the gateway sends `Forwarded` (RFC 7239), `X-Forwarded-For` and `X-Forwarded-Proto` with what its
+    server knows.
+
+    It answers 400 if the target is not a path or the Host is invalid, 405 to CONNECT and TRACE, 502 if the origin
+    cannot be reached, and 504 if the origin takes too long. If a response breaks off, it raises, so that the server
+    breaks off, too.
 
     Args:
-        origin: where to forward to: scheme, host and port, `http://127.0.0.1:9000`.
-        trusted_fields: request fields that a proxy in front of the gateway sets or takes off in every request, such as
-            `("X-Forwarded-User",)`: they pass, in this spelling. The gateway is then to be reached through it alone.
+        origin: the origin's scheme, host and port: `http://127.0.0.1:9000`.
+        trusted_fields: request fields that a proxy in front of the gateway sets or removes in every request, such as
+            `("X-Forwarded-User",)`: they are forwarded, in this spelling. Clients must then reach the gateway only
+            through that proxy.
         connect_timeout: seconds that connecting may take.
-        timeout: seconds that the origin may be silent for.
+        timeout: seconds for which the origin may send or take nothing.
 
     Raises:
-        TypeError: the trusted fields are no tuple of str.
-        ValueError: the origin is not an http or https URL without a path; a trusted field cannot be one.
+        TypeError: `trusted_fields` is no tuple of str.
+        ValueError: the origin is not an http or https URL without a path, or a name is not allowed in `trusted_fields`.
     """
 
     def __init__(
@@ -66,14 +70,14 @@ class Gateway:
         self._origin = _checked(origin)
         self._trusted = forwarding.trusted_names(trusted_fields)
         self._timeouts = {"connect": connect_timeout, "read": timeout, "write": timeout}
-        tls = httpx.create_ssl_context()  # it trusts SSL_CERT_FILE or SSL_CERT_DIR where one is set
+        tls = httpx.create_ssl_context()  # it uses SSL_CERT_FILE or SSL_CERT_DIR if set
         limits = httpx.Limits(max_connections=None)
         self._transport = httpx.AsyncHTTPTransport(verify=tls, limits=limits)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        self._unused = httpx.AsyncHTTPTransport(verify=tls, limits=limits)  # each of its requests has a new connection
+        self._unused = httpx.AsyncHTTPTransport(verify=tls, limits=limits)  # it makes a new connection for each request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; a WebSocket is refused."""
+        """Answer a request. A WebSocket is refused."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "websocket":
@@ -101,7 +105,7 @@ class Gateway:
             await _say(send, reply)
 
     async def _forward(self, scope: Scope, content: _Content, send: Send) -> None:
-        """Forward one request; when the client leaves, the origin's connection is given up."""
+        """Forward one request. If the client leaves, close the connection to the origin."""
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
 
@@ -112,7 +116,7 @@ class Gateway:
             tasks.start_soon(until_client_leaves)
             try:
                 await self._relay(self._request(scope, content), content, send)
-            except Exception as error:  # noqa: BLE001 - it goes on below, outside of the group that would wrap it
+            except Exception as error:  # noqa: BLE001 - it is raised below: the task group would wrap it
                 failure = error
             tasks.cancel_scope.cancel()
         if failure is not None:
@@ -120,11 +124,11 @@ class Gateway:
 
     def _request(self, scope: Scope, content: _Content) -> httpx.Request:
         if forwarding.loses_own(scope["headers"]):
-            no_store()  # the origin does not see what the cache in front has in its key
+            no_store()  # the origin does not get fields that are in the cache's key
         lines = forwarding.request_lines(scope, self._origin.netloc, self._trusted, is_empty=content.is_empty)
         extensions = {"target": forwarding.target(scope), "timeout": self._timeouts}
         request = httpx.Request("GET", self._origin, headers=lines, stream=content, extensions=extensions)
-        request.method = scope["method"]  # it has a case (RFC 9110 §9.1), which is not kept above
+        request.method = scope["method"]  # methods are case-sensitive (RFC 9110 §9.1), and httpx changes the case
         return request
 
     async def _relay(self, request: httpx.Request, content: _Content, send: Send) -> None:
@@ -149,9 +153,9 @@ class Gateway:
         if not forwarding.connection_names(response.headers.raw).isdisjoint(_DECISIVE) or _varies_unseen(
             response, request
         ):
-            no_store()  # the cache in front does not see all that the origin has said, or seen
+            no_store()  # the cache does not see all fields of the response, or of the request as the origin read it
         if request.url.scheme == "https" and _ends_with_connection(response):
-            no_store()  # whether TLS was closed or cut off is not told (RFC 9112 §8)
+            no_store()  # httpx does not tell if TLS was closed or cut off (RFC 9112 §8)
         try:
             await _answer(response, send)
         finally:
@@ -159,7 +163,7 @@ class Gateway:
             await response.aclose()
 
     async def _exchange(self, request: httpx.Request, *, is_repeatable: bool) -> httpx.Response:
-        """Send a request; once more on a new connection if the origin has closed the idle one (RFC 9110 §9.2.2)."""
+        """Send a request, and repeat it on a new connection if the origin has closed the idle one (RFC 9110 §9.2.2)."""
         is_reused = True
 
         async def trace(event: str, _: dict[str, Any]) -> None:
@@ -181,11 +185,15 @@ class _ClientLeftError(Exception):
 
 
 class _Content(httpx.AsyncByteStream):
-    """The content of a request as the client sends it, and what comes after it: that the client leaves.
+    """The content of a request, read as the client sends it; after it, the message that the client has left.
 
     Args:
-        first: the first message of the request, which tells whether there is any content.
-        receive: gives the others.
+        first: the first message of the request, which shows whether there is any content.
+        receive: returns the following messages.
+
+    Attributes:
+        is_whole: the first message has the whole content, so it can be read again.
+        is_empty: there is no content.
     """
 
     def __init__(self, first: Message, receive: Receive) -> None:
@@ -199,7 +207,7 @@ class _Content(httpx.AsyncByteStream):
             self._is_done.set()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Return itself, from the start: what is not whole can be read once."""
+        """Return this object, reset to the start. Content in several messages can be read only once."""
         self._is_begun = self.is_empty
         return self
 
@@ -217,7 +225,7 @@ class _Content(httpx.AsyncByteStream):
         return chunk
 
     def drop_rest(self) -> None:
-        """Let go of what the origin does not want, so that it is seen when the client leaves."""
+        """Stop reading the content, because the origin does not want more, so that a disconnect is noticed."""
         self._is_done.set()
 
     async def wait_for_disconnect(self) -> None:
@@ -240,18 +248,18 @@ def _checked(origin: str) -> httpx.URL:
 async def _answer(response: httpx.Response, send: Send) -> None:
     lines = [(name.lower(), value) for name, value in forwarding.end_to_end(response.headers.raw)]
     if _is_chunked(response) or response.status_code in _WITHOUT_CONTENT:
-        # chunks decide (RFC 9112 §6.3), and servers wait for content that is announced
+        # chunks take precedence (RFC 9112 §6.3), and servers wait for content of the declared length
         lines = [line for line in lines if line[0] != b"content-length"]
     await send({"type": "http.response.start", "status": response.status_code, "headers": lines})
-    async for chunk in response.stream:  # type: ignore[union-attr]  # what this transport gives can be iterated so
+    async for chunk in response.stream:  # type: ignore[union-attr]  # the streams of this transport are async
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
 def _drop_surplus(response: httpx.Response) -> None:
-    """Have the connection closed if more came than the answer: it is not the next one (RFC 9112 §6.3)."""
+    """Have the connection closed if bytes came after the response: they are not the next one (RFC 9112 §6.3)."""
     stream: Any = response.stream
-    received = stream._httpcore_stream._stream._connection._h11_state  # noqa: SLF001 - httpcore would go on with it
+    received = stream._httpcore_stream._stream._connection._h11_state  # noqa: SLF001 - else httpcore reuses it
     if received.trailing_data[0]:
         received.send_failed()
 
@@ -261,31 +269,31 @@ def _is_chunked(response: httpx.Response) -> bool:
 
 
 def _varies_unseen(response: httpx.Response, request: httpx.Request) -> bool:
-    """Tell whether a response varies on what the cache in front does not know (RFC 9111 §4.1).
+    """Tell whether a response varies on fields that the cache in front does not see as the origin does (RFC 9111 §4.1).
 
-    That is what is said here of the client's connection, and a field that the origin may have read in a spelling of
-    its own.
+    These are the fields that the gateway sets from the client's connection, and fields whose names the origin may have
+    read in another spelling.
     """
     varies = fields.field_names(fields.combined(response.headers.raw, b"vary") or b"")
     return not (_OF_CONNECTION | forwarding.respelled(request.headers.raw)).isdisjoint(varies)
 
 
 def _ends_with_connection(response: httpx.Response) -> bool:
-    """Tell whether content ends where the connection does (RFC 9112 §6.3)."""
+    """Tell whether the end of the content is the end of the connection (RFC 9112 §6.3)."""
     has_length = "content-length" in response.headers or response.status_code in _WITHOUT_CONTENT
     return not (has_length or _is_chunked(response))
 
 
 async def _refuse(send: Send, status: int, words: bytes, error: Exception) -> None:
     cause: BaseException | None = error
-    while cause is not None and not str(cause):  # some wrap what happened in an error without words
+    while cause is not None and not str(cause):  # some errors without a message wrap the one that has it
         cause = cause.__cause__ or cause.__context__
     logger.warning("%s: %r", words.decode(), cause or error)
     await _say(send, forwarding.Reply(status, words))
 
 
 async def _say(send: Send, reply: forwarding.Reply) -> None:
-    """Answer without the origin. It is said of this request alone: nobody may store it (RFC 9111 §5.2.2.5)."""
+    """Answer without the origin. The response is for this request only, so nobody may store it (RFC 9111 §5.2.2.5)."""
     headers = [(b"cache-control", b"no-store"), *reply.lines]
     if reply.words:
         headers += [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(reply.words))]

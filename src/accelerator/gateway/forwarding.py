@@ -1,4 +1,4 @@
-"""What of a request a gateway hands on, what it says itself, and which requests it answers without the origin."""
+"""The fields of forwarded requests, and the requests that a gateway answers without the origin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from accelerator.asgi_types import Scope
 
 Lines: TypeAlias = list[tuple[bytes, bytes]]
-# RFC 9110 §7.6.1; Expect is answered by the server that the gateway runs in
+# RFC 9110 §7.6.1; Expect is answered by the server that runs the gateway
 _HOP_BY_HOP: Final = frozenset(
     b"connection expect http2-settings keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer"
     b" transfer-encoding upgrade".split()
@@ -35,16 +35,16 @@ _ALLOW: Final = (b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY
 _UNFORWARDED: Final = frozenset({"CONNECT", "TRACE"})
 
 
-# --- what is not forwarded --------------------------------------------------------------------------------------------
+# --- requests that are not forwarded ----------------------------------------------------------------------------------
 
 
 class Reply(NamedTuple):
-    """What a gateway answers itself.
+    """A response that the gateway makes itself.
 
     Attributes:
         status: the status code.
         words: the content.
-        lines: header lines beyond those of all such answers.
+        lines: header lines beyond those of all such responses.
     """
 
     status: int
@@ -53,10 +53,10 @@ class Reply(NamedTuple):
 
 
 def own_reply(scope: Scope) -> Reply | None:
-    """Return what is answered to a request that is not forwarded, None for one that is.
+    """Return the gateway's own response to a request that is not forwarded, None if it is to be forwarded.
 
-    A tunnel and a loop back are no business of a gateway (RFC 9110 §9.3.6, §9.3.8). A target other than a path names
-    an authority of its own, which the origin may take for the one to go to; only a proxy's clients send it.
+    CONNECT and TRACE are not for a gateway (RFC 9110 §9.3.6, §9.3.8). A target that is not a path names an authority of
+    its own, which the origin may take for the one to go to; only clients of a forward proxy send that.
     """
     if scope["method"].upper() in _UNFORWARDED:
         return Reply(405, b"this method is not forwarded", (_ALLOW,))
@@ -64,7 +64,7 @@ def own_reply(scope: Scope) -> Reply | None:
         return Reply(400, b"the target is not a path")
     if not _has_host(scope):
         return Reply(400, b"there is no Host, or not one that can be")
-    if _hops_left(scope) == 0:  # the last to get it answers (RFC 9110 §7.6.2)
+    if _hops_left(scope) == 0:  # the final recipient answers (RFC 9110 §7.6.2)
         return Reply(204, lines=(_ALLOW,))
     return None
 
@@ -76,7 +76,7 @@ def target(scope: Scope) -> bytes:
 
 
 def _has_host(scope: Scope) -> bool:
-    """Tell whether a request says its host once, and as one can be; only HTTP/1.1 has to say it (RFC 9112 §3.2)."""
+    """Tell whether a request has exactly one valid Host. Only HTTP/1.1 requires one (RFC 9112 §3.2)."""
     hosts = fields.lines(scope["headers"], b"host")
     if not hosts:
         return bool(scope["http_version"] != "1.1")
@@ -93,21 +93,21 @@ def _is_ipv6(address: bytes) -> bool:
 
 
 def _hops_left(scope: Scope) -> int | None:
-    """Return how often an OPTIONS may be forwarded (RFC 9110 §7.6.2), None if it does not say so."""
+    """Return how often an OPTIONS request may be forwarded (RFC 9110 §7.6.2), None if it sets no limit."""
     value = fields.combined(scope["headers"], b"max-forwards") if scope["method"] == "OPTIONS" else None
     return int(value) if value is not None and _HOPS.fullmatch(value) else None
 
 
-# --- what is handed on ------------------------------------------------------------------------------------------------
+# --- requests that are forwarded --------------------------------------------------------------------------------------
 
 
 def request_lines(scope: Scope, authority: bytes, trusted: frozenset[bytes], *, is_empty: bool) -> Lines:
-    """Return the header lines of a forwarded request.
+    """Return the header lines of the forwarded request.
 
     Args:
         scope: the request.
-        authority: host and port of the origin, for a request that names none.
-        trusted: names of fields, in lower case, that a proxy in front says, and no client.
+        authority: host and port of the origin, used if the request has no Host.
+        trusted: lower-case names of fields that a proxy in front sets, and no client can.
         is_empty: the request has no content.
     """
     lines = [
@@ -122,24 +122,24 @@ def request_lines(scope: Scope, authority: bytes, trusted: frozenset[bytes], *, 
 
 
 def end_to_end(lines: Iterable[tuple[bytes, bytes]]) -> Lines:
-    """Leave out what concerns one connection only, and the blanks around values, which not every parser leaves out."""
+    """Return header lines without hop-by-hop fields, and without blanks around values, which some parsers keep."""
     lines = list(lines)
     left_out = _HOP_BY_HOP | connection_names(lines)
     return [(name, value.strip(fields.BLANKS)) for name, value in lines if dashed(name) not in left_out]
 
 
 def connection_names(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
-    """Return the names of fields that Connection names, beyond those that never go on (RFC 9110 §7.6.1)."""
+    """Return the names that Connection lists, except those that are always hop-by-hop (RFC 9110 §7.6.1)."""
     return set(fields.field_names(fields.combined(lines, b"connection") or b"")) - _HOP_BY_HOP
 
 
 def loses_own(lines: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether leaving out what Connection names leaves out a field that is there."""
+    """Tell whether a field is left out because Connection lists it."""
     return not connection_names(lines).isdisjoint(dashed(name) for name, _ in lines)
 
 
 def respelled(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
-    """Return the names, with dashes, as which programs called by CGI read fields that are spelled otherwise."""
+    """Return the names, with dashes, as which CGI-like programs read fields whose own names are spelled differently."""
     return {dashed(name) for name, _ in lines if dashed(name) != name.lower()}
 
 
@@ -148,7 +148,7 @@ def trusted_names(names: tuple[str, ...]) -> frozenset[bytes]:
 
     Raises:
         TypeError: it is no tuple of str.
-        ValueError: one is not the name of a field, or is that of one which each connection says anew.
+        ValueError: one is not a field name, or is that of a field which the gateway sets itself.
     """
     if type(names) is not tuple or not all(isinstance(name, str) for name in names):
         raise TypeError(f"trusted_fields is a tuple of field names, not {names!r}")
@@ -161,22 +161,25 @@ def trusted_names(names: tuple[str, ...]) -> frozenset[bytes]:
 
 
 def _of_client(lines: Lines, trusted: frozenset[bytes]) -> Lines:
-    """Leave out what only proxies can know, but what one in front says in its own spelling."""
+    """Return the header lines without those that only proxies can know. Trusted ones stay, in their own spelling."""
     return [line for line in lines if line[0].lower() in trusted or _may_be_of_client(line[0])]
 
 
 def _may_be_of_client(name: bytes) -> bool:
-    """Tell whether a client may say this.
+    """Tell whether a client may send a field of this name.
 
-    Programs called by CGI read all but letters and digits alike. The cache in front knows `_` for `-`. A name with
-    anything else is as good as never meant in earnest, and would be in nobody's key.
+    CGI-like programs read all characters but letters and digits as the same one. The cache in front knows only `_` as
+    another spelling of `-`. Other characters have no honest use, and such a field would not be in the key.
     """
     as_read = dashed(name)
     return bool(_PLAIN_NAME.fullmatch(name)) and as_read not in _OF_PROXIES and not as_read.startswith(FAMILIES)
 
 
 def _framed(lines: Lines, scope: Scope, *, is_empty: bool) -> Lines:
-    """Say how the content ends: chunks decide before Content-Length (RFC 9112 §6.3), HTTP/2 may have neither."""
+    """Return the lines with the field that shows where the content ends.
+
+    Chunks take precedence over Content-Length (RFC 9112 §6.3). A request by HTTP/2 may have neither.
+    """
     is_chunked = bool(fields.lines(scope["headers"], b"transfer-encoding"))
     if not is_chunked and (is_empty or fields.lines(lines, b"content-length")):
         return lines
@@ -184,7 +187,7 @@ def _framed(lines: Lines, scope: Scope, *, is_empty: bool) -> Lines:
 
 
 def _forwarded(scope: Scope) -> Lines:
-    """Say for whom the request is forwarded (RFC 7239 §4), also in the older words that most applications read."""
+    """Return the fields that name the client (RFC 7239 §4), also in the older forms that most applications read."""
     client, scheme = (scope.get("client") or [""])[0].encode(), scope["scheme"].encode()
     node = b"[%s]" % client if b":" in client else client or b"unknown"
     if not fields.is_token(node.decode("latin-1")):

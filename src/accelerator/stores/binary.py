@@ -1,7 +1,7 @@
-"""An entry as bytes: first what scripts read, at fixed places, then msgpack, then a sum.
+"""The binary form of an entry: first the parts that Redis scripts read, at fixed places, then msgpack, then a checksum.
 
-magic, version, number of components; for each component its partition, incarnation and position; the length of the
-tags, and the tags, one a line; all else; CRC-32.
+In this order: magic bytes, version, number of components; for each component its partition, incarnation and position;
+the length of the tags, and the tags, one a line; all other attributes; CRC-32.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from accelerator.http.request import Key
 
 VERSION: Final = 3
-"""Raised with each change of the layout: what has another version is a miss."""
+"""The version of the layout, raised with each change of it. Bytes of another version count as a miss."""
 
 _MAGIC: Final = b"ac"
 _HEAD: Final = struct.Struct(">2sBB")
@@ -27,15 +27,15 @@ _LENGTH: Final = struct.Struct(">H")
 _SUM: Final = struct.Struct(">I")
 
 POSITION_OFFSET: Final = _HEAD.size + 10
-"""Where the position of the first component stands; version and incarnation are before it."""
+"""Offset in bytes of the position of the first component. Version and incarnation come before it."""
 
 
 class Component(NamedTuple):
-    """A position in the order of one partition.
+    """A position in the order of invalidations of one partition.
 
     Attributes:
         partition: the number of the partition, 0 on a single server.
-        incarnation: 8 random bytes: positions of different incarnations have no order.
+        incarnation: 8 random bytes that name one order; positions of different incarnations cannot be compared.
         position: the position.
     """
 
@@ -45,7 +45,7 @@ class Component(NamedTuple):
 
 
 def pack(entry: Entry) -> bytes:
-    """Return an entry as bytes. Its mark has to be a tuple of components."""
+    """Return the bytes of an entry, whose mark has to be a tuple of components."""
     mark = cast("tuple[Component, ...]", entry.mark)
     fields = (
         entry.key,
@@ -76,7 +76,7 @@ def pack(entry: Entry) -> bytes:
 
 
 def unpack(value: bytes) -> Entry | None:
-    """Return the entry of what `pack` returned, None if it cannot be read: another version, or damaged."""
+    """Return the entry that `pack` has made bytes of, None if they are damaged or of another version."""
     if len(value) < _HEAD.size + _SUM.size:
         return None
     magic, version, components = _HEAD.unpack_from(value)

@@ -1,4 +1,4 @@
-"""One event loop in a thread of its own, for plain code that calls what has to wait for I/O."""
+"""One event loop in a thread of its own, for sync code that calls async methods of a store that waits for I/O."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EXIT_SECONDS: Final = 5.0
-"""How long the end of the process waits for the loop's tasks to be cancelled."""
+"""Seconds that the end of the process waits until the tasks of the loop are cancelled."""
 
 
 class LoopThread:
-    """A daemon thread with an event loop, started by the first call, and again by the first call after a fork."""
+    """A daemon thread with an event loop, started by the first call, and by the first call after a fork."""
 
     def __init__(self) -> None:
         self._forget()
 
     def _forget(self) -> None:
-        """Begin anew: a thread does not outlive a fork, and its lock may have been held."""
+        """Start without a thread: after a fork the old one does not exist, and its lock may have been held."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine there, and wait for its end; it goes on if the waiting thread is interrupted.
+        """Run a coroutine on the loop, and wait for its result. It goes on if the waiting thread is interrupted.
 
         Raises:
-            RuntimeError: this is the loop's own thread, which would wait for itself.
+            RuntimeError: this is the thread of the loop, which would wait for itself.
         """
         if threading.current_thread() is self._thread:
             work.close()
@@ -50,7 +50,7 @@ class LoopThread:
                 )
                 self._thread.start()
                 is_ready.wait()
-            assert self._loop is not None  # noqa: S101 - it has said that it is ready
+            assert self._loop is not None  # noqa: S101 - `_serve` sets it before `is_ready`
             return self._loop
 
     async def _serve(self, is_ready: threading.Event) -> None:
@@ -59,7 +59,7 @@ class LoopThread:
         await self._end.wait()
 
     def stop(self) -> None:
-        """Cancel what runs there, and end the thread."""
+        """Cancel the tasks of the loop, and end the thread."""
         with self._lock:
             thread, loop, end = self._thread, self._loop, self._end
             self._thread = self._loop = self._end = None
@@ -69,7 +69,7 @@ class LoopThread:
 
 
 loop_thread: Final = LoopThread()
-"""The one of this process."""
+"""The loop thread of this process."""
 
 atexit.register(loop_thread.stop)
 os.register_at_fork(after_in_child=loop_thread._forget)  # noqa: SLF001 - this module's own

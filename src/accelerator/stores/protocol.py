@@ -1,4 +1,4 @@
-"""The protocol of the stores: where entries live, and where tags are taken back."""
+"""The protocol of the stores, which keep entries and invalidate tags."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class InvalidationError(Exception):
-    """An invalidation is not known to hold everywhere yet. This process goes on trying, and acts as if it did."""
+    """An invalidation is not known to hold everywhere yet. This process repeats it, and acts as if it held."""
 
 
 class Lookup(NamedTuple):
     """What a store found for a request.
 
     Attributes:
-        entry: the entry to answer from, None if there is none that no hard invalidation took back.
+        entry: the entry to answer from, None if there is none, or only one that was invalidated hard.
         mark: the last position before the lookup, for a fill that begins now.
-        invalidated: a soft invalidation took the entry back: it is stale.
-        vary: the fields by which the newest response of this URL is chosen, even where an older one was found; None if
+        invalidated: the entry was invalidated softly after its mark: it is stale.
+        vary: the selecting header fields of the newest response of this URL, even if an older one was found; None if
             nothing is known of it.
     """
 
@@ -37,21 +37,22 @@ class Lookup(NamedTuple):
 
 @runtime_checkable
 class Store(Protocol):
-    """Where entries live. A store of your own derives from this and writes the three abstract methods.
+    """Keeps entries and invalidates tags. To write your own store, derive from this and write the abstract methods.
 
-    The rule that each has to keep: an entry is usable iff no tag of it was invalidated hard at a position after its
-    mark, and fresh only if none was invalidated softly either. Only an invalidation makes a new position, larger than
-    all before; positions of hard and soft never go down. `accelerator.testing.StoreContract` holds a store to it.
+    Each store has to keep this rule: an entry is usable if no tag of it was invalidated hard at a position after its
+    mark, and not usable otherwise. It is fresh only if none was invalidated softly after its mark either. Only an
+    invalidation makes a new position, which is larger than all before; the positions of the last hard and the last soft
+    invalidation of a tag never go down. `accelerator.testing.StoreContract` tests a store for this rule.
 
     Attributes:
-        suspends: False if no call ever waits for anything: then threads may call it, without a loop.
+        suspends: False if no method ever waits, so that threads may call the methods without an event loop.
     """
 
     suspends: bool = True
 
     @abstractmethod
     async def lookup(self, request: Request) -> Lookup:
-        """Find the entry for a request. The mark returned is not later than the lookup's own step."""
+        """Find the entry for a request. The mark that it returns is not later than the moment of the lookup."""
         ...
 
     @abstractmethod
@@ -67,36 +68,36 @@ class Store(Protocol):
 
     @abstractmethod
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
-        """Take back every entry with one of these tags, and every running fill that will turn out to have one.
+        """Invalidate every stored entry with one of these tags, and every running fill whose entry will have one.
 
-        It returns when this holds everywhere, raises if it could not be done, and runs to its end once it is called,
-        even if the caller is cancelled. The tags are valid, the library's own among them.
+        It returns when this holds everywhere, and raises if that could not be done. Once called it runs to its end,
+        even if the caller is cancelled. The tags are valid; the library's own may be among them.
         """
         ...
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
-        """Take back every response made from the data that one of these tags names.
+        """Invalidate every response made from the data that one of these tags names.
 
-        Call it after the commit of the change. No request that arrives after it returned is answered, as fresh, with a
-        response whose making began before.
+        Call it after the change is committed. No request that arrives after it returned is answered, as fresh, with a
+        response whose making began before the call.
 
         Args:
             tags: names, or iterables of names.
-            soft: they are stale from now on, instead of never used again: they may still be served where
+            soft: the responses become stale, instead of never being used again: they may still be served where
                 stale-while-revalidate or stale-if-error allow it.
 
         Raises:
             TypeError: a name is not a `str`.
-            ValueError: a name is none that a tag can have.
+            ValueError: a name is not valid for a tag.
         """
         await self.invalidate([valid_tag(name) for name in flattened(tags)], soft=soft)
 
     async def invalidate_url(self, url: str, *, soft: bool = False) -> None:
-        """Take back every variant of the response of one URL.
+        """Invalidate every variant of the response of one URL.
 
         Args:
-            url: an absolute http or https URL as the cache sees it: as clients ask for it, without the parameters that
-                `ignore_query` of a middleware names; the scheme makes no difference.
+            url: an absolute http or https URL as the cache sees it: as clients request it, without the parameters that
+                the middleware's option `ignore_query` names; the scheme makes no difference.
             soft: as in `invalidate_tag`.
 
         Raises:
@@ -106,7 +107,7 @@ class Store(Protocol):
         await self.invalidate([tag_of_url(url)], soft=soft)
 
     async def clear(self) -> None:
-        """Take back everything."""
+        """Invalidate everything, hard."""
         await self.invalidate([ALL], soft=False)
 
 
@@ -114,11 +115,11 @@ def checked_store(store: Store) -> Store:
     """Return a store as it is.
 
     Raises:
-        TypeError: it is something else, such as a URL, or the class of a store.
+        TypeError: it is not a store, but for example a URL, or the class of a store.
     """
     if isinstance(store, type) or not isinstance(store, Store):
         given = f"the class {store.__name__}" if isinstance(store, type) else f"a {type(store).__name__}"
         raise TypeError(
             f"store is a MemoryStore(), a RedisStore(url) or another Store, not {given}"
-        )  # no secret of a URL
+        )  # not its value: a URL may have a password
     return store

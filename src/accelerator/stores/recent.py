@@ -1,4 +1,4 @@
-"""A table of what was used last, bounded by number and by bytes."""
+"""A table of the most recently used values, limited by their number and their bytes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """The values used last, by key. Any thread may use it. It is for what saves work and decides nothing.
+    """The most recently used values, by key. Any thread may use it.
+
+    It is for values that save work, such as decoded entries: correctness must not depend on whether a value is there.
 
     Args:
-        max_values: how many there are at most.
-        max_bytes: what they take at most, by the sizes that are said of them.
+        max_values: the number of values, at most.
+        max_bytes: their bytes, at most, by the sizes that `keep` is given.
     """
 
     def __init__(self, max_values: int, max_bytes: int) -> None:
@@ -31,11 +33,11 @@ class Recent(Generic[K, V]):
 
     @property
     def size(self) -> int:
-        """What they take, in bytes."""
+        """The bytes of all values."""
         return self._size
 
     def get(self, key: K) -> V | None:
-        """Return the value of a key, None if it is not kept."""
+        """Return the value of a key, None if there is none."""
         with self._lock:
             found = self._kept.get(key)
             if found is None:
@@ -44,12 +46,13 @@ class Recent(Generic[K, V]):
             return found[0]
 
     def keep(self, key: K, value: V, size: int) -> None:
-        """Keep a value in place of what the key had before; what was used longest ago goes.
+        """Keep a value in place of the one that the key had, and drop the least recently used ones if need be.
 
         Args:
             key: its key.
-            value: the value. One that would push out too many others is not kept.
-            size: what key and value take, in bytes.
+            value: the value. One larger than an eighth of `max_bytes` is not kept, since it would displace too many
+                others.
+            size: the bytes of key and value.
         """
         with self._lock:
             _, before = self._kept.pop(key, (None, 0))

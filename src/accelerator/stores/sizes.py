@@ -1,4 +1,4 @@
-"""What is kept takes in memory, in bytes: texts to the byte, objects and tables around them as the tests measure."""
+"""The memory that entries take, in bytes: texts exactly, objects and tables around them as measured by the tests."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 ENTRY_BYTES: Final = 1300
-"""What an entry takes beyond its texts: objects, tables, links and one ghost."""
+"""Bytes of an entry beyond its texts: objects, tables, links and one ghost (see `S3Fifo`)."""
 
 LINE_BYTES: Final = 136
-"""What a header line takes beyond its texts."""
+"""Bytes of a header line beyond its texts."""
 
 TAG_BYTES: Final = 240
-"""What a tag takes beyond its text, for an entry that is alone in naming it."""
+"""Bytes of a tag beyond its text, if no other entry has it."""
 
 FIELD_BYTES: Final = 90
-"""What a field that chooses a variant takes beyond its name and its value."""
+"""Bytes of a selecting header field beyond its name and its value."""
 
 
 def text_bytes(text: str | bytes) -> int:
-    """Return what a text takes beyond an empty one of its kind.
+    """Return the bytes that a text takes beyond an empty one of its type.
 
-    A str has 1, 2 or 4 bytes a character, as its widest one needs, and may keep its UTF-8 beside them.
+    A `str` takes 1, 2 or 4 bytes for each character, as its widest one needs, and may keep its UTF-8 form besides.
     """
     if isinstance(text, bytes) or text.isascii():
         return len(text)
@@ -33,12 +33,12 @@ def text_bytes(text: str | bytes) -> int:
 
 
 def vary_bytes(vary: Vary) -> int:
-    """Return what a list of fields takes that choose a variant."""
+    """Return the bytes of a list of selecting header fields."""
     return sum([FIELD_BYTES + len(name) for name in vary])
 
 
 def entry_bytes(entry: Entry) -> int:
-    """Return what an entry takes: its texts, and the overhead around them."""
+    """Return the bytes of an entry: its texts, and the objects around them."""
     parts = (*entry.key, *entry.selected_by, entry.etag, entry.validator, entry.last_modified, *entry.tags)
     texts = sum([len(part) if part.isascii() else text_bytes(part) for part in parts if part])
     lines = sum([LINE_BYTES + len(name) + len(value) for name, value in entry.headers + entry.added])

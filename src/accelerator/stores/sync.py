@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class SyncStore(Uncopied):
-    """The invalidations of a store as plain calls, which return when they are done.
+    """The invalidations of a store as sync methods, which return when they are done.
 
-    From a thread of an event loop's pool they run on that loop; elsewhere on the one loop that this process keeps for
-    it in a thread. A store that never waits for anything (`suspends` is False, as of `MemoryStore`) can be called from
-    everywhere, the loop's own thread included.
+    In a worker thread of an event loop they run on that loop, elsewhere on a loop that this process keeps in a thread
+    for such calls. A store that never waits (its `suspends` is False, as that of `MemoryStore`) can be called from
+    everywhere, even in the thread of an event loop.
 
     Args:
         store: the store.
@@ -62,9 +62,9 @@ class SyncStore(Uncopied):
 
 
 class BlockingStore(Store):
-    """A store that waits for I/O, as one whose calls block their thread and never suspend.
+    """A store that waits for I/O, wrapped so that each call blocks its thread instead of suspending.
 
-    The store works on the one loop that this process keeps in a thread, whichever threads call.
+    The store runs on the one event loop that this process keeps in a thread, whichever thread calls.
 
     Args:
         store: the store.
@@ -89,7 +89,7 @@ class BlockingStore(Store):
 
 
 def finish_now(work: Coroutine[Any, Any, None]) -> None:
-    """Drive what never suspends to its end.
+    """Run a coroutine that never suspends to its end.
 
     Raises:
         RuntimeError: it did suspend.
@@ -103,12 +103,12 @@ def finish_now(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _is_in_loop_thread() -> bool:
-    """Tell whether this thread runs a loop: in asyncio there need be no task, in trio there is."""
+    """Tell whether this thread runs an event loop: asyncio shows it even outside of a task, trio only within one."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         try:
             anyio.get_current_task()
-        except RuntimeError:  # NoEventLoopError, or the loop's own where a thread was given the context of a task
+        except RuntimeError:  # NoEventLoopError, or one of the loop if a thread runs in the context of a task
             return False
     return True

@@ -1,8 +1,8 @@
-"""What tests of stores and of applications with a cache need: a contract, a clean store, a clock wound by hand.
+"""Tools to test stores, and applications with a cache: a test suite, a fixture with an empty store, a manual clock.
 
-Only the contract and the fixture need pytest. There is no plugin that pytest would load by itself: it would import this
-package into every test run of the environment, before coverage starts to measure, whether it is used or not. One line
-in a `conftest.py` says the same:
+Only the suite and the fixture need pytest. There is no plugin that pytest loads by itself: it would import this package
+in every test run of the environment, used or not, before coverage starts to measure. One line in a `conftest.py` is
+enough:
 
     from accelerator.testing import clean_store
     from shop.cache import store

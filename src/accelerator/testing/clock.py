@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 class ManualClock:
-    """A clock that stands still until it is told: pass it as the option `clock`.
+    """A clock that stands still until it is moved. Pass it as the option `clock`.
 
     Args:
-        now: where it starts, in seconds since the epoch.
+        now: the first time, in seconds since the epoch.
     """
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
@@ -18,5 +18,5 @@ class ManualClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, or go back by a negative number of seconds."""
+        """Move the clock by a number of seconds, back if it is negative."""
         self.now += seconds

@@ -1,4 +1,4 @@
-"""The contract of stores: a suite that each has to pass."""
+"""The test suite that every store has to pass."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 PATIENCE: Final = 10.0
-"""Seconds in which an invalidation whose caller was cancelled has to be done."""
+"""Seconds within which an invalidation has to be done if its caller was cancelled."""
 
 
 class StoreContract(FindingContract, InvalidationContract):
-    """The tests that every store has to pass. Derive from it, and say where a new, empty store comes from:
+    """The tests that every store has to pass. Derive from it, with a fixture that returns a new, empty store:
 
         import pytest
         from accelerator.testing import StoreContract
@@ -44,23 +44,23 @@ class StoreContract(FindingContract, InvalidationContract):
             def store(self):
                 return MyStore()
 
-    The tests are async and run by anyio's plugin, on each backend that the fixture `anyio_backend` names. A store that
-    keeps to asyncio overrides that fixture in its class, so that it returns `"asyncio"`. Write
-    `pytest.register_assert_rewrite("accelerator.testing")` in a `conftest.py` to see the values where one fails.
+    The tests are async and run by anyio's plugin, on each backend that the fixture `anyio_backend` names. If a store
+    needs asyncio, override that fixture in the class so that it returns `"asyncio"`. To see the values where a test
+    fails, write `pytest.register_assert_rewrite("accelerator.testing")` in a `conftest.py`.
 
-    What a store may do as it likes: what a mark is; when it forgets entries nobody asked it to forget, as long as the
-    few that a test makes are there. Nothing here looks into a store.
-    """  # noqa: D415 - the sentence ends with the example
+    A store is free to choose what a mark is, and when it drops entries that nobody asked it to drop, as long as it
+    keeps the few that a test makes. The tests use only the methods of `Store`.
+    """  # noqa: D415 - the example ends the sentence
 
     pytestmark: Any = ()
 
     def __init_subclass__(cls, **more: Any) -> None:
-        """Mark the tests as async ones, now that there is somebody to run them."""
+        """Mark the tests as async. This imports pytest, which only subclasses need."""
         super().__init_subclass__(**more)
         StoreContract.pytestmark = imported_pytest().mark.anyio
 
     async def test_an_invalidation_runs_to_its_end_if_its_caller_is_cancelled(self, store: Store) -> None:
-        """The client may be gone after the commit; the change of the data is not."""
+        """The data was changed before the invalidation, so it has to be done even if the client has left."""
         for number, (request, cancel) in enumerate(
             zip(requests_of(), (cancelled_before, cancelled_within), strict=False)
         ):
@@ -68,13 +68,13 @@ class StoreContract(FindingContract, InvalidationContract):
             mark = (await store.lookup(request)).mark
             await cancel(functools.partial(store.invalidate_tag, f"x{number}"))
             with anyio.move_on_after(PATIENCE):
-                while await state_of(store, request) != "missing":  # noqa: ASYNC110 - no store says when it is done
+                while await state_of(store, request) != "missing":  # noqa: ASYNC110 - no store tells when it is done
                     await anyio.sleep(0.01)
             assert await state_of(store, request) == "missing"
             assert await store.commit(make_entry(request, mark, [f"x{number}"])) is False
 
     async def test_no_interleaving_shows_data_from_before_an_invalidation_that_returned(self, store: Store) -> None:
-        """Many fills and invalidations run at the same time; each reader knows what it must not see."""
+        """Many fills and invalidations run at the same time. No lookup finds older data than it may."""
         version, at_least = {"x": 0, "y": 0}, {"x": 0, "y": 0}
         requests = {tag: list(itertools.islice(requests_of(tag), 3)) for tag in version}
 
@@ -106,7 +106,7 @@ class StoreContract(FindingContract, InvalidationContract):
                 group.start_soon(change, tag, 5 * steps)
 
     async def test_a_store_that_says_so_never_suspends(self, store: Store) -> None:
-        """With `suspends` False, each call can be driven by hand, without a loop."""
+        """If `suspends` is False, each method ends without an event loop."""
         request = make_request()
         entry = make_entry(request, (await store.lookup(request)).mark, ["x"])
         if not store.suspends:

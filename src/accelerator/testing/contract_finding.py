@@ -1,4 +1,4 @@
-"""The part of the contract of stores that says what is found, and what replaces what."""
+"""The tests of stores for what a lookup finds, and which entry replaces which."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
 
 
 class FindingContract:
-    """What is found of what was committed."""
+    """The tests for what is found of what was stored."""
 
     # --- what is found ------------------------------------------------------------------------------------------------
 
     async def test_an_unknown_url_is_a_miss(self, store: Store) -> None:
-        """Where nothing was stored, nothing is found, and nothing is known of how its responses vary."""
+        """If nothing was stored, no entry is found, and no selecting header fields are known."""
         found = await store.lookup(make_request())
         assert (found.entry, found.invalidated, found.vary) == (None, False, None)
 
     async def test_an_entry_comes_back_as_it_was_committed(self, store: Store) -> None:
-        """Each attribute comes back equal, except for the mark, which is the store's own affair."""
+        """Each attribute of the entry found is equal to the stored one. Only the mark may have any form."""
         for request, more in zip(requests_of(), ENTRIES, strict=False):
             entry = await fill(store, request, **more)
             assert unmarked((await store.lookup(request)).entry) == unmarked(entry), more
 
     async def test_what_is_found_is_fresh_until_it_is_taken_back(self, store: Store) -> None:
-        """An entry that no invalidation met is not invalidated, however often one asks."""
+        """An entry that no invalidation concerns is fresh at every lookup."""
         request = make_request()
         await fill(store, request, "x")
         for _ in range(3):
             assert await state_of(store, request) == "fresh"
 
     async def test_the_whole_key_is_compared(self, store: Store) -> None:
-        """No entry answers a request that differs in any part, not even where the parts put together look the same."""
+        """No entry answers a request whose key differs in any part, even if the parts put together are equal."""
         requests = [make_request(url, headers, **more) for url, headers, more in LOOKALIKES]
         for request in requests:
             assert (await store.lookup(request)).entry is None, request.key
@@ -59,7 +59,7 @@ class FindingContract:
             assert body_of(await store.lookup(request)) == repr(request.key).encode()
 
     async def test_simultaneous_lookups_get_their_own_answers(self, store: Store) -> None:
-        """Lookups that wait at the same moment do not mix, and those that are cancelled disturb no other."""
+        """Lookups at the same time find their own entries, and a cancelled one does not affect the others."""
         requests = list(itertools.islice(requests_of(), 40))
         for request in requests:
             await fill(store, request, body=request.url.encode())
@@ -82,7 +82,7 @@ class FindingContract:
     # --- variants -----------------------------------------------------------------------------------------------------
 
     async def test_variants_live_side_by_side(self, store: Store) -> None:
-        """Each is found by exactly the values that chose it: absent is not empty, and commas part no two fields."""
+        """Each variant is found by exactly its selecting values: absent is not empty, a comma is part of a value."""
         values = [None, "", "a", "b", "a,b", "b,a"]
         requests = [
             make_request(headers=[(name, value) for name, value in zip(VARY, pair, strict=True) if value is not None])
@@ -96,13 +96,13 @@ class FindingContract:
             assert body_of(await store.lookup(request)) == repr(request.selecting_values(vary)).encode()
 
     async def test_what_a_url_varies_on_is_told_where_the_variant_is_missing(self, store: Store) -> None:
-        """`vary` is known without an entry that fits."""
+        """The lookup returns the selecting header fields even if no variant matches."""
         await fill(store, make_request(headers=[("accept", "a")]), vary=(b"accept",))
         found = await store.lookup(make_request(headers=[("accept", "b")]))
         assert (found.entry, found.vary) == (None, (b"accept",))
 
     async def test_the_newest_variant_that_fits_is_found(self, store: Store) -> None:
-        """Where responses of one URL varied on other fields before, what was stored last comes first."""
+        """If several stored responses with different selecting header fields match, the one stored last is found."""
         request = make_request(headers=[("accept", "a")])
         for vary, body in (((), b"1"), ((b"accept",), b"2"), ((), b"3")):
             await fill(store, request, vary=vary, body=body)
@@ -110,7 +110,7 @@ class FindingContract:
             assert (body_of(found), found.vary) == (body, vary)
 
     async def test_what_the_newest_variant_varies_on_is_told_where_an_older_one_is_found(self, store: Store) -> None:
-        """What is made next is chosen by at least that."""
+        """The lookup returns the selecting header fields of the newest response, which the next one has at least."""
         await fill(store, make_request(), body=b"older")
         await fill(store, make_request(headers=[("accept", "a")]), vary=(b"accept",), body=b"newer")
         found = await store.lookup(make_request())
@@ -119,7 +119,7 @@ class FindingContract:
     # --- what replaces what -------------------------------------------------------------------------------------------
 
     async def test_a_smaller_mark_never_replaces_a_usable_entry(self, store: Store) -> None:
-        """Of two fills that overlap, the one begun later stays, whichever ends first."""
+        """Of two fills that overlap, the one that began later stays, whichever ends first."""
         request = make_request()
         early = (await store.lookup(request)).mark
         await store.invalidate_tag("other")
@@ -128,7 +128,7 @@ class FindingContract:
         assert body_of(await store.lookup(request)) == b"late"
 
     async def test_an_equal_or_larger_mark_replaces(self, store: Store) -> None:
-        """With no invalidation in between, what is stored last is found; so is a fill begun after one."""
+        """The entry stored last is found if no invalidation came between the fills, or if its fill began after one."""
         request = make_request()
         for body in (b"1", b"2"):
             await fill(store, request, "x", body=body)
@@ -138,7 +138,7 @@ class FindingContract:
         assert body_of(await store.lookup(request)) == b"3"
 
     async def test_a_found_entry_can_be_committed_again_with_its_own_mark(self, store: Store) -> None:
-        """That is how a validation that proves nothing new freshens it; what was invalidated since stays so."""
+        """A validation that proves nothing new freshens an entry so. Invalidations since its mark still hold."""
         request = make_request()
         await fill(store, request, "x", body=b"1")
         for soft, state, stored in ((None, "fresh", True), (True, "stale", True), (False, "missing", False)):
@@ -150,7 +150,7 @@ class FindingContract:
             assert await state_of(store, request) == state
 
     async def test_an_unusable_entry_gives_way_to_a_smaller_mark(self, store: Store) -> None:
-        """What was taken back stands in nobody's way."""
+        """An invalidated entry is replaced by any that is usable."""
         request = make_request()
         early = (await store.lookup(request)).mark
         await store.invalidate_tag("other")

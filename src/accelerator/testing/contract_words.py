@@ -1,4 +1,4 @@
-"""What the contract of stores is written in: small steps, and the data that it tries."""
+"""Helpers and data for the tests that every store has to pass."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ if TYPE_CHECKING:
 
 
 def requests_of(name: str = "p") -> Iterator[Request]:
-    """Yield requests of different URLs."""
+    """Yield requests for different URLs, without end."""
     return (make_request(f"https://example.org/{name}/{number}") for number in itertools.count())
 
 
 async def fill(store: Store, request: Request, *tags: str, **more: Any) -> Entry:
-    """Store a response that was begun just now."""
+    """Store the entry of a response whose making begins now, and return it."""
     entry = make_entry(request, (await store.lookup(request)).mark, tags, **more)
     assert await store.commit(entry) is True
     return entry
 
 
 async def state_of(store: Store, request: Request) -> str:
-    """Tell what a request meets: `fresh`, `stale` or `missing`."""
+    """Return what a lookup finds for a request: `fresh`, `stale` or `missing`."""
     found = await store.lookup(request)
     assert found.entry is not None or found.invalidated is False
     return "missing" if found.entry is None else "stale" if found.invalidated else "fresh"
 
 
 def body_of(found: Lookup) -> bytes | None:
-    """Return the body of what was found."""
+    """Return the body of the entry found, None if there is none."""
     return found.entry.body if found.entry is not None else None
 
 
 def unmarked(entry: Entry | None) -> Entry | None:
-    """Return an entry without its mark, which is the store's own affair."""
+    """Return an entry without its mark, of which each store has its own kind."""
     return replace(entry, mark=None) if entry is not None else None
 
 
 async def let_others_run(steps: int) -> None:
-    """Give the other tasks this many turns."""
+    """Let the other tasks run for this number of turns."""
     for _ in range(steps):
         await checkpoint()
 
 
 async def cancelled_before(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Call in a scope that is cancelled already, so that whatever heeds it does so at once."""
+    """Make a call in a scope that is cancelled already, so that the first await raises if it heeds that."""
     with anyio.CancelScope() as scope:
         scope.cancel()
         await call()
 
 
 async def cancelled_within(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Cancel a call when it first waits for something."""
+    """Make a call, and cancel it when it first waits."""
     async with anyio.create_task_group() as group:
         group.start_soon(call)
         await checkpoint()

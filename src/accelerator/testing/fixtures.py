@@ -1,4 +1,4 @@
-"""What needs pytest."""
+"""The parts of the package that need pytest."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def clean_store(store: Store) -> Any:
-    """Return a pytest fixture that empties a store before and after each test, and gives it to those that name it.
+    """Return a pytest fixture that clears a store before and after each test, and returns it.
 
-    Assign it to a name in a `conftest.py`: it then serves each test below, asked for or not. Tests may be sync or
-    async.
+    Assign it to a name in a `conftest.py`. It then applies to every test below, whether a test names it or not. Tests
+    may be sync or async.
 
     Args:
         store: the store that the application uses.
@@ -33,7 +33,11 @@ def clean_store(store: Store) -> Any:
 
 
 def imported_pytest() -> ModuleType:
-    """Import pytest, now that it is needed."""
+    """Import pytest, and return it.
+
+    Raises:
+        ImportError: pytest is not installed.
+    """
     try:
         import pytest  # not a dependency of the package
     except ImportError as error:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def make_request(
     url: str = "https://example.org/", headers: Iterable[tuple[str, str]] = (), *, partition: str = "", **scope: Any
 ) -> Request:
-    """Return the GET request of an absolute URL.
+    """Return a GET request for an absolute URL, as the cache sees it.
 
     Args:
         url: the URL.
-        headers: its fields, names in lower case; Host comes from the URL unless it is among them.
-        partition: the partition it belongs to.
-        scope: what the ASGI scope has besides, or instead.
+        headers: its header lines, names in lower case. Host comes from the URL unless it is among them.
+        partition: its partition.
+        scope: keys of the ASGI scope to add or replace.
     """
     parts = urlsplit(url)
     lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
@@ -51,9 +51,9 @@ def make_entry(request: Request, mark: Mark, tags: Iterable[str] = (), **more: A
 
     Args:
         request: the request.
-        mark: the mark of the lookup that came before.
-        tags: what it was made from; the library's own tags are added.
-        more: other attributes of `Entry` than these. `selected_by` follows from `vary`.
+        mark: the mark that the lookup before the response returned.
+        tags: the tags of the response; the library's own are added.
+        more: other attributes of `Entry`, except `key` and `selected_by`, which follow from the request and `vary`.
     """
     attributes: dict[str, Any] = {
         "vary": (),

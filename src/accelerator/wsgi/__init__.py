@@ -1,4 +1,4 @@
-"""The WSGI middleware: the same engine, driven by hand in the thread of the server."""
+"""The WSGI middleware: it runs the same async engine as the ASGI one, without an event loop, in the server's thread."""
 
 from accelerator.wsgi.middleware import WSGIAccelerator
 

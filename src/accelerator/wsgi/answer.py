@@ -1,4 +1,4 @@
-"""The server's end: what the engine sends, as a WSGI response."""
+"""The messages of the engine, as a WSGI response to the server."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 
 STATUS_LINE: Final = "wsgi.status"
-"""The key of a start message under which the application's own status line goes through the engine."""
+"""The key of a start message for the application's own status line, so that its reason phrase is not lost."""
 
 
 class _ClientLeftError(OSError):
-    """The server takes no more of the response."""
+    """The server has closed the response."""
 
 
 class Answer:
-    """What the engine says to the server, on its way there.
+    """Takes the messages of the engine, and keeps what the server has not got yet.
 
-    As long as only the engine is at work, it is collected: a hit is one pass. Once the application runs, each chunk
-    goes out before the application goes on.
+    While only the engine runs, it collects the response: a hit is sent as one piece. Once the application runs, each
+    chunk goes out before the application continues.
 
     Args:
-        start_response: the server's.
+        start_response: the function that the server gave.
 
     Attributes:
-        chunk: what goes out next.
-        is_last: nothing comes after it.
-        gone: why the server takes nothing more.
-        is_streamed: the application runs.
+        chunk: the chunk to send next, None if there is none.
+        is_last: no chunk comes after it.
+        gone: the exception to raise because the server takes no more, else None.
+        is_streamed: the application runs, so each chunk goes out at once.
     """
 
     __slots__ = ("_start", "_start_response", "_untouched", "_write", "chunk", "gone", "is_last", "is_streamed")
@@ -58,7 +58,7 @@ class Answer:
         self._untouched: WSGIEnvironment | None = None
 
     async def send(self, message: Message) -> None:
-        """Take a message of the engine."""
+        """Take an ASGI message of the engine."""
         self._refuse_if_gone()
         if message["type"] == "http.response.start":
             self._start = message
@@ -70,7 +70,7 @@ class Answer:
                 self._refuse_if_gone()
 
     def stream(self) -> None:
-        """Let each chunk go out before the next one is made: the application runs."""
+        """Send each chunk before the next one is made, from now on: the application runs."""
         self.is_streamed = True
 
     def _refuse_if_gone(self) -> None:
@@ -78,26 +78,26 @@ class Answer:
             raise self.gone
 
     def start(self) -> Callable[[bytes], object]:
-        """Start the response, if that is not done yet; return the server's `write`."""
+        """Call `start_response` unless that is done; return the server's `write`."""
         if self._write is None:
-            assert self._start is not None  # noqa: S101 - the engine has answered
+            assert self._start is not None  # noqa: S101 - the engine sends the start first
             self._write = self._start_response(*status_and_headers(self._start))
         return self._write
 
     def take(self) -> bytes | None:
-        """Return what goes out now, None if there is nothing."""
+        """Return the chunk to send now, None if there is none. It is not returned again."""
         chunk, self.chunk = self.chunk, None
         return chunk
 
     def write_out(self) -> None:
-        """Pass it to the server's `write`, for an application that writes."""
+        """Pass the chunk to the server's `write`, for an application that calls `write` itself."""
         try:
             self.start()(self.take() or b"")
         except OSError as error:
             self.gone = error
 
     def fresh(self, environ: WSGIEnvironment) -> WSGIEnvironment:
-        """Return the environ for a call of the application: as it was, even if that is the second call."""
+        """Return the environ for a call of the application, in its original state even for a second call."""
         if self._untouched is None:
             self._untouched = environ.copy()
         else:
@@ -107,9 +107,10 @@ class Answer:
 
 
 class _Body:
-    """The body that the server gets: the application runs as the server asks for the next chunk.
+    """The response body for the server. The application runs while the server asks for the next chunk.
 
-    Nothing in the engine's coroutine knows it: if a server drops it unclosed, the coroutine ends at once.
+    The engine's coroutine has no reference to it, so that the coroutine ends at once if a server drops the body
+    unclosed.
     """
 
     __slots__ = ("_answer", "_driven")
@@ -131,16 +132,16 @@ class _Body:
         return chunk
 
     def close(self) -> None:
-        """Let the application clean up; if the client left, it goes on as long as its response is to be stored."""
+        """Let the application clean up. If the client left, it goes on as long as its response may be stored."""
         self._answer.gone = _ClientLeftError("the client has left")
         try:
             self._driven.resume()
         except _ClientLeftError:
-            """That ended it."""
+            """The engine has ended because the client left."""
 
 
 class _OnlyChunk(_Body):
-    """A body that is known to be one chunk: its length tells servers the Content-Length, as PEP 3333 lets them."""
+    """A body of exactly one chunk. Its length lets servers set the Content-Length, as PEP 3333 allows."""
 
     __slots__ = ()
 
@@ -149,7 +150,7 @@ class _OnlyChunk(_Body):
 
 
 def begun(answer: Answer, driven: Driven) -> Iterable[bytes]:
-    """Run until something is to go out, and return the body."""
+    """Run the engine until there is something to send, start the response, and return its body."""
     is_open = driven.resume()
     kind = _OnlyChunk if answer.is_last and answer.chunk else _Body
     body = kind(answer, driven)
@@ -164,7 +165,10 @@ def begun(answer: Answer, driven: Driven) -> Iterable[bytes]:
 
 
 def status_and_headers(start: Message) -> tuple[str, list[tuple[str, str]]]:
-    """Return a start message as WSGI has it, with the application's own reason phrase where it is its own status."""
+    """Return the status line and headers of a start message, in the form of WSGI.
+
+    The application's own reason phrase is kept, unless the engine has changed the status.
+    """
     status, line = start["status"], start.get(STATUS_LINE)
     if line is None or int(line[:3]) != status:
         line = f"{status} {responses.get(status, '')}"

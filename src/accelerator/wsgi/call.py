@@ -1,4 +1,4 @@
-"""The application's end: one call of a WSGI application, its response as ASGI messages."""
+"""One call of a WSGI application, whose response is sent to the engine as ASGI messages."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 class Call:
     """One call of a WSGI application.
 
-    The application runs outside of the engine's coroutine, in the context of the server's thread: what it keeps in
-    context variables (Django keeps its connections to caches there) is what it would keep without the cache.
+    The application runs outside of the engine's coroutine, in the context of the server's thread. So it finds its
+    context variables (Django keeps its connections to caches there) as it would without the cache.
 
     Args:
         app: the application.
         environ: its environ.
-        changes: what the environ says differently while it runs; None takes a key off.
-        scope: the scope that hears what the application says by keys.
-        send: the engine's end.
-        answer: what goes back to the server, None in a refresh.
+        changes: keys of the environ to set while it runs; a key whose value is None is removed.
+        scope: the scope in which the engine looks for keys that the application sets in the environ.
+        send: the engine's `send`.
+        answer: the response to the server, None in a refresh.
     """
 
     def __init__(
@@ -57,24 +57,24 @@ class Call:
         self._answer = answer
         self._said = current_notes()
         self._start: Message | None = None
-        self._told: Message | None = None  # the start that was passed on
+        self._told: Message | None = None  # the start that was sent to the engine
         self._promised = -1  # the Content-Length
         self._has_started = False
         self._is_complete = False
         self._size = 0
         self._body: Iterable[bytes] = ()
         self._chunks: Iterator[bytes] = iter(())
-        self._left: int | None = None  # chunks, if the application's iterable knows
+        self._left: int | None = None  # chunks still to come, if the iterable has a length
 
     async def run(self) -> None:
-        """Call the application, and pass on its response."""
+        """Call the application, and send its response to the engine."""
         before = {key: self._environ.get(key) for key in (*self._changes, CACHE_FOR)}
         update(self._environ, self._changes)
         if self._answer is not None:
             self._answer.stream()
         try:
             await self._pass_on()
-        except GeneratorExit:  # the server dropped its iterable without closing it, and so does this
+        except GeneratorExit:  # the server dropped its iterable unclosed, and so does this
             del self._body, self._chunks
             raise
         except BaseException:
@@ -83,20 +83,20 @@ class Call:
         else:
             await outside(partial(self._listened, self._close))
         finally:
-            update(self._environ, before)  # what stands around the cache finds its environ as it was
+            update(self._environ, before)  # outer middlewares use the same environ
 
     async def _pass_on(self) -> None:
         await outside(partial(self._listened, self._begin))
         if self._start is not None and is_event_stream(self._start["headers"]):
-            await self._tell_start(self._start)  # nobody is to wait for its first event
+            await self._tell_start(self._start)  # its first event may come late
         while (chunk := await outside(partial(self._listened, self._next))) is not None:
             await self._tell(chunk)
         self._left = 0
         await self._tell(b"")
 
     async def _tell(self, chunk: bytes) -> None:
-        """Pass on a chunk, with all that was said until now."""
-        if self._is_complete:  # beyond its Content-Length a response has no content
+        """Send a chunk to the engine, and with it the keys that the application has set until now."""
+        if self._is_complete:  # what exceeds the Content-Length is dropped
             return
         if self._start is None:
             raise AssertionError("the application has to call start_response before its first chunk")
@@ -107,7 +107,7 @@ class Call:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": not self._is_complete})
 
     async def _tell_start(self, start: Message) -> None:
-        """Pass on the start as it is now, with all that was said until now."""
+        """Copy the keys that the application has set until now to the scope, and send the start unless that is done."""
         for key in (CACHE_FOR, TAGS):
             if key in self._environ:
                 self._scope[key] = self._environ[key]
@@ -115,10 +115,10 @@ class Call:
             self._told = start
             await self._send(start)
 
-    # --- in the context of the server's thread ------------------------------------------------------------------------
+    # --- called in the context of the server's thread -----------------------------------------------------------------
 
     def _listened(self, work: Callable[[], T]) -> T:
-        """Do a step of the application while somebody listens to what it says."""
+        """Run a step of the application, so that `cache_for`, `tag` and the like apply to its response."""
         token = start_noting(self._said)
         try:
             return work()
@@ -129,12 +129,12 @@ class Call:
         self._body = self._app(self._environ, self._start_response)
         self._chunks = iter(self._body)
         try:
-            self._left = len(self._body)  # type: ignore[arg-type]  # whether it has one is what is tried
+            self._left = len(self._body)  # type: ignore[arg-type]  # it may have no length
         except TypeError:
             self._left = None
 
     def _next(self) -> bytes | None:
-        """Return the next chunk, None at the end. Empty ones before the first do not make a response start."""
+        """Return the next chunk, None at the end. Empty chunks before the first other one do not start the response."""
         for chunk in self._chunks:
             if self._left is not None:
                 self._left -= 1
@@ -149,26 +149,26 @@ class Call:
     def _start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExceptionInfo = None, /
     ) -> Callable[[bytes], object]:
-        """Be `start_response` as in PEP 3333: nothing is sent before the first chunk, until then it may be replaced."""
+        """Be the `start_response` of PEP 3333: the first chunk sends the start, which may be replaced until then."""
         if exc_info:
             try:
                 if self._has_started and exc_info[1] is not None:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
-                exc_info = None  # it would hold on to this frame
+                exc_info = None  # it would keep this frame alive
         elif self._start is not None:
             raise AssertionError("start_response was called before: a second call needs exc_info")
         self._start = {
             "type": "http.response.start",
             "status": int(status[:3]),
             "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
-            STATUS_LINE: status if status[3:] else f"{status} ",  # RFC 9112 §4: the blank is there without a phrase
+            STATUS_LINE: status if status[3:] else f"{status} ",  # RFC 9112 §4: the space is needed without a phrase
         }
         self._promised = next((int(value) for name, value in headers if _is_length(name, value)), -1)
         return self._write
 
     def _write(self, chunk: bytes) -> None:
-        """Be `write` as in PEP 3333: when it returns, the chunk is with the server."""
+        """Be the `write` of PEP 3333: when it returns, the server has got the chunk."""
         telling = Driven(self._tell(chunk))
         while telling.resume():
             assert self._answer is not None, "a refresh sends nothing that would wait"  # noqa: S101 - an invariant

@@ -1,4 +1,4 @@
-"""The content of a request: how much may be read of it, and how the application gets it again."""
+"""The content of a request: how much of it may be read, and how the application can read it again."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 async def content_of(scope: Scope) -> Message:
-    """Read the content of a request, in the thread that the server gave.
+    """Return the content of a request as an ASGI message, read in the server's thread.
 
-    One whose end is not known, or that ends before it, ends as if the client had left.
+    If its length is not known, or it is shorter than its Content-Length, the client counts as disconnected.
     """
     size = None if "wsgi.content" in scope else _readable_size(scope["wsgi.environ"])
     if size is None:
@@ -42,7 +42,7 @@ def _has_length(environ: WSGIEnvironment) -> bool:
 
 
 def _readable_size(environ: WSGIEnvironment) -> int | None:
-    """Return how many bytes may be asked for without waiting for ever; None if nothing tells."""
+    """Return how many bytes can be read without waiting for ever, None if that is not known."""
     if _has_length(environ):
         length: str = environ["CONTENT_LENGTH"]
         return int(length) if length.isdecimal() else None
@@ -52,19 +52,19 @@ def _readable_size(environ: WSGIEnvironment) -> int | None:
 
 
 def may_have_content(environ: WSGIEnvironment) -> bool:
-    """Tell whether a request without a declared content may have one, as in HTTP/2."""
+    """Tell whether a request without Content-Length may have content, as in HTTP/2."""
     return bool(environ.get("wsgi.input_terminated")) and not _has_length(environ)
 
 
 def shown_again(content: bytes, environ: WSGIEnvironment) -> BinaryIO:
-    """Return a stream of what was read of the content, and of what is left of it where that is not all."""
+    """Return a stream of the bytes that were read, followed by the rest of the content if more may come."""
     if len(content) <= MAX_QUESTION_BYTES:
         return BytesIO(content)
     return cast("BinaryIO", BufferedReader(_Chained(content, environ["wsgi.input"])))
 
 
 class _Chained(RawIOBase):
-    """Bytes, and the rest of a stream after them."""
+    """A stream of some bytes, followed by the rest of another stream."""
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         self._head = BytesIO(head)

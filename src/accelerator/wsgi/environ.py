@@ -1,4 +1,4 @@
-"""The environ as an ASGI scope, and back."""
+"""Conversion of a WSGI environ to an ASGI scope, and of changes of the scope back to the environ."""
 
 from __future__ import annotations
 
@@ -26,27 +26,32 @@ if TYPE_CHECKING:
 
 
 CACHE_FOR: Final = "accelerator.cache_for"
+"""The key by which an application says what `cache_for` says."""
+
 TAGS: Final = "accelerator.tags"
+"""The key of the list of tags that the application may add to."""
+
 MAX_FIELD_NAMES: Final = 1024
+"""Number of request field names that are remembered. Clients may invent names, so it is limited."""
 
 MAX_FIELD_NAME: Final = 128
-"""Names of request fields that are kept in mind, and their length: a stranger may make up others."""
+"""Length of the longest environ key that is remembered."""
 
 _CONTENT_FIELDS: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 
 _TARGETS: Final = ("REQUEST_URI", "RAW_URI")
-"""Where servers tell a request's target as the client sent it."""
+"""The keys in which servers give the request target as the client sent it."""
 
 _PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~"
-"""What stands for itself in a path (RFC 3986 §3.3), besides letters, digits, and what `quote` spares anyway."""
+"""Characters that are not percent-encoded in a path (RFC 3986 §3.3), besides those that `quote` never encodes."""
 
 
 class WSGIScope(dict[str, Any]):
-    """The scope of a request that a server waits for. A copy of it, as the engine makes for a refresh, is a plain dict.
+    """The scope of a request for which a server waits. For a refresh the engine copies it to a plain dict.
 
     Attributes:
-        answer: what goes back to the server.
+        answer: the response to the server.
     """
 
     __slots__ = ("answer",)
@@ -55,7 +60,7 @@ class WSGIScope(dict[str, Any]):
 
 
 def scope_of(environ: WSGIEnvironment, answer: Answer) -> WSGIScope:
-    """Return what ASGI says of a request, with the environ as `wsgi.environ`."""
+    """Return the ASGI scope of a request, with the environ as `wsgi.environ`."""
     root = environ.get("SCRIPT_NAME", "")
     path = _bytes(root + environ.get("PATH_INFO", ""))
     port = environ.get("SERVER_PORT", "")
@@ -82,17 +87,17 @@ def scope_of(environ: WSGIEnvironment, answer: Answer) -> WSGIScope:
 
 
 def _raw_path(target: str, path: bytes) -> bytes:
-    """Return the path as the client sent it where the server tells the target, else the one it amounts to."""
+    """Return the path as the client sent it if the server gives the target, else the decoded path, encoded again."""
     if not target:
         return quote_from_bytes(path, safe=_PATH_CHARACTERS).encode("ascii")
     sent = target.partition("?")[0]
-    if sent[:1] != "/":  # RFC 9112 §3.2.2: the whole URL
+    if sent[:1] != "/":  # RFC 9112 §3.2.2: it is a whole URL
         sent = "/" + sent.partition("://")[2].partition("/")[2]
     return _bytes(sent)
 
 
 def _unusual_target(environ: WSGIEnvironment, target: str) -> bytes:
-    """Return what the application is shown of a request's target beyond its path and query: a host, a fragment."""
+    """Return the targets that the application can see, if one has more than path and query, such as a fragment."""
     is_only_one = (environ.get("RAW_URI") or target) == target
     if not target or (is_only_one and _is_usual(target, environ.get("QUERY_STRING", ""))):
         return b""
@@ -101,7 +106,7 @@ def _unusual_target(environ: WSGIEnvironment, target: str) -> bytes:
 
 
 def _is_usual(target: str, query: str) -> bool:
-    """Tell whether a target is a path and this query; which path that is, `_raw_path` says."""
+    """Tell whether a target is a path with this query. The path itself is not compared: `_raw_path` returns it."""
     path, mark, sent_query = target.partition("?")
     return path[:1] == "/" and sent_query == query and bool(mark) == bool(query)
 
@@ -111,12 +116,12 @@ def _query(environ: WSGIEnvironment) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    """Return the bytes of a text of the environ (PEP 3333); what is wrongly in there stays apart from all else."""
+    """Return the bytes of an environ string (PEP 3333). Characters not allowed there are escaped, so none are lost."""
     return text.encode("latin-1", "backslashreplace")
 
 
 def fields_of(environ: WSGIEnvironment) -> list[tuple[bytes, bytes]]:
-    """Return the request's fields; servers have joined their lines."""
+    """Return the request's fields. The server has joined the lines of each."""
     fields = [
         (name, value.encode("latin-1", "backslashreplace"))
         for key, value in environ.items()
@@ -129,7 +134,7 @@ def fields_of(environ: WSGIEnvironment) -> list[tuple[bytes, bytes]]:
 
 
 class _FieldNames(dict[str, bytes]):
-    """The fields that the keys of an environ with `HTTP_` stand for, in lower case; `b""` for any other key."""
+    """The field names for environ keys with `HTTP_`, in lower case; `b""` for any other key."""
 
     def __missing__(self, key: str) -> bytes:
         name = key[5:] if key.startswith("HTTP_") and key[5:] not in _CONTENT_FIELDS else ""
@@ -145,7 +150,7 @@ _field_names: Final = _FieldNames()
 
 
 def changes_of(environ: WSGIEnvironment, scope: Scope, ignored: Ignored) -> dict[str, Any]:
-    """Return what the environ has to say differently, to be what the engine made of the scope; None takes a key off."""
+    """Return the changes that make the environ equal to the scope as the engine has changed it; None removes a key."""
     before, now = dict(fields_of(environ)), dict(scope["headers"])
     changed = {name for name, _ in before.items() ^ now.items()}
     changes = {_key(name): now[name].decode("latin-1") if name in now else None for name in changed}
@@ -158,19 +163,19 @@ def changes_of(environ: WSGIEnvironment, scope: Scope, ignored: Ignored) -> dict
 
 
 def _narrowed(target: str, ignored: Ignored) -> str:
-    """Return a request's target without the parameters that do not count."""
+    """Return a request target without ignored query parameters."""
     url = _bytes(target).decode("utf-8", "surrogateescape")
     return ignored.url(url).encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _key(field: bytes) -> str:
-    """Return the key of an environ that stands for a request's field."""
+    """Return the environ key of a request field."""
     name = field.decode("latin-1").upper().replace("-", "_")
     return name if name in _CONTENT_FIELDS else f"HTTP_{name}"
 
 
 def update(environ: WSGIEnvironment, values: Mapping[str, Any]) -> None:
-    """Set what has a value, and take off what is None."""
+    """Set the keys that have a value, and remove those whose value is None."""
     for key, value in values.items():
         if value is None:
             environ.pop(key, None)
@@ -179,7 +184,7 @@ def update(environ: WSGIEnvironment, values: Mapping[str, Any]) -> None:
 
 
 def detached(scope: Scope) -> WSGIEnvironment:
-    """Put an environ for a refresh into its scope, when the server has done with the request and its streams."""
+    """Make an environ for a refresh, without the streams of the request; store it in the scope, and return it."""
     untouched: WSGIEnvironment = scope.get("wsgi.untouched") or scope["wsgi.environ"]
     mine = {**untouched, "REQUEST_METHOD": scope["method"], "wsgi.input": BytesIO(), "wsgi.errors": sys.stderr}
     mine.pop("wsgi.file_wrapper", None)

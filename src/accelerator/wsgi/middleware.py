@@ -1,8 +1,8 @@
-"""The WSGI middleware: the same engine, driven by hand in the server's own thread.
+"""The WSGI middleware, which runs the async engine in the server's own thread, without an event loop.
 
-The engine speaks ASGI. Here are both ends for it. Its client is the server: the scope is made of the environ, and what
-the engine sends becomes a WSGI response. Its application is a callable that runs the WSGI application right there, in
-the thread and with the environ that the server gave.
+The engine's interfaces are those of ASGI. Its client is the WSGI server: the scope is made from the environ, and the
+messages that it sends become a WSGI response. Its application is a callable that runs the WSGI application in the same
+thread, with the environ that the server gave.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 class WSGIAccelerator(Uncopied):
     """A cache in front of a WSGI application.
 
-    Handlers find it in the environ as `accelerator`. Of several around one application, the outermost works, those
-    further in pass everything through. That holds inside an `ASGIAccelerator`, too, where `a2wsgi.WSGIMiddleware` is
-    between them: then this one lets the application speak to the other by the keys of the environ.
+    Handlers find it in the environ as `accelerator`. If several are around one application, only the outermost works,
+    and the inner ones pass everything through. That also holds inside an `ASGIAccelerator` with `a2wsgi.WSGIMiddleware`
+    between them: the keys that the application sets in the environ then reach the outer one.
 
     Args:
         app: the application.
-        store: where entries live; a `MemoryStore` of its own if none is given.
+        store: the store of the entries; if none is given, a new `MemoryStore`.
         options: see `accelerator.options.Options`.
 
     Raises:
@@ -75,24 +75,24 @@ class WSGIAccelerator(Uncopied):
         return begun(answer, Driven(work))
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Be the application of the engine."""
+        """Call the WSGI application, as the engine's ASGI application."""
         answer: Answer | None = getattr(scope, "answer", None)
         if scope["method"] in {"GET", "HEAD"} and may_have_content(scope["wsgi.environ"]):
-            await receive()  # an answer to a content is not stored
+            await receive()  # if there is content, the response is not stored
         environ = answer.fresh(scope["wsgi.environ"]) if answer is not None else detached(scope)
         await Call(self.app, environ, changes_of(environ, scope, self._engine.ignored), scope, send, answer).run()
 
     def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
-        """Do what `Store.invalidate_tag` does, and report it to `on_event`. It returns when it is done."""
+        """Do what `Store.invalidate_tag` does, and report it to `on_event`. It returns when that is done."""
         finish_now(self._engine.invalidations.invalidate_tag(*tags, soft=soft))
 
     def invalidate_url(self, url: str, *, soft: bool = False) -> None:
-        """Do what `Store.invalidate_url` does to the URL without what `ignore_query` names; report it to `on_event`.
+        """Do what `Store.invalidate_url` does, for the URL without what `ignore_query` names; report it to `on_event`.
 
-        It returns when it is done.
+        It returns when that is done.
         """
         finish_now(self._engine.invalidations.invalidate_url(url, soft=soft))
 
     def clear(self) -> None:
-        """Do what `Store.clear` does, and report it to `on_event`. It returns when it is done."""
+        """Do what `Store.clear` does, and report it to `on_event`. It returns when that is done."""
         finish_now(self._engine.invalidations.clear())

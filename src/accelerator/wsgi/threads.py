@@ -1,4 +1,4 @@
-"""The engine's world without a loop: its coroutines are driven by hand, in the thread that a request has."""
+"""Run the engine's coroutines without an event loop, each in the thread of its request."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_THREADS: Final = 32
-"""Threads at the same time for work beside the requests; past that, a request does such work itself."""
+"""Number of threads for work beside requests. If all are busy, a request does such work itself."""
 
 
 @types.coroutine
 def outside(work: Callable[[], T]) -> Generator[Callable[[], T], T, T]:
-    """Have the driver call `work`, in the context of its thread, and return what it returns or raises."""
+    """Suspend until the driver has called `work` in the context of its thread; return or raise what `work` does."""
     return (yield work)
 
 
 @types.coroutine
 def pause() -> Generator[None, None, None]:
-    """Give the driver the word, until it resumes."""
+    """Suspend this coroutine until its driver resumes it."""
     yield
 
 
 class Driven:
-    """A coroutine driven by hand.
+    """A coroutine that is run step by step, without an event loop.
 
-    It runs in a context of its own: a server may go on with another request in the same thread, or with this one in
-    another, while it pauses, and what it has set (who listens to `cache_for`) must neither meet the other nor be
-    missing. What it calls `outside` runs in the thread's own context, as if there were no coroutine.
+    It has a context of its own. While it pauses, the server may handle another request in the same thread, or continue
+    this one in another thread: the context variables of the coroutine, such as the notes of `cache_for`, must not be
+    seen by the other request, and must not be lost. What it calls by `outside` runs in the context of the thread, as if
+    there were no coroutine.
 
     Args:
         work: the coroutine.
-        deadline: when to raise `TimeoutError` in it, between two of its calls `outside`; a thread cannot be stopped.
+        deadline: the value of `time.monotonic` after which `TimeoutError` is raised in the coroutine, at its next call
+            of `outside`: a thread itself cannot be stopped.
     """
 
     __slots__ = ("_deadline", "_run", "_work")
@@ -53,7 +55,7 @@ class Driven:
         self._deadline = deadline
 
     def resume(self) -> bool:
-        """Drive it to its next pause, if it has not ended; return whether it pauses."""
+        """Run it to its next pause; return whether it pauses, False if it has ended."""
         work, self._work = self._work, None
         if work is None:
             return False
@@ -67,41 +69,41 @@ class Driven:
         return True
 
     def __del__(self) -> None:
-        """End it in its own context: where it is dropped, another request may be under way."""
+        """Close the coroutine in its own context, because another request may run where it is dropped."""
         if self._work is not None:
             self._run(self._work.close)
 
     def _step(self, work: Coroutine[Any, Any, None], wanted: Callable[[], object]) -> Any:
-        """Make a call for it, and drive it to the next one."""
+        """Make a call for the coroutine, run it to its next call, and return that."""
         if self._deadline is not None and monotonic() > self._deadline:
-            self._deadline = None  # what it does to clean up is not kept from it
+            self._deadline = None  # its cleanup may call `outside` again
             return self._run(work.throw, TimeoutError(TOO_LONG))
         try:
             result = wanted()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the coroutine called
+        except BaseException as error:  # noqa: BLE001 - it is raised in the coroutine
             return self._run(work.throw, error)
         return self._run(work.send, result)
 
 
 class ThreadSignal:
-    """A signal between threads. Waiting for it blocks the thread."""
+    """A signal between threads. To wait for it blocks the thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def set(self) -> None:
-        """Let it happen."""
+        """Set the signal, and wake all that wait for it."""
         self._event.set()
 
     async def wait(self, seconds: float) -> float:
-        """Wait until it has happened, but no longer than `seconds`; return the seconds that are left, 0 if none."""
+        """Wait until it is set, for at most `seconds`; return the seconds that are left, 0 if the time is over."""
         deadline = monotonic() + seconds
         self._event.wait(seconds)
         return max(0.0, deadline - monotonic())
 
 
 class ThreadRuntime:
-    """A process of threads."""
+    """The environment of an engine without an event loop: each request has a thread."""
 
     def __init__(self) -> None:
         self._free = threading.Semaphore(MAX_THREADS)
@@ -111,12 +113,12 @@ class ThreadRuntime:
         return ThreadSignal()
 
     def spawn(self, name: str, limit: float, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        """Start `work(*arguments)` in a daemon thread, or do it here and now if there are too many of them."""
+        """Run `work(*arguments)` in a daemon thread, or at once in this one if too many threads run."""
 
         def run() -> None:
             try:
                 Driven(work(*arguments), monotonic() + limit).resume()
-            except Exception as error:  # noqa: BLE001 - whatever an application raises
+            except Exception as error:  # noqa: BLE001 - an application may raise anything
                 log_failure(name, error)
 
         def run_beside() -> None:
@@ -130,5 +132,5 @@ class ThreadRuntime:
             return
         try:
             threading.Thread(target=run_beside, name=name, daemon=True).start()
-        except RuntimeError:  # the system gives no more threads
+        except RuntimeError:  # the system cannot start another thread
             run_beside()

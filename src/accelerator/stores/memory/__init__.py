@@ -1,4 +1,4 @@
-"""The store of one process."""
+"""The store in the memory of one process."""
 
 from accelerator.stores.memory.store import MemoryStore
 

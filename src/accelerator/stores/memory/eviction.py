@@ -1,8 +1,8 @@
-"""S3-FIFO (SOSP 2023) with one bit: what a full store gives up. A hit sets the bit of its item, and moves nothing.
+"""S3-FIFO (SOSP 2023) with one bit per item: which items a full store evicts. A hit sets the bit, and moves nothing.
 
-What is new stands in a small queue, on probation. Once it is the oldest there it joins the main queue if it was used,
-and goes otherwise, leaving a ghost: its name. What comes again while its ghost is kept joins the main queue at once.
-The oldest in the main queue begins there anew if it was used, and goes otherwise.
+A new item is appended to a small queue, on probation. When it is the oldest there, it moves to the main queue if it was
+used; otherwise it is evicted, and its name is kept as a ghost. An item whose ghost is kept goes to the main queue at
+once. The oldest item of the main queue is appended there again if it was used; otherwise it is evicted.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from typing import Self
 
 SMALL_QUEUE: Final = 10
-"""The small queue has room for one part in so many."""
+"""The small queue has room for the size of the store divided by this number."""
 
 
 class Item:
-    """What stands in a queue."""
+    """An item in a queue."""
 
     __slots__ = ("in_main", "name", "newer", "older", "size", "used")
 
     def __init__(self, name: int, size: int) -> None:
-        self.name = name  # the same when it comes again
+        self.name = name  # the same if the item is added again; the ghost has it
         self.size = size
         self.used = False
         self.in_main = False
@@ -35,7 +35,7 @@ ItemT = TypeVar("ItemT", bound=Item)
 
 
 class _Queue(Generic[ItemT]):
-    """Items in the order in which they came."""
+    """Items in the order in which they were appended."""
 
     __slots__ = ("newest", "oldest", "size")
 
@@ -67,15 +67,21 @@ class _Queue(Generic[ItemT]):
 
 
 class S3Fifo(Generic[ItemT]):
-    """The queues and the ghosts of a store. Whoever calls holds the store's lock; only `used` is set without it."""
+    """The queues and the ghosts of a store.
+
+    The caller holds the lock of the store. Only `used` of an item is set without it.
+
+    Args:
+        max_size: the size of all items that the store may have.
+    """
 
     def __init__(self, max_size: int) -> None:
         self._small_size = max_size // SMALL_QUEUE
         self._small: _Queue[ItemT] = _Queue()
         self._main: _Queue[ItemT] = _Queue()
-        self._ghosts: OrderedDict[int, None] = OrderedDict()  # never more than items, which account for them
+        self._ghosts: OrderedDict[int, None] = OrderedDict()  # never more than items: ENTRY_BYTES has room for one
         self._length = 0
-        self._hand: ItemT | None = None  # of the walk
+        self._hand: ItemT | None = None  # the next item of `walk`
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -83,11 +89,14 @@ class S3Fifo(Generic[ItemT]):
 
     @property
     def size(self) -> int:
-        """What the items take."""
+        """The size of all items."""
         return self._small.size + self._main.size
 
     def add(self, item: ItemT, replaced: ItemT | None) -> None:
-        """Put a new item in, on probation unless it comes again. To take the place of another is to be used."""
+        """Add a new item, on probation unless its ghost is kept.
+
+        One that replaces another joins the queue of that one, and counts as used.
+        """
         if replaced is not None:
             item.in_main, item.used = replaced.in_main, True
         elif item.name in self._ghosts:
@@ -97,7 +106,7 @@ class S3Fifo(Generic[ItemT]):
         self._length += 1
 
     def remove(self, item: ItemT, *, leave_ghost: bool = False) -> None:
-        """Take an item out."""
+        """Remove an item, and keep its name as a ghost if `leave_ghost` is set."""
         if self._hand is item:
             self._hand = self._after(item)
         self._queue_of(item).remove(item)
@@ -108,7 +117,7 @@ class S3Fifo(Generic[ItemT]):
             self._ghosts.popitem(last=False)
 
     def next_victim(self) -> ItemT:
-        """Find the item to give up, and move on what was used."""
+        """Return the item to evict. Used items that are found before it move on to the end of the main queue."""
         while True:
             is_small = self._small.size >= self._small_size or self._main.oldest is None
             item = self._small.oldest if is_small else self._main.oldest
@@ -119,14 +128,14 @@ class S3Fifo(Generic[ItemT]):
             self._move_on(item)
 
     def walk(self) -> ItemT | None:
-        """Return one item after another, round and round: those of the small queue, then those of the main one."""
+        """Return the next item of an endless walk over all: those of the small queue, then those of the main queue."""
         item = self._hand or self._small.oldest or self._main.oldest
         if item is not None:
             self._hand = self._after(item)
         return item
 
     def dissolve(self) -> None:
-        """Undo the links of what nobody uses any more, so that its memory goes at once."""
+        """Remove the links between items that nobody uses any more, so that their memory is freed at once."""
         for queue in (self._small, self._main):
             item = queue.oldest
             while item is not None:
@@ -140,9 +149,9 @@ class S3Fifo(Generic[ItemT]):
         return item.newer if item.newer is not None or item.in_main else self._main.oldest
 
     def _move_on(self, item: ItemT) -> None:
-        """Let the oldest of a queue begin in the main one."""
+        """Move the oldest item of a queue to the end of the main queue."""
         if self._hand is item:
-            self._hand = None  # a walk that the main queue overtakes begins again: it might never get out of there
+            self._hand = None  # `walk` starts again: it might never leave the main queue
         self._queue_of(item).remove(item)
         item.in_main = True
         self._main.append(item)

@@ -1,7 +1,8 @@
-"""The store in this process: positions and cells for the invalidation rule, S3-FIFO for the bound in bytes.
+"""The store in this process: positions for the invalidation rule, S3-FIFO for the limit in bytes.
 
-Lookups take no lock, from whichever thread: they read one dictionary, then compare integers. Everything else holds the
-lock, and publishes the new position last: who reads it sees the cells as they are at that position, or later.
+Lookups take no lock, in whichever thread: they read one dictionary and compare integers. All other methods hold the
+lock. An invalidation sets the new position last: a lookup that reads it sees the positions of tags as they were then,
+or later ones.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 MAX_VARIANTS: Final = 64
+"""Number of variants of one URL."""
+
 LOG_LENGTH: Final = 8192
-"""Invalidations during one fill beyond which the fill is not stored."""
+"""Number of tags in the log. A fill during which more are invalidated is not stored."""
 
 SWEEP: Final = 2
-"""Entries looked at by each commit for being past use: more than come, so what is dead goes."""
+"""Entries that each commit checks for being of no use any more. It is more than one commit adds, so all are reached."""
 
 
 class _Cell:
-    """The last positions at which a tag was invalidated, as long as an entry names it."""
+    """The last positions at which a tag was invalidated. It exists as long as an entry has the tag."""
 
     __slots__ = ("entries", "hard", "name", "soft")
 
@@ -45,7 +48,7 @@ class _Cell:
 
 
 class _Record(Item):
-    """An entry in its place: in the table of its URL and in a queue."""
+    """An entry with its place in the table of its URL and in a queue."""
 
     __slots__ = ("cells", "checked", "entry")
 
@@ -53,11 +56,11 @@ class _Record(Item):
         super().__init__(hash((entry.key, entry.vary, entry.selected_by)), size)
         self.entry = entry
         self.cells = cells
-        self.checked = checked  # a position up to which the entry is known to be fresh, -1 if it is not
+        self.checked = checked  # the position up to which no invalidation concerns it, -1 for none
 
 
 class _Resource:
-    """The variants of one URL, oldest first, and the lists of fields that choose among them, newest first."""
+    """The stored variants of one URL, oldest first, and the lists of their selecting header fields, newest first."""
 
     __slots__ = ("key", "records", "varies")
 
@@ -68,12 +71,12 @@ class _Resource:
 
 
 class MemoryStore(Uncopied, Store):
-    """Entries in this process's memory. Several processes each have their own: they need a shared store.
+    """Keeps entries in the memory of this process. Each process has its own: several processes need a shared store.
 
-    It is safe to use from any thread, and never waits.
+    Any thread may use it, and it never waits.
 
     Args:
-        max_bytes: bound of what entries take, in bytes, with their headers, keys, tags and overhead.
+        max_bytes: the bytes that entries may take, with their headers, keys, tags and overhead.
 
     Raises:
         TypeError: `max_bytes` is not an int.
@@ -90,9 +93,9 @@ class MemoryStore(Uncopied, Store):
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._position = 0
-        # by the hashes of tags, so that long ones take no room: what takes back one of two with the same, does both
-        self._log: OrderedDict[int, tuple[int, int]] = OrderedDict()  # last hard and soft
-        self._log_floor = 0  # fills with a smaller mark cannot be judged any more
+        # by the hashes of tags, so that long ones take no memory: two with the same hash are invalidated together
+        self._log: OrderedDict[int, tuple[int, int]] = OrderedDict()  # positions: last hard, last soft
+        self._log_floor = 0  # a fill with a smaller mark is refused: the log is too short for it
         self._reset()
 
     def _reset(self) -> None:
@@ -109,12 +112,12 @@ class MemoryStore(Uncopied, Store):
 
     @property
     def size(self) -> int:
-        """What the entries take, in bytes."""
+        """The bytes that the entries take."""
         return self._queues.size
 
     async def lookup(self, request: Request) -> Lookup:
         """Find the entry for a request, without the lock."""
-        position = self._position  # before the cells are read: whatever is invalidated meanwhile is after it
+        position = self._position  # read before the cells: later invalidations have larger positions
         resource = self._resources.get(request.key)
         if resource is None:
             return Lookup(None, position, False, None)
@@ -136,7 +139,7 @@ class MemoryStore(Uncopied, Store):
         return Lookup(None, position, False, varies[0] if varies else None)
 
     async def commit(self, entry: Entry) -> bool:
-        """Store an entry, unless it was taken back while it was made by an invalidation."""
+        """Store an entry, unless a tag of it was invalidated hard while it was made."""
         warn_once()
         size = entry_bytes(entry)
         with self._lock:
@@ -156,7 +159,7 @@ class MemoryStore(Uncopied, Store):
             return True
 
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
-        """Move the position of each tag, whatever number of entries has it."""
+        """Set the position of each tag. The time that takes does not depend on how many entries have it."""
         with self._lock:
             position = self._position + 1
             for tag in tags:
@@ -183,7 +186,7 @@ class MemoryStore(Uncopied, Store):
             self._log_floor = max(self._log_floor, *dropped)
 
     def _is_taken_back(self, entry: Entry) -> bool:
-        """Whether a tag was invalidated hard after the entry's mark. The log knows all that came after its floor."""
+        """Tell whether a tag was invalidated hard after the entry's mark. The log has all that came after its floor."""
         return any(self._log.get(hash(tag), (0, 0))[0] > entry.mark for tag in entry.tags)
 
     def _insert(self, entry: Entry, size: int, old: _Record | None) -> None:
@@ -195,7 +198,7 @@ class MemoryStore(Uncopied, Store):
             resource = _Resource(entry.key)
         elif len(resource.records) >= MAX_VARIANTS:
             self._remove(next(iter(resource.records.values())))
-        # the same values with the tables' own texts: of those, none then outlives the entries that account for it
+        # equal values that share the texts of the tables: so no text outlives the entries whose size includes it
         entry = replace(entry, key=resource.key, tags=frozenset([cell.name for cell in cells]))
         record = _Record(entry, tuple(cells), -1, size)
         resource.records[entry.vary, entry.selected_by] = record
@@ -204,7 +207,7 @@ class MemoryStore(Uncopied, Store):
         self._queues.add(record, old)
 
     def _new_cell(self, tag: str) -> _Cell:
-        """Make a cell at the logged positions: what was dropped from the log is not after any mark still accepted."""
+        """Make a cell with the logged positions. What the log has dropped is before every mark still accepted."""
         cell = self._cells[tag] = _Cell(tag, *self._log.get(hash(tag), (0, 0)))
         return cell
 
@@ -227,13 +230,13 @@ class MemoryStore(Uncopied, Store):
         self._remove(record, leave_ghost=not record.in_main)
 
     def _sweep(self, now: float) -> None:
-        """Drop what is past use, a little with each commit: expired, or taken back."""
+        """Remove entries that are expired or invalidated, a few with each commit."""
         for _ in range(SWEEP):
             record = self._queues.walk()
             if record is None:
                 return
             if now > record.entry.useful_until or not _is_usable(record):
-                self._remove(record, leave_ghost=True)  # what is made again is not new
+                self._remove(record, leave_ghost=True)  # if it is filled again, it is no new item
 
 
 def _is_usable(record: _Record) -> bool:

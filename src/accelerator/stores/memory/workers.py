@@ -1,8 +1,8 @@
-"""Other workers of the server that runs this process, as far as this process can see them.
+"""Detection of other workers of the same server, as far as this process can see them.
 
-An invalidation reaches one process's `MemoryStore`. Nobody tells a worker how many there are; but what servers hand to
-their workers shows it, to each of them (uvicorn, hypercorn) or to all but the first (gunicorn, granian), which do no
-harm before a second one has something in store.
+An invalidation reaches the `MemoryStore` of one process only. No server tells a worker how many workers there are, but
+what it hands to its workers shows it: to each of them (uvicorn, hypercorn), or to all but the first (gunicorn,
+granian). The first does no harm before a second one has stored something.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _WARNING: Final = (
 
 
 class _Once:
-    """Something that a process does once; a process that is forked from it, too."""
+    """Something that each process does once, a forked process included."""
 
     def __init__(self) -> None:
         self.renew()
         os.register_at_fork(after_in_child=self.renew)
 
     def renew(self) -> None:
-        """Begin anew."""
+        """Let it be done again."""
         self._taken = threading.Lock()
 
     def is_now(self) -> bool:
-        """Tell the first who asks that it is to be done, and nobody else."""
+        """Return True to the first caller, which is to do it, and False to all others."""
         return self._taken.acquire(blocking=False)
 
 
@@ -44,18 +44,21 @@ _once: Final = _Once()
 
 
 def warn_once() -> None:
-    """Log that other workers have stores of their own, if some can be seen. Only a process's first call looks."""
+    """Log a warning if other workers with stores of their own can be seen. Only the first call of a process looks."""
     if _once.is_now() and (server := server_of_several()):
         logger.warning(_WARNING, server)
 
 
 def server_of_several() -> str:
-    """Return the name of the server that runs other workers beside this process, `""` if none can be seen."""
+    """Return the name of the server if it runs other workers beside this process, `""` if none can be seen."""
     return _by_multiprocessing(multiprocessing.current_process()) or _by_gunicorn()
 
 
 def _by_multiprocessing(process: BaseProcess) -> str:
-    """Look at what a server started this process with: one worker that is reloaded is a child of another, too."""
+    """Look at the arguments with which a server has started this process.
+
+    A single worker with automatic reloading is a child process, too, and does not count.
+    """
     config = vars(process).get("_kwargs", {}).get("config")
     server = type(config).__module__.partition(".")[0]
     if server in {"uvicorn", "hypercorn"} and config.workers > 1 and not getattr(config, "should_reload", False):
@@ -66,7 +69,10 @@ def _by_multiprocessing(process: BaseProcess) -> str:
 
 
 def _by_gunicorn() -> str:
-    """Look at the workers that the arbiter had when it forked this one: one that is replaced may be among them."""
+    """Look at the configured number of workers, which gunicorn's arbiter had with its workers when it forked this one.
+
+    Counting those workers would include one that is being replaced.
+    """
     arbiter = sys.modules.get("gunicorn.arbiter")
     workers = arbiter.Arbiter.WORKERS.values() if arbiter is not None else ()
     return "gunicorn" if any(worker.cfg.workers > 1 for worker in workers) else ""

@@ -1,4 +1,4 @@
-"""The store that many workers share on a Redis server."""
+"""The store that several processes share on a Redis server."""
 
 from accelerator.stores.redis.store import RedisStore
 

@@ -1,4 +1,4 @@
-"""Which Redis server: a URL to connections, and the words that name it in logs and errors. The password is in none."""
+"""The address of a Redis server: connections from a URL, and a text without the password for logs and errors."""
 
 from __future__ import annotations
 
@@ -23,31 +23,34 @@ _ENCODE: Final = (
     " # into %23, ? into %3F and @ into %40"
 )
 _ARGUMENTS: Final = re.compile(r",? with args beginning with:.*", re.DOTALL)
-"""Where a server repeats a command that it does not know: HELLO and AUTH have the password among their arguments."""
+"""The part of an error message in which a server repeats an unknown command: HELLO and AUTH have the password in it."""
 
 
 def new_pool(url: str) -> ConnectionPool:
-    """Return connections to the server that a URL names.
+    """Return a pool of connections to the server that a URL names.
 
     Raises:
-        ValueError: it is none that redis-py takes, or one that redis-py would not read as it is meant. The text does
-            not quote it, and no other exception is chained to it.
+        ValueError: redis-py does not accept the URL, or would not read it as it is meant. The message does not quote
+            the URL, and no other exception is chained to it.
     """
     if mistake := _mistake_in(url):
         raise ValueError(mistake)
-    with suppress(TypeError, ValueError, RedisError):  # they may quote what is secret
-        pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0))  # the breaker says when to try again
-        pool.connection_class(**pool.connection_kwargs)  # refuses what it does not know; it connects to nothing yet
+    with suppress(TypeError, ValueError, RedisError):  # their messages may quote secrets
+        pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0))  # `Link` decides when to try again
+        pool.connection_class(**pool.connection_kwargs)  # it raises on unknown options, and does not connect yet
         return pool
     names = ", ".join(parse_qs(urlsplit(url).query, keep_blank_values=True))
     raise ValueError(f"redis-py does not take these options of the Redis URL, or not so: {names}")
 
 
 def _mistake_in(url: str) -> str | None:
-    """Say what is wrong with a URL, None if nothing is. A / or # in a password makes a host of what is before it."""
+    """Return what is wrong with a URL, None if nothing is.
+
+    An unencoded / or # in a password makes redis-py take the part before it for the host.
+    """
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - to ask for it is what checks it
+        parts.port  # noqa: B018 - reading it checks it
     except ValueError:
         return f"host and port of the Redis URL cannot be read; {_ENCODE}"
     if parts.scheme not in {"redis", "rediss", "unix"}:
@@ -73,10 +76,10 @@ def _mistake_in_database(parts: SplitResult) -> str | None:
 
 
 class Address:
-    """Where connections lead, in words that anybody may read.
+    """The address of a server as a text without secrets.
 
     Args:
-        pool: the connections.
+        pool: the connections to it.
     """
 
     def __init__(self, pool: ConnectionPool) -> None:
@@ -85,7 +88,7 @@ class Address:
         parts = [_place(pool, settings)]
         if database := int(settings.get("db") or 0):
             parts.append(f"database {database}")
-        if username := settings.get("username"):  # without a password, it may be one in the wrong place
+        if username := settings.get("username"):  # without a password, it may be the password in the wrong place
             parts.append(f"user {username!r}" if self._password else "a user without a password")
         self._text = ", ".join(parts)
 
@@ -93,21 +96,23 @@ class Address:
         return self._text
 
     def explained(self, error: _Error, deadline: float) -> _Error:
-        """Return an error of the same kind whose text names the server and has its words, and nothing chained to it.
+        """Return an error of the same type whose message names the server and quotes the error without secrets.
+
+        Nothing is chained to it.
 
         Args:
-            error: what a call raised: its text, and the variables of the frames that it went through, may be secret.
-            deadline: seconds that the call had.
+            error: what a call raised. Its message, and the variables in the frames of its traceback, may be secret.
+            deadline: the seconds that the call had.
         """
         told = copy(error)
         told.args = (self._words_for(error, deadline),)
-        if isinstance(told, OSError) and told.errno is not None:  # then its text is not made of its arguments
+        if isinstance(told, OSError) and told.errno is not None:  # then its text is made of `strerror`, not of `args`
             told.strerror = told.args[0]
         return told
 
     def _words_for(self, error: Exception, deadline: float) -> str:
         words = str(error) or f"no answer within {deadline:g} s"
-        code = getattr(error, "status_code", None)  # redis-py takes it off the text
+        code = getattr(error, "status_code", None)  # redis-py removes it from the text
         if code and not words.startswith(code):
             words = f"{code} {words}"
         words = _ARGUMENTS.sub("", words)

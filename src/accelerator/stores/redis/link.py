@@ -1,4 +1,4 @@
-"""One event loop's connections to a Redis server: a deadline on every call, a breaker, reads that share a command."""
+"""One event loop's connections to a Redis server: a deadline for each call, a pause after failures, shared reads."""
 
 from __future__ import annotations
 
@@ -22,26 +22,30 @@ if TYPE_CHECKING:
     from accelerator.stores.redis.scripts import Script
 
 BREAK_SECONDS: Final = 1.0
-"""For how long a server that failed is left alone, before one call tries again."""
+"""Seconds for which a server that failed is not called, before one call tries again."""
 
 IDENTITY_SECONDS: Final = 1.0
-"""For how long a connection is taken to lead to the same server in the same role, before it is asked again."""
+"""Seconds for which a connection is taken to lead to the same server in the same role, before it is asked again."""
 
 MAX_CALLS: Final = 16
-"""Calls at the same time, each on a connection of its own; the others wait, within their deadline."""
+"""Number of calls at the same time, each on its own connection. The others wait, within their deadline."""
 
 MAX_SHARED: Final = 128
-"""Reads that share one command, at most."""
+"""Number of reads that share one command, at most."""
 
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""Bytes that one command should bring, as far as the size of the last answer tells: it has to come in time."""
+"""Bytes that the answer to one command should have, so that it comes in time. They are estimated by the last answer."""
 
 FAILURES: Final = (RedisError, OSError, TimeoutError)
-"""What a call raises when the server is away, slow or refuses."""
+"""What a call raises if the server is unreachable or slow, or answers with an error."""
 
 
 class Values(dict[bytes, "bytes | None"]):
-    """What was read; `made` is what those who share it have made of it, for the others."""
+    """The values that one command has read, by key.
+
+    Attributes:
+        made: results computed from these values, by key, for all reads that share the command.
+    """
 
     __slots__ = ("made",)
 
@@ -51,18 +55,18 @@ class Values(dict[bytes, "bytes | None"]):
 
 
 class ServerLeftAloneError(RedisConnectionError):
-    """The server failed a moment ago, so it is not asked."""
+    """The server failed within the last `BREAK_SECONDS`, so the call is not made."""
 
 
 class Reply(NamedTuple):
-    """What a server answered, and which server it was: its run and its place in replication."""
+    """The answer of a server, and its identity: the id of its run and that of its replication history."""
 
     value: Any
     identity: bytes
 
 
 class _Known(NamedTuple):
-    """The server at the other end of a connection, and when it was asked."""
+    """The identity of the server at the other end of a connection, and when it was asked for."""
 
     identity: bytes
     since: float
@@ -72,11 +76,11 @@ _Wanted: TypeAlias = "tuple[Sequence[bytes], asyncio.Future[tuple[Values, bytes]
 
 
 class Link:
-    """Calls to the server behind a pool of connections, on the loop that runs now.
+    """Calls to a server through a pool of connections, on the event loop that runs now.
 
     Args:
         pool: the connections.
-        deadline: seconds that a call may take, connecting included.
+        deadline: seconds that a call may take, with the time to connect.
     """
 
     def __init__(self, pool: ConnectionPool, deadline: float) -> None:
@@ -92,12 +96,13 @@ class Link:
         self._shared = MAX_SHARED // 16
 
     async def read(self, keys: Sequence[bytes]) -> tuple[Values, bytes]:
-        """Read keys, and the identity of the server that had them. Reads that wait at the same time share one MGET.
+        """Return the values of keys, and the identity of the server that had them.
 
-        The command runs in a task of its own, so a reader that is cancelled takes nothing from the others.
+        Reads that wait at the same time share one MGET. It runs in its own task, so cancelling one reader does not
+        affect the others.
 
         Raises:
-            FAILURES: the server is away, slow or refuses.
+            FAILURES: the server is unreachable or slow, or answers with an error.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[tuple[Values, bytes]] = loop.create_future()
@@ -111,11 +116,11 @@ class Link:
             batch, self._waiting = self._waiting[: self._shared], self._waiting[self._shared :]
             keys = dict.fromkeys(chain.from_iterable(wanted for wanted, _ in batch))
             try:
-                reply = await self.call(lambda _, keys=keys: ("MGET", *keys))  # type: ignore[misc]  # a lambda has no types to say
+                reply = await self.call(lambda _, keys=keys: ("MGET", *keys))  # type: ignore[misc]  # an untyped lambda
             except TimeoutError as error:
                 self._shared = max(1, len(batch) // 2)
                 _fail(batch, error)
-            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+            except Exception as error:  # noqa: BLE001 - all reads that wait have to get it
                 _fail(batch, error)
             else:
                 size = sum(len(value) for value in reply.value if value is not None)
@@ -135,17 +140,17 @@ class Link:
         *,
         anyway: bool = False,
     ) -> Any:
-        """Run a script, and return what it does.
+        """Run a script, and return its result.
 
         Args:
             script: the script.
             keys: its keys.
-            incarnation: its first argument; the second is the identity of the server, which is known only here.
-            arguments: the others.
-            anyway: ask the server even if it failed a moment ago.
+            incarnation: its first argument. The second one, the identity of the server, is added here.
+            arguments: its other arguments.
+            anyway: call the server even if it failed a moment ago.
 
         Raises:
-            FAILURES: the server is away, slow or refuses.
+            FAILURES: the server is unreachable or slow, or answers with an error.
         """
 
         def by_sha(identity: bytes) -> Sequence[Any]:
@@ -160,19 +165,19 @@ class Link:
             return (await self.call(by_text, anyway=anyway)).value
 
     async def call(self, command_for: Callable[[bytes], Sequence[Any]], *, anyway: bool = False) -> Reply:
-        """Make a call, unless the server failed a moment ago.
+        """Send a command and return the reply, unless the server failed a moment ago.
 
         Args:
-            command_for: returns the command, given the server's identity.
-            anyway: ask the server even if it failed a moment ago.
+            command_for: returns the command for the identity of the server.
+            anyway: call the server even if it failed a moment ago.
 
         Raises:
-            FAILURES: the server is away, slow or refuses.
+            FAILURES: the server is unreachable or slow, or answers with an error.
         """
         if self._left_alone_until:
             if self._time() < self._left_alone_until and not anyway:
                 raise ServerLeftAloneError("the server failed a moment ago")
-            self._left_alone_until = self._time() + BREAK_SECONDS  # while this call tries, the others do not
+            self._left_alone_until = self._time() + BREAK_SECONDS  # other calls do not try at the same time
         try:
             async with asyncio.timeout(self._deadline), self._free:
                 reply = await self._exchange_at_last(command_for)
@@ -187,7 +192,7 @@ class Link:
         return reply
 
     async def _exchange_at_last(self, command_for: Callable[[bytes], Sequence[Any]]) -> Reply:
-        """Make a call, on a new connection if the first one turns out to be closed: servers close idle ones."""
+        """Send a command, and once more on a new connection if the first one is closed, as servers close idle ones."""
         try:
             return await self._exchange(command_for)
         except MaxConnectionsError:
@@ -200,20 +205,23 @@ class Link:
         connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py does not annotate it
         try:
             identity = await self._identify(connection)
-            # the pool has just checked it; a check that connects anew would lead to a server of another identity
-            command = pack_command(tuple(command_for(identity)))  # in C: redis-py takes five times as long
+            # no health check: the pool has just made one, and to reconnect could lead to a server of another identity
+            command = pack_command(tuple(command_for(identity)))  # in C: redis-py's own takes five times as long
             await connection.send_packed_command(command, check_health=False)
             return Reply(await connection.read_response(disable_decoding=True), identity)
         except ResponseError:
             raise
         except BaseException:
-            await connection.disconnect(nowait=True)  # an answer may be under way: the connection is of no use any more
+            await connection.disconnect(nowait=True)  # an answer may still come: the connection cannot be used again
             raise
         finally:
             await self._pool.release(connection)
 
     async def _identify(self, connection: AbstractConnection) -> bytes:
-        """Return which server a connection leads to. One from before a failure may be dead without saying so."""
+        """Return the identity of the server of a connection.
+
+        A connection from before a failure is replaced, because it may be dead without showing it.
+        """
         known = self._known.get(_socket(connection))
         if known is not None and known.since <= self._failed_at:
             await connection.disconnect(nowait=True)
@@ -236,22 +244,22 @@ def _fail(batch: Iterable[_Wanted], error: Exception) -> None:
 
 
 def _shows_life(error: Exception) -> bool:
-    """Tell whether a failure is the answer of a server that works, or none that says anything of it."""
+    """Tell whether the server still works: it answered with an error, or the pool had no connection left."""
     return isinstance(error, ResponseError | MaxConnectionsError) and not isinstance(error, ReadOnlyError)
 
 
 def _socket(connection: AbstractConnection) -> StreamWriter:
-    """Return what is another object each time a connection connects."""
-    return cast("StreamWriter", connection._writer)  # noqa: SLF001 - redis-py has no name for it in public
+    """Return an object that is another one each time the connection connects."""
+    return cast("StreamWriter", connection._writer)  # noqa: SLF001 - redis-py has no public name for it
 
 
 async def _identity(connection: AbstractConnection) -> bytes:
-    """Ask a server for its run and its place in replication.
+    """Ask a server for its identity: the id of its run, and that of its replication history.
 
-    Another one than before may have lost invalidations: it was restarted, or promoted.
+    If it has changed, the server was restarted or promoted, and may have lost invalidations.
 
     Raises:
-        RedisConnectionError: it is a replica, which may lag behind.
+        RedisConnectionError: it is a replica, which may lag behind its primary.
     """
     await connection.send_command("INFO", "server", "replication", check_health=False)
     answer: bytes = await connection.read_response(disable_decoding=True)

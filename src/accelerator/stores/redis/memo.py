@@ -1,4 +1,4 @@
-"""What a process remembers of URLs: guesses, by which one trip to Redis brings all that a lookup needs."""
+"""What a process remembers of URLs: a guess at the keys to read, so that one command brings all that a lookup needs."""
 
 from __future__ import annotations
 
@@ -14,28 +14,33 @@ if TYPE_CHECKING:
     from accelerator.http.request import Key, Vary
 
 MAX_VARIANTS: Final = 64
+"""Number of variants of one URL."""
+
 MAX_MEMOS: Final = 4096
+"""Number of URLs that are remembered."""
+
 MAX_MEMO_BYTES: Final = 8 * 1024 * 1024
+"""Bytes that all memos may take."""
 
 _MEMO_BYTES: Final = 900
-"""What a memo takes beyond the texts of its keys: objects and tables, as measured in the tests."""
+"""Bytes of a memo beyond the texts of its keys: objects and tables, as measured by the tests."""
 
 _KEY_BYTES: Final = 50
-"""What each key in it takes beyond its text."""
+"""Bytes of each key in it beyond its text."""
 
 Place: TypeAlias = "tuple[bytes, Vary, tuple[bytes | None, ...]]"
-"""Where an entry may be: its key, the fields by which it is chosen, and their values."""
+"""The place of an entry: its key in Redis, the selecting header fields, and their values."""
 
 
 class Memo(NamedTuple):
-    """What was last seen of a URL.
+    """What was last read of one URL.
 
     Attributes:
-        entries: what the keys of its entries begin with.
-        varies_key: the key of what its responses vary on.
-        variants_key: the key of its variants.
-        varies: what its responses vary on, the newest first.
-        records: by the key of an entry, the keys of its tags' records.
+        entries: the common prefix of the keys of its entries.
+        varies_key: the key of the list of its selecting header fields.
+        variants_key: the key of the set of its variants.
+        varies: the selecting header fields of its responses, the newest first.
+        records: for the key of each entry, the keys of the records of its tags.
     """
 
     entries: bytes
@@ -45,30 +50,30 @@ class Memo(NamedTuple):
     records: dict[bytes, tuple[bytes, ...]]
 
     def place(self, vary: Vary, selected_by: tuple[bytes | None, ...]) -> Place:
-        """Return where the entry is that is chosen so."""
+        """Return the place of the entry with these selecting header fields and values."""
         return self.entries + (_name((vary, selected_by)) if vary else b""), vary, selected_by
 
     def with_records(self, key: bytes, records: tuple[bytes, ...]) -> Memo:
-        """Return a memo that also knows the records of an entry; it begins with that one again where it is large."""
+        """Return a memo that also has the keys of an entry's records; if it would get large, it has only those."""
         is_small = len(self.records) < MAX_VARIANTS and self.size() < MAX_MEMO_BYTES // 16
         others = self.records if is_small else {}
         return self._replace(records={**others, key: records})
 
     def size(self) -> int:
-        """Return what it takes, in bytes."""
+        """Return its size in bytes."""
         keys = [key for entry, records in self.records.items() for key in (entry, *records)]
         texts = 3 * len(self.entries) + sum(map(len, keys)) + _KEY_BYTES * (len(keys) + 2 * len(self.records))
         return _MEMO_BYTES + texts + sum(map(vary_bytes, self.varies))
 
 
 class Memos:
-    """The memos of the URLs used last.
+    """The memos of the most recently used URLs.
 
-    They are kept by the hashes of keys, so that long URLs take no room. Where two have the same, the memo of one leads
-    to the place of the other: that costs hits, since entries have their whole key, which is compared.
+    They are found by the hash of the key of a URL, so that long URLs take no memory. If two keys have the same hash,
+    one may get the memo of the other. That costs hits only, since each entry has its whole key, which is compared.
 
     Args:
-        prefix: what all keys in Redis begin with.
+        prefix: the prefix of all keys in Redis.
     """
 
     def __init__(self, prefix: bytes) -> None:
@@ -76,7 +81,7 @@ class Memos:
         self.kept: Recent[int, Memo] = Recent(MAX_MEMOS, MAX_MEMO_BYTES)
 
     def get(self, key: Key) -> Memo:
-        """Return what is known of a URL."""
+        """Return what is remembered of a URL, an empty memo if nothing is."""
         return self.kept.get(hash(key)) or self._new(key)
 
     def _new(self, key: Key) -> Memo:
@@ -85,12 +90,12 @@ class Memos:
         return Memo(entries + b":", varies_key, variants_key, ((),), {})
 
     def keep(self, key: Key, memo: Memo) -> Memo:
-        """Keep what is known of a URL now, and return it."""
+        """Remember the memo of a URL, and return it."""
         self.kept.keep(hash(key), memo, memo.size())
         return memo
 
 
 def _name(value: object) -> bytes:
-    """Return a short name for a key or a variant; what has it carries the whole value, which is compared."""
+    """Return a hash of a key or a variant, for a key in Redis. The entry there has the whole value to compare."""
     packed = cast("bytes", msgpack.packb(value, unicode_errors="surrogatepass"))
     return blake2b(packed, digest_size=16).hexdigest().encode()

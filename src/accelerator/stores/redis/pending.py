@@ -1,4 +1,4 @@
-"""Invalidations that failed: kept until they hold, and acted upon here as if they did."""
+"""Invalidations that failed: they are kept until they succeed, and in this process they hold already."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 MAX_PENDING: Final = 10_000
 MAX_PENDING_BYTES: Final = 2 * 1024 * 1024
-"""Tags kept, and the texts of them all. Past either, everything counts as taken back, which is one record."""
+"""These limit the number of tags and the bytes of their texts. Beyond either, everything is invalidated by one tag."""
 
 Kept: TypeAlias = "Mapping[str, tuple[bool, int]]"
-"""Of each tag whether it is hard, and which call it was."""
+"""For each tag, whether its invalidation is hard, and the number of the call of `add` that asked for it."""
 
 
 class Pending:
-    """One record a tag. Any thread may use it.
+    """The failed invalidations, one record for each tag. Any thread may use it.
 
     Attributes:
-        kept: the records. It is replaced, never changed: whoever has it may look at it whenever he likes.
+        kept: the records. The mapping is replaced and never changed, so a reader needs no lock.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Pending:
         self._size = 0
 
     def add(self, tags: Iterable[str], *, soft: bool) -> None:
-        """Keep an invalidation; a soft one does not weaken a hard one."""
+        """Keep an invalidation. A soft one does not replace a hard one."""
         with self._lock:
             self._calls += 1
             kept = dict(self.kept)
@@ -46,14 +46,14 @@ class Pending:
             self.kept = kept
 
     def settle(self, done: Kept) -> None:
-        """Forget what has been done, but for what was asked for again since."""
+        """Forget the invalidations in `done`, except those that were asked for again since."""
         with self._lock:
             self.kept = {tag: record for tag, record in self.kept.items() if done.get(tag) != record}
             self._size = sum(map(text_bytes, self.kept))
 
 
 def judge(kept: Kept, tags: Collection[str]) -> tuple[bool, bool]:
-    """Tell whether an entry with these tags is taken back hard, and whether softly."""
+    """Return whether an entry with these tags is invalidated hard, and whether it is invalidated softly."""
     if not kept:
         return False, False
     found = [kept[tag][0] for tag in tags if tag in kept]

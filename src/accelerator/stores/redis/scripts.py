@@ -1,12 +1,13 @@
-"""What has to happen in one step inside Redis, as Lua.
+"""The Lua scripts of what has to happen in one step inside Redis.
 
-Keys and values, all under the store's prefix; `{0}` is the partition, one hash slot:
+All keys have the prefix of the store; `{0}` is the partition, which is one hash slot:
 
-* `{0}:meta`: `incarnation position all_hard all_soft identity`. Lost, or written by another server, it begins anew.
-* `{0}:t:TAG`: `incarnation hard soft`, a tag's record. A missing one means that no entry with the tag is usable.
-* `{0}:log`: a sorted set of recently invalidated tags by position; its member `` has the position up to which it may
-  lack some.
-* `e:{URL}:VARIANT`: an entry; `u:{URL}`: what the URL's responses vary on; `v:{URL}`: its variants.
+* `{0}:meta`: `incarnation position all_hard all_soft identity`. If it is lost, or another server wrote it, a new order
+  of positions begins.
+* `{0}:t:TAG`: `incarnation hard soft`, the record of a tag. If it is missing, no entry with the tag is usable.
+* `{0}:log`: a sorted set of the recently invalidated tags by position. The score of its member `` is the position up to
+  which it may lack some.
+* `e:{URL}:VARIANT`: an entry; `u:{URL}`: the selecting header fields of the URL's responses; `v:{URL}`: its variants.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Final, NamedTuple
 
 
 class Script(NamedTuple):
-    """A script, and the name by which Redis remembers it."""
+    """A script, and the SHA-1 digest by which Redis finds it."""
 
     text: str
     sha: str
 
 
-# Every script begins with the meta: KEYS[1] meta, KEYS[2] log; ARGV[1] a random incarnation in case that one is
-# needed, ARGV[2] the identity of this server, ARGV[3] milliseconds to keep meta and log.
+# Every script begins with this. KEYS[1] meta, KEYS[2] log; ARGV[1] a random incarnation, used if a new order begins,
+# ARGV[2] the identity of this server, ARGV[3] milliseconds to keep meta and log.
 _META: Final = """
 local meta, log, keep = KEYS[1], KEYS[2], tonumber(ARGV[3])
 
@@ -72,7 +73,7 @@ _RENEW: Final = """
 local m = read_meta()
 return {m.incarnation, m.position}
 """
-# KEYS[3..] records; ARGV[4] 1 for soft, ARGV[5] 1 to take back everything, ARGV[6] how long the log may be,
+# KEYS[3..] records; ARGV[4] 1 for soft, ARGV[5] 1 to invalidate everything, ARGV[6] the number of tags in the log,
 # ARGV[7..] tags
 _INVALIDATE: Final = """
 local m = read_meta()
@@ -99,9 +100,9 @@ keep_for(log, keep)
 write_meta(m)
 return m.position
 """
-# KEYS[3] entry, KEYS[4] what the URL varies on, KEYS[5] variants, KEYS[6..] records; ARGV[4] the mark's incarnation,
-# ARGV[5] its position, ARGV[6] the entry, ARGV[7] milliseconds to keep it, ARGV[8] the fields it varies on, ARGV[9] how
-# many variants a URL may have, ARGV[10] where in an entry the mark's position stands, ARGV[11..] tags
+# KEYS[3] entry, KEYS[4] the URL's selecting header fields, KEYS[5] its variants, KEYS[6..] records; ARGV[4] the mark's
+# incarnation, ARGV[5] its position, ARGV[6] the entry, ARGV[7] milliseconds to keep it, ARGV[8] its selecting header
+# fields, ARGV[9] the most variants of a URL, ARGV[10] the offset of the mark's position in an entry, ARGV[11..] tags
 _COMMIT: Final = """
 local function is_usable(tags, position, incarnation)
   for tag in string.gmatch(tags, '[^\\n]+') do
@@ -167,4 +168,4 @@ def _script(body: str, flags: str) -> Script:
 
 RENEW: Final = _script(_RENEW, "")
 COMMIT: Final = _script(_COMMIT, "")
-INVALIDATE: Final = _script(_INVALIDATE, " flags=allow-oom")  # a full server may refuse entries, never this
+INVALIDATE: Final = _script(_INVALIDATE, " flags=allow-oom")  # a full server may refuse entries, but never this

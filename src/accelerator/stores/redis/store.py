@@ -1,8 +1,8 @@
 """The store that several processes share, on one Redis or Valkey server.
 
-A lookup is one MGET of all that decides it. That needs no atomicity: records never go down, and a missing one means
-that the entry is not usable. What has to be one step is a script: `redis_scripts.py` has them, and the layout of the
-keys.
+A lookup is one MGET of all that it needs. It need not be atomic: the positions in records never go down, and an entry
+with a missing record is not usable. What has to be one step is a script, see `scripts.py`, which also has the layout of
+the keys.
 """
 
 from __future__ import annotations
@@ -40,34 +40,42 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("accelerator")
 LOG_LENGTH: Final = 8192
+"""Number of tags in the log. A fill during which more are invalidated may be refused."""
+
 MAX_TRIPS: Final = 4
+"""Number of reads in one lookup, at most."""
+
 MAX_DECODED: Final = 1024
+"""Number of decoded entries that are kept."""
+
 MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
-"""What the entries take that were read last, as bytes and decoded: what brings the same bytes is not decoded again."""
+"""Bytes of the entries read last, in both forms. If a read brings the same bytes again, they are not decoded again."""
 
 REPEATED_AT_ONCE: Final = 500
+"""Number of tags in one call that repeats failed invalidations."""
+
 KEEP_META: Final = 7 * 24 * 3600 * 1000
-"""Milliseconds without a write after which the store begins anew, at least."""
+"""Milliseconds without a write for which the meta and the log are kept, at least; after that a new order begins."""
 
 MAX_SECONDS: Final = 10 * 365 * 24 * 3600
-"""For how long an entry is kept at most."""
+"""Seconds for which an entry is kept, at most."""
 
 REPEAT_SECONDS: Final = (0.1, 0.3, 1.0, 3.0)
-"""Pauses before the repetitions of a failed invalidation; the last one stands for all that follow."""
+"""Seconds between the repetitions of a failed invalidation; the last pause is used for all that follow."""
 
 
 class RedisStore(Uncopied, Store):
-    """Entries in Redis 7 or newer, or Valkey, shared by all that use the same server and prefix. On asyncio.
+    """Keeps entries in Redis 7 or newer, or Valkey, for all who use the same server and prefix. It needs asyncio.
 
     Args:
-        source: the server's URL, `redis://`, `rediss://` or `unix://`, or a client of `redis.asyncio`, which stays
-            yours to close and works on one event loop.
-        prefix: what all keys begin with.
-        deadline: seconds that a call may take; then it counts as failed.
+        source: the URL of the server, `redis://`, `rediss://` or `unix://`; or a client of `redis.asyncio`, which you
+            close yourself, and which works on one event loop.
+        prefix: the prefix of all keys.
+        deadline: seconds that a call may take before it counts as failed.
 
     Raises:
         TypeError: `source` is neither a URL nor a client, `prefix` is no `str`, or `deadline` no number.
-        ValueError: the URL is none that Redis clients know, or they would misread it, or `deadline` is not positive.
+        ValueError: redis-py does not accept the URL or would misread it, or `deadline` is not positive.
     """
 
     def __init__(self, source: str | Redis, prefix: str = "accelerator:", *, deadline: float = 0.1) -> None:
@@ -95,9 +103,10 @@ class RedisStore(Uncopied, Store):
         return f"<RedisStore: {self._address}, prefix {self._prefix.decode()!r}>"
 
     async def aclose(self) -> None:
-        """Let the invalidations that run on this event loop end, and close its connections; a client given stays open.
+        """Wait for the invalidations on this event loop, and close its connections, but not those of a given client.
 
-        What failed to be taken back stays so in this process, but is repeated only when the store is used again.
+        Tags whose invalidation failed stay invalidated in this process, but the invalidation is repeated only when the
+        store is used again.
         """
         loop = asyncio.get_running_loop()
         if ours := [work for work in self._running if work.get_loop() is loop]:
@@ -127,10 +136,13 @@ class RedisStore(Uncopied, Store):
     # --- lookup -------------------------------------------------------------------------------------------------------
 
     async def lookup(self, request: Request) -> Lookup:
-        """Find the entry for a request, in one trip; in up to three when this process sees the URL for the first time.
+        """Find the entry for a request, by one command if this process remembers the URL as it is now.
+
+        Otherwise it takes up to three commands, or four if the URL changes meanwhile.
 
         Raises:
-            RedisError, OSError: the server is away, slow or refuses. The text has its words, and no password.
+            RedisError, OSError: the server is unreachable or slow, or answers with an error. The message has the
+                server's words and no password.
         """
         try:
             return await self._look_up(request)
@@ -139,7 +151,7 @@ class RedisStore(Uncopied, Store):
 
     async def _look_up(self, request: Request) -> Lookup:
         self._see_to_pending()
-        kept = self._pending.kept  # as it is now: what is settled later may not have been when Redis was read
+        kept = self._pending.kept  # read before Redis, which may not yet show what succeeds meanwhile
         memo = self._memos.get(request.key)
         for _ in range(MAX_TRIPS):
             places = [memo.place(vary, request.selecting_values(vary)) for vary in memo.varies]
@@ -161,7 +173,7 @@ class RedisStore(Uncopied, Store):
     def _judge(
         self, asked: Key, memo: Memo, places: Iterable[Place], values: Values, meta: Meta, kept: Kept
     ) -> Lookup | Memo:
-        """Find the usable entry in what was read, or return a better memo for another trip if too little was."""
+        """Return what the lookup found, or a better memo for another read if too little was read."""
         varies = read_varies(values[memo.varies_key])
         if (varies or ((),)) != memo.varies:
             return memo._replace(varies=varies or ((),))
@@ -180,7 +192,7 @@ class RedisStore(Uncopied, Store):
         return Lookup(None, meta.mark, False, last_vary)
 
     def _see(self, key: bytes, values: Values, meta: Meta) -> Seen:
-        """Judge an entry by what was read, once for all that share it."""
+        """Judge an entry by the records that were read, once for all lookups that share the read."""
         stored = self._decode(key, values[key] or b"")
         if stored is None:
             seen = Seen(None)
@@ -193,7 +205,7 @@ class RedisStore(Uncopied, Store):
         return seen
 
     def _decode(self, key: bytes, value: bytes) -> Stored | None:
-        """Read the bytes of an entry, unless they are what its key had before."""
+        """Return the entry of these bytes; decode them only if they differ from those that the key had last."""
         stored = self._decoded.get(key)
         if stored is not None and stored.value == value:
             return stored
@@ -205,7 +217,10 @@ class RedisStore(Uncopied, Store):
         return stored
 
     async def _begin_anew(self) -> Lookup:
-        """Start the order of this server, unless somebody else just has: all that was stored before is not usable."""
+        """Begin a new order of positions on this server, unless another process just has.
+
+        No entry from before it is usable.
+        """
         keys = [self._meta_key, self._log_key]
         incarnation, position = await self._link().run(RENEW, keys, _random_incarnation(), [KEEP_META])
         return Lookup(None, new_mark(incarnation, position), False, None)
@@ -213,10 +228,11 @@ class RedisStore(Uncopied, Store):
     # --- commit -------------------------------------------------------------------------------------------------------
 
     async def commit(self, entry: Entry) -> bool:
-        """Store an entry in one step with the check of its tags, unless one was invalidated hard after its mark.
+        """Check the tags of an entry and store it in one step, unless a tag was invalidated hard after its mark.
 
         Raises:
-            RedisError, OSError: the server is away, slow or refuses. The text has its words, and no password.
+            RedisError, OSError: the server is unreachable or slow, or answers with an error. The message has the
+                server's words and no password.
         """
         lifetime = int(1000 * min(entry.useful_until - entry.received, MAX_SECONDS))
         if lifetime <= 0 or judge(self._pending.kept, entry.tags)[0]:
@@ -247,10 +263,12 @@ class RedisStore(Uncopied, Store):
     # --- invalidation -------------------------------------------------------------------------------------------------
 
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
-        """Move the position of each tag, whatever number of entries has it; cancelling the caller does not stop it.
+        """Set the position of each tag. The time does not depend on how many entries have it.
+
+        Cancelling the caller does not stop it.
 
         Raises:
-            InvalidationError: it is not known to hold: it is kept, acted upon in this process, and repeated.
+            InvalidationError: it is not known to hold. It is kept, holds in this process, and is repeated.
         """
         work = asyncio.get_running_loop().create_task(self._invalidate(list(tags), soft))
         self._running.add(work)
@@ -260,7 +278,7 @@ class RedisStore(Uncopied, Store):
     def _forget(self, work: asyncio.Task[None]) -> None:
         self._running.discard(work)
         if not work.cancelled():
-            work.exception()  # whoever was cancelled meanwhile does not ask for it
+            work.exception()  # a cancelled caller does not retrieve it, and asyncio would log that
 
     async def _invalidate(self, tags: list[str], soft: bool) -> None:
         try:
@@ -284,7 +302,7 @@ class RedisStore(Uncopied, Store):
         )
 
     def _see_to_pending(self) -> None:
-        """Let a task repeat what failed, if there is anything and none does."""
+        """Start a task that repeats failed invalidations, if there are any and no such task runs."""
         if self._pending.kept and (self._repeater is None or self._repeater.done()):
             self._repeater = asyncio.get_running_loop().create_task(self._repeat())
 
@@ -311,7 +329,7 @@ class RedisStore(Uncopied, Store):
 
 
 def _named(tags: Iterable[str]) -> list[bytes]:
-    """Return the tags that have records, in the order of their keys; the positions of `@all` are in the meta."""
+    """Return the tags that have records, sorted as bytes. `@all` has none: its positions are in the meta."""
     return sorted(tag.encode() for tag in tags if tag != ALL)
 
 

@@ -1,4 +1,4 @@
-"""What was read of Redis, judged: whether an entry is usable, and whether it is fresh."""
+"""Judgement of what was read from Redis: whether an entry is usable, and whether it is fresh."""
 
 from __future__ import annotations
 
@@ -13,15 +13,24 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 PARTITION: Final = 0
+"""The number of the only partition of a single server."""
+
 _META: Final = re.compile(rb"([0-9a-f]{16}) (\d+) (\d+) (\d+) (\S+)")
 _RECORD: Final = re.compile(rb"([0-9a-f]{16}) (\d+) (\d+)")
 
 _RECORD_BYTES: Final = 140
-"""What a tag takes beyond the text of its key: two objects, and the last record that was read."""
+"""Bytes of a tag beyond the text of its key: two objects, and the record that was read last."""
 
 
 class Meta(NamedTuple):
-    """What the server keeps of the partition: its order, `mark` for who reads it now, and the positions of `@all`."""
+    """The meta of a partition: its order and the positions of `@all`.
+
+    Attributes:
+        mark: the mark of a fill that begins now.
+        incarnation: the name of the order, in hexadecimal digits.
+        hard: the position of the last hard invalidation of `@all`.
+        soft: the position of the last soft one.
+    """
 
     mark: tuple[Component]
     incarnation: bytes
@@ -30,7 +39,14 @@ class Meta(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """An entry as it was read, and what the records read with it say; `missing` has their keys if they were not."""
+    """An entry that was read, and what the records read with it say.
+
+    Attributes:
+        entry: the entry, None if there is none.
+        is_usable: no tag of it was invalidated hard after its mark.
+        is_fresh: none was invalidated softly after its mark either.
+        missing: the keys of its records if these were not read.
+    """
 
     entry: Entry | None
     is_usable: bool = False
@@ -39,13 +55,13 @@ class Seen(NamedTuple):
 
 
 class Stored:
-    """An entry as its bytes say, the keys of its tags' records, and what those said last.
+    """A decoded entry, the keys of the records of its tags, and how it was judged last.
 
     Attributes:
         value: the bytes.
         entry: the entry.
-        records: the keys.
-        judged: what was read of meta and records when it was last judged, and the verdict.
+        records: the keys of the records.
+        judged: what was read of the meta and the records when it was last judged, and the result.
     """
 
     __slots__ = ("entry", "judged", "records", "value")
@@ -57,27 +73,27 @@ class Stored:
         self.judged: tuple[object, Seen | None] = (None, None)
 
     def judge(self, read: list[bytes | None], meta: Meta) -> Seen:
-        """Compare the mark with the records read, unless they are what they were the last time."""
+        """Compare the entry's mark with the records that were read, unless they are the same as the last time."""
         basis = (meta.incarnation, meta.hard, meta.soft, read)
-        last, seen = self.judged  # at once: another thread may judge meanwhile
+        last, seen = self.judged  # both in one step: another thread may judge meanwhile
         if seen is None or last != basis:
             seen = Seen(self.entry, *compare(self.entry, read, meta))
             self.judged = basis, seen
         return seen
 
     def size(self) -> int:
-        """Return what it takes, in bytes."""
+        """Return its size in bytes."""
         records = sum([_RECORD_BYTES + len(key) for key in self.records])
         return len(self.value) + entry_bytes(self.entry) + records
 
 
 def new_mark(incarnation: bytes, position: int) -> tuple[Component]:
-    """Return a mark in the one partition of a single server."""
+    """Return a mark in the one partition of a single server. `incarnation` is in hexadecimal digits."""
     return (Component(PARTITION, bytes.fromhex(incarnation.decode()), position),)
 
 
 def read_meta(value: bytes | None, identity: bytes) -> Meta | None:
-    """Read the meta, None if there is none or another server wrote it."""
+    """Return the meta, None if there is none or a server of another identity wrote it."""
     found = _META.fullmatch(value or b"")
     if found is None or found[5] != identity:
         return None
@@ -85,14 +101,14 @@ def read_meta(value: bytes | None, identity: bytes) -> Meta | None:
 
 
 def read_varies(value: bytes | None) -> tuple[Vary, ...] | None:
-    """Read what a URL's responses vary on, the newest first."""
+    """Return the selecting header fields of a URL's responses, the newest first, None if there are none stored."""
     if value is None:
         return None
     return tuple(tuple(line.split(b",")) if line else () for line in value.split(b"\n"))
 
 
 def compare(entry: Entry, records: list[bytes | None], meta: Meta) -> tuple[bool, bool]:
-    """Tell whether an entry is usable, and whether no soft invalidation took it back."""
+    """Return whether an entry is usable, and whether no soft invalidation after its mark concerns it."""
     _, incarnation, mark = cast("tuple[Component, ...]", entry.mark)[0]
     if incarnation != meta.mark[0].incarnation or meta.hard > mark:
         return False, False
