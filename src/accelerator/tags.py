@@ -132,13 +132,13 @@ def tag_of_url(url: str) -> str:
     return url_tag(f"{host}:{parts.port}" if parts.port is not None else host, parts.path, parts.query)
 
 
-def tag_of_reference(base: str, reference: str, narrowed: Callable[[str], str] = str) -> str | None:
+def tag_of_reference(base: str, reference: str, without_ignored: Callable[[str], str] = str) -> str | None:
     """Return the `url_tag` of a reference in a response, None if it is invalid or of another origin (RFC 9111 §4.4).
 
     Args:
         base: the absolute URL of the request, against which the reference is resolved.
         reference: the value of a field such as Location.
-        narrowed: removes ignored query parameters from a URL.
+        without_ignored: removes ignored query parameters from a URL.
     """
     try:
         target = urljoin(base, reference)
@@ -149,7 +149,7 @@ def tag_of_reference(base: str, reference: str, narrowed: Callable[[str], str] =
             and one.hostname == other.hostname
             and (one.port or ports.get(one.scheme)) == (other.port or ports.get(other.scheme))
         )
-        return tag_of_url(narrowed(target)) if same else None
+        return tag_of_url(without_ignored(target)) if same else None
     except ValueError:
         return None
 

@@ -12,7 +12,7 @@ from tests.support import Receive, Scope, Send, chunk, start
 
 SHARED = ("cache-control", "s-maxage=600")
 EVERY_BYTE = bytes(range(256))
-PARTS = 64
+PARTIAL_PAGE_FIELDS = 64
 PART = b"x" * 65536
 
 made: Counter[tuple[str, bytes]] = Counter()
@@ -61,7 +61,7 @@ async def slow(send: Send, number: int, query: bytes) -> None:
     await send(start(SHARED, ("x-number", str(number))))
     await send(chunk(b"first", more=True))
     await gates[query].wait()
-    for _ in range(PARTS):
+    for _ in range(PARTIAL_PAGE_FIELDS):
         await send(chunk(PART, more=True))
     await send(chunk(b"last"))
 

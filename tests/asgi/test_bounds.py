@@ -39,7 +39,7 @@ async def test_verdicts_and_landings_are_remembered_for_so_many_places_only(monk
         led = await flights.join_or_lead(place(number), Patience(1), flights.landings)
         assert led is not None
         led.land()
-        flights.judge(place(number), storable=False)
+        flights.remember(place(number), storable=False)
     assert [flights.is_storable(place(number), if_unknown=True) for number in range(3)] == [True, False, False]
     assert [flights._has_landed_since(place(number), 0) for number in range(3)] == [False, True, True]
 
@@ -71,7 +71,7 @@ async def test_an_application_goes_on_for_nobody_only_for_so_long() -> None:
         for number in range(1000):
             sent.append(number)
             await send(chunk(b"x", more=True))
-            clock.advance(fill.ALONE_SECONDS / 10)
+            clock.advance(fill.MAX_SECONDS_WITHOUT_CLIENT / 10)
 
     async def send(message: Message) -> None:
         raise OSError("the client has left")

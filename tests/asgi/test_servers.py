@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.asgi import served
-from tests.asgi.served import EVERY_BYTE, PART, PARTS
+from tests.asgi.served import EVERY_BYTE, PART, PARTIAL_PAGE_FIELDS
 from tests.asgi.servers import Connection, Reply, end, started, wait_until_it_listens
 
 if TYPE_CHECKING:
@@ -142,5 +142,5 @@ def test_a_client_that_breaks_off_in_a_stream_harms_nobody(port: int) -> None:
         connection.ask("/open?7", "content-length: 0", method="POST")
         for _ in range(2):
             reply = connection.ask("/slow?7")
-            assert (reply.status, len(reply.body)) == (200, len(b"first" + PART * PARTS + b"last"))
+            assert (reply.status, len(reply.body)) == (200, len(b"first" + PART * PARTIAL_PAGE_FIELDS + b"last"))
             assert reply.get(b"x-number") == b"1"

@@ -143,11 +143,11 @@ LOCK = [
             """
         with self._lock:
             self._sweep(entry.received)
-            if size > self._max_bytes or entry.mark < self._log_floor or self._is_taken_back(entry):
+            if size > self._max_bytes or entry.mark < self._log_floor or self._was_invalidated(entry):
                 return False
 """,
             """
-        if size > self._max_bytes or entry.mark < self._log_floor or self._is_taken_back(entry):
+        if size > self._max_bytes or entry.mark < self._log_floor or self._was_invalidated(entry):
             return False
         with self._lock:
             self._sweep(entry.received)
@@ -396,7 +396,9 @@ REQUESTS = [
         "an unsafe method's invalidation after its first byte",
         PROMISE,
         Change(
-            BYPASS, "            await self._invalidations.after(self._exchange.request, response, self.notes)\n", ""
+            BYPASS,
+            "            await self._invalidations.after_request(self._exchange.request, response, self.notes)\n",
+            "",
         ),
         Change(
             BYPASS,
@@ -406,7 +408,7 @@ REQUESTS = [
             """
         await self._exchange.send(message)
         if kind == "http.response.start":
-            await self._invalidations.after(self._exchange.request, response, self.notes)
+            await self._invalidations.after_request(self._exchange.request, response, self.notes)
 """,
         ),
     ),

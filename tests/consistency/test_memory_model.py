@@ -26,7 +26,7 @@ LIFETIME = 10.0
 
 WHICH = range(4)
 TAGS = [frozenset("x"), frozenset("y"), frozenset("xy"), frozenset[str]()]
-TARGETS = [["x"], ["y"], ["x", "y"], ["x"], ["y"], [REQUESTS[0].url_tag], [REQUESTS[2].url_tag], [ALL]]
+TARGET_FIELDS = [["x"], ["y"], ["x", "y"], ["x"], ["y"], [REQUESTS[0].url_tag], [REQUESTS[2].url_tag], [ALL]]
 VARIES = [False, False, True]
 HOWS = [("hard",), ("soft",), ("hard", "soft"), ("soft", "hard")]
 
@@ -34,9 +34,9 @@ STEPS = [
     *[step("begin", REQUESTS)] * 3,
     *[step("end", WHICH, TAGS, VARIES)] * 3,
     *[step("fill", REQUESTS, TAGS, VARIES)] * 2,
-    *[step("take_back", TARGETS, ["hard", "soft"])] * 4,
-    step("take_back_and_cut_the_log", TARGETS, ["hard", "soft"]),
-    step("take_back_during_a_fill", REQUESTS, TAGS, TARGETS, HOWS),
+    *[step("take_back", TARGET_FIELDS, ["hard", "soft"])] * 4,
+    step("take_back_and_cut_the_log", TARGET_FIELDS, ["hard", "soft"]),
+    step("take_back_during_a_fill", REQUESTS, TAGS, TARGET_FIELDS, HOWS),
     *[step("look_up", REQUESTS)] * 3,
     step("freshen", REQUESTS, TAGS),
     step("wait", [1, LIFETIME + 1]),

@@ -14,7 +14,7 @@ from tests.consistency.search import Step, one_of, profile, step
 from tests.consistency.world import GATES, URLS, Call, Reply, World, url_tag
 
 KINDS = {"anybody": [], "with Accept": [("accept", "1")], "with Cookie": [("cookie", "a=1")]}
-TARGETS = {
+TARGET_FIELDS = {
     "x": ["x"],
     "y": ["y"],
     "x and y": ["x", "y"],
@@ -46,7 +46,7 @@ STEPS = [  # what finds faults comes often
     *[step("ask_and_be_held_up", [0, 11, 11], REPLIES, ["after lookup", "after lookup", *GATES])] * 2,
     *[step("reply", WHICH, REPLIES, MOSTLY)] * 2,
     step("reply", WHICH, ODD_REPLIES, [False]),
-    *[step("take_back", [*TARGETS], ["hard", "soft"], ["changed", "unchanged"], ["", "/a"])] * 5,
+    *[step("take_back", [*TARGET_FIELDS], ["hard", "soft"], ["changed", "unchanged"], ["", "/a"])] * 5,
     *[step("go_on", WHICH)] * 2,
     step("post", [303, 303, 500], ["", *URLS], MOSTLY),
     step("wait", [11, 120, 5000], [True, False]),
@@ -108,7 +108,7 @@ class Promise(RuleBasedStateMachine):
     # --- what is taken back -------------------------------------------------------------------------------------------
 
     def take_back(self, name: str, how: str, changed: str, then: str) -> None:
-        self.world.invalidate(TARGETS[name], soft=how == "soft", changed=changed == "changed")
+        self.world.invalidate(TARGET_FIELDS[name], soft=how == "soft", changed=changed == "changed")
         if then:
             self.world.ask(then)
 

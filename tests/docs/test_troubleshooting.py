@@ -70,8 +70,8 @@ def is_the_same(reason: str, notes: str) -> bool:
     return bool(re.fullmatch(as_pattern[0], notes) or re.fullmatch(as_pattern[1], reason))
 
 
-def missing(reasons: Iterable[str], explained: Iterable[str]) -> set[str]:
-    return {reason for reason in reasons if not any(is_the_same(reason, notes) for notes in explained)}
+def missing(reasons: Iterable[str], without_secrets: Iterable[str]) -> set[str]:
+    return {reason for reason in reasons if not any(is_the_same(reason, notes) for notes in without_secrets)}
 
 
 def test_every_reason_in_the_source_has_a_heading() -> None:

@@ -15,7 +15,7 @@ import pytest
 from accelerator import ASGIAccelerator
 from accelerator.gateway import Gateway, _Content
 from accelerator.http.credentials import IDENTITIES
-from accelerator.http.request_fields import CLIENTS, FAMILIES, TARGETS
+from accelerator.http.request_fields import CLIENT_ADDRESS_FIELDS, FAMILIES, TARGET_FIELDS
 from accelerator.testing import ManualClock
 from tests.gateway.origin import Asked, gateway_to, saying, serving
 from tests.support import Client, Message, ask, http_scope
@@ -208,7 +208,7 @@ async def test_what_the_gateway_answers_itself_reaches_no_origin() -> None:
     assert answer.get("cache-control") == "no-store"
 
 
-NAMED = [name.lower() for name in IDENTITIES] + [name.decode() for name in (*TARGETS, *CLIENTS)]
+NAMED = [name.lower() for name in IDENTITIES] + [name.decode() for name in (*TARGET_FIELDS, *CLIENT_ADDRESS_FIELDS)]
 OTHERS = [prefix.decode() + "other" for prefix in FAMILIES]
 
 

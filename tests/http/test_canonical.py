@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.http.canonical import _MAX_FORMS, MAX_FORM_BYTES, _canonical, canonical, takes_codings
+from accelerator.http.canonical import _MAX_FORMS, MAX_FORM_BYTES, _canonical, canonical, prefers_gzip
 from accelerator.http.ignored import Ignored
 from accelerator.http.request import Request
 from tests.support import Lines, http_scope
@@ -236,7 +236,7 @@ def test_any_bytes_have_a_form_and_its_form_is_itself(name: bytes, value: bytes)
     ],
 )
 def test_who_would_rather_have_a_coding_says_gzip(value: bytes | None, would_rather: bool) -> None:
-    assert takes_codings(value) is would_rather
+    assert prefers_gzip(value) is would_rather
 
 
 NAMES = st.sampled_from(["accept", "Accept-Encoding", "accept-language", "cookie", "Cookie", "x-any", "user-agent"])

@@ -10,7 +10,7 @@ import pytest
 from starlette.authentication import AuthCredentials, SimpleUser, UnauthenticatedUser
 from starlette.datastructures import State
 
-from accelerator.http.identity import of_environ, of_scope, places_in, somebody_at
+from accelerator.http.identity import identity_at, identity_places_in, of_environ, of_scope
 from tests.support import http_scope
 from tests.wsgi.support import environ_of
 
@@ -173,7 +173,7 @@ def test_who_has_come_to_a_place_that_was_there_is_seen(
     before: dict[str, Any], after: dict[str, Any], words: str
 ) -> None:
     """What a middleware further in has put into the scope is the application's own affair."""
-    assert somebody_at(places_in(http_scope(**before)), http_scope(**after)) == words
+    assert identity_at(identity_places_in(http_scope(**before)), http_scope(**after)) == words
 
 
 @pytest.mark.parametrize(
@@ -190,4 +190,4 @@ def test_who_has_come_to_a_place_of_the_environ_is_seen(
     before: dict[str, Any], after: dict[str, Any], words: str
 ) -> None:
     one, other = ({"wsgi.environ": environ_of() | notes} for notes in (before, after))
-    assert somebody_at(places_in(one), other) == words
+    assert identity_at(identity_places_in(one), other) == words

@@ -130,9 +130,9 @@ def test_a_request_stays_the_very_same_where_everything_counts() -> None:
 def test_the_scope_of_the_server_is_not_touched() -> None:
     scope = http_scope("/?utm_id=1&a=1", headers=[("cookie", "_ga=2")])
     before = {**scope, "headers": [*scope["headers"]]}
-    narrowed = Ignored(["utm_*"], ["_ga"]).scope(scope)
+    without_ignored = Ignored(["utm_*"], ["_ga"]).scope(scope)
     assert scope == before
-    assert (narrowed["query_string"], narrowed["headers"]) == (b"a=1", [(b"host", b"example.org")])
+    assert (without_ignored["query_string"], without_ignored["headers"]) == (b"a=1", [(b"host", b"example.org")])
 
 
 def test_a_scope_without_a_query_is_one_with_an_empty_query() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from accelerator.http.credentials import CREDENTIALS as FIELDS_THAT_SAY_WHO
 from accelerator.http.request import Request, RequestRules
-from accelerator.http.request_fields import CLIENTS, PARTS, TARGETS
+from accelerator.http.request_fields import CLIENT_ADDRESS_FIELDS, PARTIAL_PAGE_FIELDS, TARGET_FIELDS
 from tests.samples import Line, request
 from tests.support import http_scope
 
@@ -103,7 +103,7 @@ def test_who_asks_within_a_partition_is_told_by_the_partition(line: Line) -> Non
 def test_other_credentials_may_be_named_in_place_of_the_well_known_ones() -> None:
     reading = RequestRules(credentials=("X-My_Key",))
     scope = http_scope(headers=[("x_my-key", "a"), ("x-api-key", "b")])
-    assert Request(scope, reading=reading).audience == ("X-My_Key",)
+    assert Request(scope, rules=reading).audience == ("X-My_Key",)
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_each_origin_has_a_key_of_its_own() -> None:
     assert request(("origin", "https://a.example")).key != request(("origin", "https://b.example")).key
 
 
-@pytest.mark.parametrize("name", [*TARGETS, *PARTS])
+@pytest.mark.parametrize("name", [*TARGET_FIELDS, *PARTIAL_PAGE_FIELDS])
 def test_each_field_that_tells_responses_apart_does_so_by_its_value(name: bytes) -> None:
     plain, one, other = request(), request((name, "host=a")), request((name, "host=b"))
     spelled = request((name.upper().replace(b"-", b"_"), "host=a"))
@@ -243,7 +243,7 @@ def test_each_field_that_tells_responses_apart_does_so_by_its_value(name: bytes)
     assert one.key[:-1] == other.key[:-1] == plain.key[:-1], "it is an addition to what the URL says"
 
 
-@pytest.mark.parametrize("name", [*CLIENTS])
+@pytest.mark.parametrize("name", [*CLIENT_ADDRESS_FIELDS])
 def test_the_address_of_a_client_is_in_no_key(name: bytes) -> None:
     assert request((name, "192.0.2.1")).key == request().key
 
@@ -269,7 +269,7 @@ def test_the_target_that_a_wsgi_server_tells_is_in_the_key() -> None:
 
 
 def read(cookies: str, **reading: Any) -> Request:
-    return Request(http_scope(headers=[("cookie", cookies)]), reading=RequestRules(**reading))
+    return Request(http_scope(headers=[("cookie", cookies)]), rules=RequestRules(**reading))
 
 
 # --- cookies that tell responses apart --------------------------------------------------------------------------------
@@ -322,9 +322,9 @@ def test_cookies_that_are_set_anew_choose_no_stored_response(cookies: str, selec
 
 
 def test_without_cookies_there_is_nothing_to_choose_by() -> None:
-    assert Request(http_scope(), reading=RequestRules(renewed_cookies=("csrftoken",))).selecting_values(
-        (b"cookie",)
-    ) == (None,)
+    assert Request(http_scope(), rules=RequestRules(renewed_cookies=("csrftoken",))).selecting_values((b"cookie",)) == (
+        None,
+    )
 
 
 # --- what may change something: RFC 9110 §9.2.1 -----------------------------------------------------------------------

@@ -10,12 +10,12 @@ import pytest
 from accelerator.http import identity
 from accelerator.http.credentials import CREDENTIALS, IDENTITIES, TOKENS
 from accelerator.http.request_fields import (
-    CLIENTS,
+    CLIENT_ADDRESS_FIELDS,
     FAMILIES,
-    METHODS,
-    PARTS,
-    TARGETS,
-    dashed,
+    METHOD_OVERRIDE_FIELDS,
+    PARTIAL_PAGE_FIELDS,
+    TARGET_FIELDS,
+    cgi_form,
     spellings,
     unlisted,
     without_nodes,
@@ -25,10 +25,10 @@ PAGE = (Path(__file__).parents[2] / "docs" / "request-fields.md").read_text()
 TABLES = {
     "tokens": [name.lower().encode() for name in TOKENS],
     "identities": [name.lower().encode() for name in IDENTITIES],
-    "targets": [*TARGETS],
-    "clients": [*CLIENTS],
-    "methods": [*METHODS],
-    "parts": [*PARTS],
+    "targets": [*TARGET_FIELDS],
+    "clients": [*CLIENT_ADDRESS_FIELDS],
+    "methods": [*METHOD_OVERRIDE_FIELDS],
+    "parts": [*PARTIAL_PAGE_FIELDS],
     "families": [prefix + b"*" for prefix in FAMILIES],
 }
 
@@ -44,7 +44,7 @@ def test_the_page_names_every_key_of_scope_and_environ_that_says_who_asks() -> N
         for line in PAGE.splitlines()
         if line.startswith(("| the ASGI", "| the WSGI"))
     )
-    assert scope == {"state", *identity.OUTER, *identity._STATE.values()}
+    assert scope == {"state", *identity.SCOPE_IDENTITIES, *identity._STATE.values()}
     assert environ == {*identity._ENVIRON}
 
 
@@ -77,7 +77,7 @@ def test_no_family_of_proxies_takes_what_clients_send_by_themselves(kind: str) -
     ],
 )
 def test_programs_called_by_cgi_read_all_but_letters_and_digits_alike(name: bytes, read: bytes) -> None:
-    assert dashed(name) == read
+    assert cgi_form(name) == read
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from accelerator.http.response import Response, complete, promised_size
+from accelerator.http.response import Response, content_length, is_complete
 from tests.samples import NOW, Line, response
 
 
 @pytest.mark.parametrize(
-    ("lines", "is_complete"),
+    ("lines", "is_whole"),
     [
         ([], True),
         ([("content-length", "4")], True),
@@ -27,20 +27,20 @@ from tests.samples import NOW, Line, response
         ([("content-length", "")], False),
     ],
 )
-def test_a_body_is_whole_if_it_is_as_long_as_was_said(lines: list[Line], is_complete: bool) -> None:
-    assert complete(response(*lines), 4) is is_complete
+def test_a_body_is_whole_if_it_is_as_long_as_was_said(lines: list[Line], is_whole: bool) -> None:
+    assert is_complete(response(*lines), 4) is is_whole
 
 
 def test_an_empty_body_is_whole_if_nothing_else_was_said() -> None:
-    assert complete(response(), 0)
-    assert complete(response(("content-length", "0")), 0)
-    assert complete(response(("content-length", "00")), 0)
-    assert not complete(response(("content-length", "1")), 0)
+    assert is_complete(response(), 0)
+    assert is_complete(response(("content-length", "0")), 0)
+    assert is_complete(response(("content-length", "00")), 0)
+    assert not is_complete(response(("content-length", "1")), 0)
 
 
 @pytest.mark.parametrize(("lines", "size"), [([], 0), ([("content-length", "12")], 12), ([("content-length", "x")], 0)])
 def test_a_promised_size_is_the_content_length(lines: list[Line], size: int) -> None:
-    assert promised_size(response(*lines)) == size
+    assert content_length(response(*lines)) == size
 
 
 def test_the_fields_of_a_response_are_found_whatever_their_case() -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import cache_for
-from accelerator.http.request_fields import METHODS
+from accelerator.http.request_fields import METHOD_OVERRIDE_FIELDS
 from tests.identity.doors import Page
 
 if TYPE_CHECKING:
     from tests.identity.doors import Door, Handle, Seen
 
-OVERRIDES = [name.decode() for name in METHODS]
+OVERRIDES = [name.decode() for name in METHOD_OVERRIDE_FIELDS]
 
 
 def overridden_by(name: str) -> Handle:

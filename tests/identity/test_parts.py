@@ -10,7 +10,7 @@ from flask_cors import CORS
 from starlette.middleware.cors import CORSMiddleware
 
 from accelerator import ASGIAccelerator, WSGIAccelerator, cache_for
-from accelerator.http.request_fields import PARTS
+from accelerator.http.request_fields import PARTIAL_PAGE_FIELDS
 from tests.identity.doors import Page
 from tests.support import app_saying
 from tests.support import ask as ask_asgi
@@ -29,7 +29,7 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("name", [name.decode() for name in PARTS])
+@pytest.mark.parametrize("name", [name.decode() for name in PARTIAL_PAGE_FIELDS])
 @pytest.mark.parametrize("first", ["the fragment", "the page"])
 def test_a_fragment_is_not_given_for_a_page_nor_a_page_for_a_fragment(door: Door, name: str, first: str) -> None:
     def handle(seen: Seen) -> Page:

@@ -9,7 +9,7 @@ from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from accelerator import WSGIAccelerator, cache_for
-from accelerator.http.request_fields import CLIENTS, TARGETS
+from accelerator.http.request_fields import CLIENT_ADDRESS_FIELDS, TARGET_FIELDS
 from tests.identity.django_sites import django
 from tests.identity.doors import Page
 from tests.wsgi.support import ask
@@ -31,7 +31,7 @@ def linking_by(name: str) -> Handle:
     return handle
 
 
-@pytest.mark.parametrize("name", [name.decode() for name in TARGETS])
+@pytest.mark.parametrize("name", [name.decode() for name in TARGET_FIELDS])
 def test_who_makes_up_what_proxies_say_poisons_only_a_page_of_his_own(door: Door, name: str) -> None:
     app = door(linking_by(name))
     evil, proxy = [(name, "host=evil.example")], [(name, "host=good.example")]
@@ -55,7 +55,7 @@ def test_what_forwarded_says_of_the_host_tells_apart_and_what_it_says_of_clients
     assert "evil" not in own[0].body
 
 
-@pytest.mark.parametrize("name", [name.decode() for name in CLIENTS])
+@pytest.mark.parametrize("name", [name.decode() for name in CLIENT_ADDRESS_FIELDS])
 def test_the_address_of_a_client_costs_no_hit(door: Door, name: str) -> None:
     app = door(linking_by("accept"))
     assert [app.ask(headers=[(name, f"192.0.2.{last}")]).is_hit for last in (1, 2)] == [False, True]

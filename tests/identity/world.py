@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.identity.doors import Cached, Door, Field, Seen
 
 FIELDS: Final = ("Cookie", "Authorization", *CREDENTIALS)
-SCOPE: Final = (*identity.OUTER, "state", "extensions")
+SCOPE: Final = (*identity.SCOPE_IDENTITIES, "state", "extensions")
 ENVIRON: Final = tuple(identity._ENVIRON)
 
 WORDS: Final[dict[str, list[Field]]] = {

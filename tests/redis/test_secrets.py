@@ -201,12 +201,12 @@ def test_an_error_of_the_same_kind_has_the_words_of_the_server_without_the_passw
     error: Exception, words: str
 ) -> None:
     address = Address(ConnectionPool.from_url("redis://cache:p%2Fs3cr3t@host/1"))
-    told = address.explained(error, 0.1)
+    told = address.without_secrets(error, 0.1)
     assert type(told) is type(error)
     assert str(told) == f"Redis at host:6379, database 1, user 'cache': {words}"
     assert told.__traceback__ is None
 
 
 def test_an_error_of_the_system_keeps_its_number() -> None:
-    told = Address(ConnectionPool.from_url("redis://host")).explained(ConnectionResetError(104, "gone"), 0.1)
+    told = Address(ConnectionPool.from_url("redis://host")).without_secrets(ConnectionResetError(104, "gone"), 0.1)
     assert str(told) == "[Errno 104] Redis at host:6379: [Errno 104] gone"

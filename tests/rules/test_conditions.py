@@ -64,7 +64,7 @@ def test_if_modified_since_counts_only_where_last_modified_is_60_seconds_older_t
     date = (b"Date", imf(NOW - 40).encode())
     assert has_it(since(0), headers=modified(100, date))
     assert not has_it(since(0), headers=modified(99, date))
-    assert conditions.DATE_IS_SURE_AFTER == 60
+    assert conditions.STRONG_DATE_SECONDS == 60
 
 
 def test_if_modified_since_counts_from_receipt_where_there_is_no_date() -> None:

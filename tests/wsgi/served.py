@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SHARED = ("Cache-Control", "s-maxage=600")
 EVERY_BYTE = bytes(range(256))
 PART = b"x" * 65536
-PARTS = 200
+PARTIAL_PAGE_FIELDS = 200
 
 asked: Counter[str] = Counter()
 closed: Counter[str] = Counter()
@@ -84,7 +84,7 @@ def make(page: str, environ: Environ, start_response: StartResponse) -> Iterable
             return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))]
         case "long":
             start_response("200 OK", [number])
-            return Closing("long", (PART for _ in range(PARTS)))
+            return Closing("long", (PART for _ in range(PARTIAL_PAGE_FIELDS)))
         case "broken":
             raise BrokenSiteError(environ["PATH_INFO"])
         case _:

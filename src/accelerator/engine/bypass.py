@@ -63,7 +63,7 @@ class Bypass:
         kind = message.get("type")
         if kind == "http.response.start":
             response = Response.read(message, self._requested, self._services.options.clock())
-            await self._invalidations.after(self._exchange.request, response, self.notes)
+            await self._invalidations.after_request(self._exchange.request, response, self.notes)
             if response is not None:
                 self._head = response if self._exchange.scope["method"] == "HEAD" else None
                 message = {**message, "headers": self._lines(response)}
@@ -74,7 +74,7 @@ class Bypass:
     def _lines(self, response: Response) -> list[tuple[bytes, bytes]]:
         """Return the header lines for the client: the application's without tags, with Vary and Cache-Status."""
         services, (fwd, detail, _) = self._services, self._reason
-        line = services.reporter.line(f"fwd={fwd}", *([f'detail="{detail}"'] if detail else ()))
+        line = services.reporter.cache_status(f"fwd={fwd}", *([f'detail="{detail}"'] if detail else ()))
         is_reusable = self._exchange.scope["method"] in {"GET", "HEAD"}  # other caches may reuse it, and need its Vary
         return [
             *without_tags(response.headers, services.options),

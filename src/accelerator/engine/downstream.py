@@ -28,11 +28,11 @@ class Downstream:
     """
 
     def __init__(self, exchange: Exchange, clock: Callable[[], float]) -> None:
-        self.has_got_anything = False
+        self.has_sent_anything = False
         self._exchange = exchange
         self._clock = clock
         self._held: Message | None = None  # the response start, until the first chunk comes
-        self._has_it_already = False  # the client was sent a 304: the body is not sent
+        self._was_sent_304 = False  # the client was sent a 304: the body is not sent
         self._left_at: float | None = None
 
     @property
@@ -71,7 +71,7 @@ class Downstream:
         headers = tuple(start["headers"])
         if start["status"] == 200 and not_modified(self._exchange.request, headers, self._clock()):
             start = {**start, "status": 304, "headers": [*without_content_fields(headers)]}
-            self._has_it_already = True
+            self._was_sent_304 = True
         if cache_status is not None:
             start["headers"].append((b"cache-status", cache_status))
         return start
@@ -86,9 +86,9 @@ class Downstream:
         Raises:
             OSError: the client has left, and `may_leave` is False.
         """
-        if self._has_it_already and message.get("type") in _CONTENT:
+        if self._was_sent_304 and message.get("type") in _CONTENT:
             message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
-        self.has_got_anything = True
+        self.has_sent_anything = True
         try:
             await self._exchange.send(message)
         except OSError:

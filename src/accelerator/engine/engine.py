@@ -125,25 +125,25 @@ class Engine:
         current_age = age(entry, now)
         ttl = 0 if found.invalidated and current_age < entry.lifetime else entry.lifetime - current_age
         how = ("fwd=miss", "collapsed") if patience.has_waited else ("hit",)
-        line = self._reporter.line(*how, f"ttl={int(ttl // 1)}")
+        line = self._reporter.cache_status(*how, f"ttl={int(ttl // 1)}")
         answer = answer_from(entry, exchange.request, current_age, line)
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await exchange.send({"type": "http.response.body", "body": answer.body})
-        self._reporter.tell(kind, exchange.request, entry, age=current_age, ttl=ttl, collapsed=patience.has_waited)
+        self._reporter.report(kind, exchange.request, entry, age=current_age, ttl=ttl, collapsed=patience.has_waited)
 
     # --- requests that are not answered from the store ----------------------------------------------------------------
 
     async def _refuse(self, exchange: Exchange) -> None:
         """Answer 504 to `only-if-cached`, because no entry may be used (RFC 9111 §5.2.1.7)."""
-        line = self._reporter.line('detail="only-if-cached"')
+        line = self._reporter.cache_status('detail="only-if-cached"')
         lines = [(b"content-length", b"0"), *([] if line is None else [(b"cache-status", line)])]
         await exchange.send({"type": "http.response.start", "status": 504, "headers": lines})
         await exchange.send({"type": "http.response.body", "body": b""})
-        self._reporter.tell("miss", exchange.request, detail="only-if-cached")
+        self._reporter.report("miss", exchange.request, detail="only-if-cached")
 
     async def _forward(self, exchange: Exchange, reason: Reason) -> None:
         """Forward a request without storing its response. The application gets the same header lines as in a fill."""
-        with exchange.shown_as(exchange.request.lines()):
+        with exchange.with_headers(exchange.request.lines()):
             await self._bypass(exchange, reason)
 
     async def _bypass(self, exchange: Exchange, reason: Reason) -> None:
@@ -153,4 +153,4 @@ class Engine:
             await self._upstream.call(exchange, bypass.notes, exchange.receive, bypass.send)
         finally:
             self._questions.learn(exchange.request, bypass.notes)
-            self._reporter.tell("pass", exchange.request, detail=reason.detail)
+            self._reporter.report("pass", exchange.request, detail=reason.detail)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from accelerator.http.identity import places_in, somebody_at
+from accelerator.http.identity import identity_at, identity_places_in
 from accelerator.http.request import CONDITIONS
 from accelerator.notes import start_noting, stop_noting
 
@@ -35,10 +35,10 @@ class Exchange:
     scope: Scope
     receive: Receive
     send: Send
-    places: frozenset[str] | None = None
+    identity_places: frozenset[str] | None = None
 
     @contextmanager
-    def shown_as(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
+    def with_headers(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
         """Give the application the request with these header lines, and without ignored query parameters.
 
         The scope is restored at the end, because outer middlewares use the same one.
@@ -51,7 +51,7 @@ class Exchange:
             self.scope.update(before)
 
     @contextmanager
-    def noted_in(self, notes: Notes, owner: object) -> Iterator[None]:
+    def collecting(self, notes: Notes, owner: object) -> Iterator[None]:
         """Collect what the application says about its response, by functions such as `tag` and by keys of its scope.
 
         Args:
@@ -59,8 +59,8 @@ class Exchange:
             owner: the object that the application finds in its scope as `accelerator`.
         """
         scope = self.scope
-        if self.places is None:
-            self.places = places_in(scope)
+        if self.identity_places is None:
+            self.identity_places = identity_places_in(scope)
         ttl = scope.get("accelerator.cache_for")
         scope["accelerator"] = owner
         scope["accelerator.tags"] = notes.tags
@@ -76,7 +76,7 @@ class Exchange:
 
     def read_notes(self, notes: Notes) -> None:
         """Note what the scope says now: the keys that the application has set, and credentials in `places`."""
-        notes.read_scope(self.scope, somebody_at(self.places or frozenset(), self.scope))
+        notes.read_scope(self.scope, identity_at(self.identity_places or frozenset(), self.scope))
 
     def detached(self) -> Exchange:
         """Return an exchange for a refresh in the background: for the whole response, without conditions or client."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from accelerator.engine.downstream import Downstream
-from accelerator.http.response import Response, complete, is_event_stream, promised_size
+from accelerator.http.response import Response, content_length, is_complete, is_event_stream
 from accelerator.notes import Notes
 from accelerator.rules.answer import answer_from
 from accelerator.rules.candidate import Candidate
@@ -46,7 +46,7 @@ logger = logging.getLogger("accelerator")
 
 _INCOMPLETE: Final = "incomplete response"
 
-ALONE_SECONDS: Final = 60.0
+MAX_SECONDS_WITHOUT_CLIENT: Final = 60.0
 """Seconds for which the application may go on for the store alone, after its client has left."""
 
 
@@ -96,7 +96,7 @@ class Fill:
         self._plan: Plan | None = None  # set while the response may be stored
         self._chunks: list[bytes] = []
         self._size = 0
-        self._take: Callable[[Message], Awaitable[None]] = self._forward
+        self._on_body: Callable[[Message], Awaitable[None]] = self._forward
         self._is_event_stream = False
         self._disconnect: Message | None = None
         self._has_ended = False  # the outcome is known, and has been reported
@@ -117,7 +117,7 @@ class Fill:
         return f"the application answered {self._response.status}" if self._response.status >= 400 else ""
 
     @property
-    def _goes_on_alone(self) -> bool:
+    def _continues_without_client(self) -> bool:
         """Whether the fill goes on after its client has left."""
         return self._plan is not None and not self._is_event_stream
 
@@ -137,9 +137,9 @@ class Fill:
     async def _keep_disconnect_back(self) -> None:
         """Wait until the response is stored or will not be, for at most `ALONE_SECONDS`."""
         before_start = self._is_known_storable and self._response is None
-        if before_start or self._goes_on_alone:
+        if before_start or self._continues_without_client:
             self._is_settled = self._is_settled or anyio.Event()
-            with anyio.move_on_after(ALONE_SECONDS):
+            with anyio.move_on_after(MAX_SECONDS_WITHOUT_CLIENT):
                 await self._is_settled.wait()
         if not self._has_ended:
             await self._give_up("the client left")  # told of that, an application may send less
@@ -150,7 +150,7 @@ class Fill:
         if kind == "http.response.start" and self._response is None:
             await self._start(message)
         elif kind == "http.response.body" and self._response is not None:
-            await self._take(message)
+            await self._on_body(message)
         elif kind == "http.response.debug":  # template data for test clients, not a part of the response
             await self._release()
             await self._forward(message)
@@ -166,7 +166,7 @@ class Fill:
 
     async def rescue(self) -> bool:
         """Answer from the stale entry after an exception, if that is allowed; return whether the client got it."""
-        if not self._client.has_got_anything and self._may_hide_error():
+        if not self._client.has_sent_anything and self._may_hide_error():
             await self._answer_stale()
         return self.answered_stale
 
@@ -183,7 +183,7 @@ class Fill:
             assert self._stale is not None  # noqa: S101 - a validation has a stored entry
             is_proof = not self._task.found.invalidated or proves_unchanged(self._stale, response)
             self.wants_retry = not (is_proof and same_representation(self._stale, response))
-            self._take = self._drop if self.wants_retry else self._freshen
+            self._on_body = self._drop if self.wants_retry else self._freshen
         elif response.status in ERRORS and self._may_hide_error():
             logger.error("answered %d, a stale response was served: %r", response.status, self._exchange.request.url)
             await self._answer_stale()
@@ -205,11 +205,11 @@ class Fill:
             await self._refuse(made)
         elif message.get("trailers"):
             await self._refuse("trailers")
-        elif promised_size(response) > self._options.max_body_bytes:
+        elif content_length(response) > self._options.max_body_bytes:
             await self._refuse("body too large")
         else:
             self._plan = made
-            self._take = self._copy
+            self._on_body = self._copy
             self._client.add_lines(*added_for_browsers(response))
             if is_event_stream(response.headers):
                 await self._copy_while_it_flows()
@@ -217,7 +217,7 @@ class Fill:
     async def _copy_while_it_flows(self) -> None:
         """Copy an event stream, to store it in case it ends. Neither its client nor another request waits for that."""
         self._is_event_stream = True
-        self._task.flight.judge(storable=False)
+        self._task.flight.remember(storable=False)
         if self._is_settled is not None:
             self._is_settled.set()
         await self._release()
@@ -246,7 +246,7 @@ class Fill:
         """Store the complete response."""
         assert self._response is not None  # noqa: S101 - the response has started
         assert self._plan is not None  # noqa: S101 - only a storable response is copied
-        if not complete(self._response, self._size):
+        if not is_complete(self._response, self._size):
             await self._refuse(_INCOMPLETE)
             return
         await self._keep(self._candidate(self._response), self._plan, b"".join(self._chunks), self._mark)
@@ -259,7 +259,7 @@ class Fill:
         """Freshen the stored entry by the 304 that confirmed it, and answer the client from it (RFC 9111 §4.3.4)."""
         if message.get("more_body", False):
             return
-        self._take = self._drop
+        self._on_body = self._drop
         self.was_validated = True
         assert self._response is not None  # noqa: S101 - the response has started
         assert self._stale is not None  # noqa: S101 - a validation has a stored entry
@@ -268,7 +268,7 @@ class Fill:
         made = plan_after_304(self._stale, self._candidate(self._response))
         if isinstance(made, Refusal):
             self.reason = made
-            self._task.flight.judge(storable=False)
+            self._task.flight.remember(storable=False)
         else:
             mark = self._mark if proves_unchanged(self._stale, self._response) else self._stale.mark
             await self._keep(self._candidate(merged), made, self._stale.body, mark, self._stale.tags)
@@ -314,14 +314,14 @@ class Fill:
         flight = self._task.flight
         if refusal := refused_at_end(candidate.request, made, self.notes):
             self.reason = refusal
-            flight.judge(storable=False)
+            flight.remember(storable=False)
             return
         try:
             tags = response_tags(candidate, older_tags)
         except (InvalidTagError, TypeError) as error:
             self.reason = "tags"
             logger.warning("not stored: %s: %r", error, candidate.request.url)
-            flight.judge(storable=False)
+            flight.remember(storable=False)
             return
         if mark != self._mark and not tags.issubset(older_tags):
             self.wants_retry = True  # nobody has checked if a new tag was invalidated after the old mark
@@ -332,16 +332,16 @@ class Fill:
         self.stored = not self.reason
         self.wants_retry = mark != self._mark and not self.stored  # the store may refuse an old mark
         if self.stored:  # others do not wait for what is stale at once, or may never end
-            flight.judge(storable=made.lifetime > 0 and not self._is_event_stream)
+            flight.remember(storable=made.lifetime > 0 and not self._is_event_stream)
 
     async def _refuse(self, reason: str) -> None:
         """Do not store the response, and remember that a response to such a request could not be stored."""
-        self._task.flight.judge(storable=False)
+        self._task.flight.remember(storable=False)
         await self._give_up(reason)
 
     async def _give_up(self, reason: str) -> None:
         """Do not store the response. The client gets the rest of it as it comes."""
-        self._take = self._forward
+        self._on_body = self._forward
         self.reason = self.reason or reason
         self._settle()
         await self._release()
@@ -355,10 +355,10 @@ class Fill:
         """Send a message to the client. A fill that may be stored goes on if the client has left."""
         gone = self._client.seconds_gone
         if gone is not None and self._plan is not None:
-            if gone < ALONE_SECONDS:
+            if gone < MAX_SECONDS_WITHOUT_CLIENT:
                 return
             await self._give_up("the client left")
-        await self._client.send(message, may_leave=self._goes_on_alone)
+        await self._client.send(message, may_leave=self._continues_without_client)
 
     def _settle(self) -> None:
         """Stop copying: report the outcome, free the copied bytes, and let a `receive` that waits return."""
@@ -369,8 +369,8 @@ class Fill:
         self._services.budget.give_back(self._size)
         self._size = 0
         self._chunks.clear()
-        if self._take == self._copy:
-            self._take = self._forward
+        if self._on_body == self._copy:
+            self._on_body = self._forward
         if self._is_settled is not None:
             self._is_settled.set()
 
@@ -379,7 +379,7 @@ class Fill:
         if not self.wants_retry:
             detail = "stored" if self.stored else self.reason
             ttl = self.entry.lifetime if self.entry is not None and self.stored else None
-            self._services.reporter.tell(self.kind, self._exchange.request, self.entry, detail=detail, ttl=ttl)
+            self._services.reporter.report(self.kind, self._exchange.request, self.entry, detail=detail, ttl=ttl)
 
     def _may_hide_error(self) -> bool:
         now, purpose = self._options.clock(), self._task.purpose
@@ -390,7 +390,7 @@ class Fill:
         assert self._stale is not None  # noqa: S101 - `_may_hide_error` has checked it
         self.answered_stale = True
         self._client.drop_held()
-        self._take = self._drop
+        self._on_body = self._drop
         self.reason = "stale-if-error"
         self._settle()
         await self._answer(self._stale)
@@ -411,4 +411,4 @@ class Fill:
             parameters.append("stored")
         if self.reason:
             parameters.append(f'detail="{self.reason}"')
-        return self._services.reporter.line(*parameters)
+        return self._services.reporter.cache_status(*parameters)

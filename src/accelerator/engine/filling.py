@@ -60,7 +60,7 @@ class Filler:
             The fill, which has ended.
         """
         services, request = self._services, exchange.request
-        services.reporter.warn_of_order(request)
+        services.reporter.warn_of_outer_middleware(request)
         fwd = reason_to_forward(request, found, services.options.clock())
         task = Task(found, decision, flight, fwd, purpose)
         fill = Fill(exchange, task, services)
@@ -80,9 +80,9 @@ class Filler:
         """Call the application with the cache's conditions in place of the client's (RFC 9111 §4.3.1)."""
         request = exchange.request
         headers = [line for line in request.lines() if line[0] not in CONDITIONS] + task.conditions()
-        send = self._invalidations.watching(request, fill.notes, fill.send)
+        send = self._invalidations.watching_send(request, fill.notes, fill.send)
         try:
-            with exchange.shown_as(headers):
+            with exchange.with_headers(headers):
                 await self._upstream.call(exchange, fill.notes, fill.receive, send)
         except Exception:
             if not await fill.rescue():

@@ -22,7 +22,7 @@ ROUNDS: Final = 3
 UNSTORABLE_SECONDS: Final = 60.0
 """Seconds for which requests do not wait for a fill, after a response for their key and audience was not storable."""
 
-MAX_VERDICTS: Final = 10_000
+MAX_STORABLE: Final = 10_000
 """Number of keys and audiences of which it is remembered whether their responses were storable."""
 
 MAX_LANDINGS: Final = 1000
@@ -115,9 +115,9 @@ class Flight:
         """Whether a response for this key and audience is known to be storable, because one was before."""
         return self.place.is_stored or self._flights.is_storable(self.place, if_unknown=False)
 
-    def judge(self, *, storable: bool) -> None:
+    def remember(self, *, storable: bool) -> None:
         """Remember whether the response was storable. If it was not, end the flight, since waiting is useless."""
-        self._flights.judge(self.place, storable=storable)
+        self._flights.remember(self.place, storable=storable)
         if not storable:
             self.land()
 
@@ -125,7 +125,7 @@ class Flight:
         """End the flight: requests that wait look up again, because the fill has ended, or cannot answer them."""
         if not self._has_landed:
             self._has_landed = True
-            self._flights.take_off_the_list(self)
+            self._flights.remove(self)
             if self._landing is not None:
                 self._landing.set()
 
@@ -150,7 +150,7 @@ class Flights:
         self._running: dict[tuple[object, ...], Flight] = {}
         self._last_landings: dict[int, int] = {}
         # by hash, so that long keys take no memory: a collision only changes which requests wait or look up again
-        self._verdicts: OrderedDict[int, tuple[bool, float]] = OrderedDict()
+        self._storable: OrderedDict[int, tuple[bool, float]] = OrderedDict()
 
     async def join_or_lead(self, place: Place, patience: Patience, landings: int) -> Flight | None:
         """Wait for the running flight of a place if that may help, else start a new one.
@@ -175,8 +175,8 @@ class Flights:
                 running, flight = None, self._lead(place)
         if running is not None:
             if not await patience.wait(landing):
-                self.judge(place, storable=False)
-                self.take_off_the_list(running)  # it may hang for ever: nobody else waits for it
+                self.remember(place, storable=False)
+                self.remove(running)  # it may hang for ever: nobody else waits for it
             return None
         if self._has_landed_since(place, landings) and patience.looks_again():
             flight.land()
@@ -196,7 +196,7 @@ class Flights:
         self._running.setdefault(place[:3], flight)
         return flight
 
-    def take_off_the_list(self, flight: Flight) -> None:
+    def remove(self, flight: Flight) -> None:
         """Count a flight as ended, and remove it from the running ones."""
         with self._lock:
             self.landings += 1
@@ -207,18 +207,18 @@ class Flights:
             if self._running.get(flight.place[:3]) is flight:
                 del self._running[flight.place[:3]]
 
-    def judge(self, place: Place, *, storable: bool) -> None:
+    def remember(self, place: Place, *, storable: bool) -> None:
         """Remember whether a response for this key and audience was storable; "not" holds for `UNSTORABLE_SECONDS`."""
         verdict = hash(place[:2])
         with self._lock:
-            self._verdicts.pop(verdict, None)
-            self._verdicts[verdict] = (storable, self._clock() + UNSTORABLE_SECONDS)
-            if len(self._verdicts) > MAX_VERDICTS:
-                self._verdicts.popitem(last=False)
+            self._storable.pop(verdict, None)
+            self._storable[verdict] = (storable, self._clock() + UNSTORABLE_SECONDS)
+            if len(self._storable) > MAX_STORABLE:
+                self._storable.popitem(last=False)
 
     def is_storable(self, place: Place, if_unknown: bool) -> bool:
         """Return whether responses for this key and audience were storable before, `if_unknown` if nothing is known."""
-        storable, until = self._verdicts.get(hash(place[:2]), (None, 0.0))
+        storable, until = self._storable.get(hash(place[:2]), (None, 0.0))
         if storable is False and self._clock() < until:
             return False
         return storable or place.is_stored or if_unknown

@@ -59,7 +59,7 @@ class Invalidations:
 
     # --- by a request -------------------------------------------------------------------------------------------------
 
-    async def after(self, request: Request, response: Response | None, notes: Notes) -> None:
+    async def after_request(self, request: Request, response: Response | None, notes: Notes) -> None:
         """Invalidate what a request has changed. It has to be called before the response goes out (RFC 9111 §4.4).
 
         Args:
@@ -73,9 +73,9 @@ class Invalidations:
             await self._services.store.invalidate([request.url_tag])
         elif response.status in SUCCESS:
             await self._services.store.invalidate(invalidated_by(request, response, self._ignored.url))
-            self._services.reporter.tell("invalidate", request, detail="hard")
+            self._services.reporter.report("invalidate", request, detail="hard")
 
-    def watching(self, request: Request, notes: Notes, send: Send) -> Send:
+    def watching_send(self, request: Request, notes: Notes, send: Send) -> Send:
         """Wrap the `send` of a fill, so that an unsafe request invalidates before its response goes out.
 
         That is a POST which was expected to read only. Unless the application confirms that, the POST has changed
@@ -86,7 +86,7 @@ class Invalidations:
 
         async def watch(message: Message) -> None:
             if message.get("type") == "http.response.start":
-                await self.after(request, Response.read(message, 0, 0), notes)
+                await self.after_request(request, Response.read(message, 0, 0), notes)
             await send(message)
 
         return watch

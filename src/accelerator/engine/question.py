@@ -11,7 +11,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from accelerator.http.response import promised_size
+from accelerator.http.response import content_length
 
 if TYPE_CHECKING:
     from accelerator.engine.exchange import Exchange
@@ -36,7 +36,7 @@ class Questions:
 
     def may_be(self, request: Request) -> bool:
         """Tell whether a request may be one that reads by its content, by its method or its remembered path."""
-        return request.may_ask_by_content and (not request.is_unsafe or _place(request) in self._learned)
+        return request.may_key_by_content and (not request.is_unsafe or _place(request) in self._learned)
 
     def learn(self, request: Request, notes: Notes) -> None:
         """Remember the path of a request whose view has declared its method safe, and forget the oldest paths."""
@@ -57,7 +57,7 @@ async def read(exchange: Exchange) -> Exchange:
 
     The request in that exchange has the content in its key, unless the content is too long or the client has left.
     """
-    if promised_size(exchange.request) > MAX_QUESTION_BYTES:
+    if content_length(exchange.request) > MAX_QUESTION_BYTES:
         return exchange
     content = bytearray()
     while True:

@@ -113,13 +113,13 @@ class Refreshes:
     async def _refresh(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
         """Refresh an entry in the background. Whatever it raises, a cancellation included, the refresh has failed."""
         try:
-            await self._fill_alone(exchange, found, flight)
+            await self._fill_in_background(exchange, found, flight)
         except BaseException:
             self._failures.add(flight.place)
             raise
         self._failures.discard(flight.place)
 
-    async def _fill_alone(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
+    async def _fill_in_background(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
         """Fill without a client, and again if a soft invalidation came after the fill had begun."""
         for _ in range(REFRESHES):
             decision = forwarding_decision(exchange.request, found.entry, found.invalidated)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from accelerator.events import CacheEvent
 from accelerator.http.credentials import CREDENTIALS
-from accelerator.http.identity import OUTER
+from accelerator.http.identity import SCOPE_IDENTITIES
 from accelerator.rules.freshness import age
 from accelerator.rules.response_tags import application_tags
 
@@ -44,11 +44,11 @@ class Reporter:
         if left_out := sorted({*CREDENTIALS}.difference(options.credentials)):
             self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
 
-    def line(self, *parameters: str) -> bytes | None:
+    def cache_status(self, *parameters: str) -> bytes | None:
         """Return a Cache-Status value with these parameters (RFC 9211 §2), None if none is to be sent."""
         return None if self._name is None else "; ".join((self._name, *parameters)).encode("ascii")
 
-    def tell(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
+    def report(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
         """Report to `on_event` what was done with a request.
 
         Args:
@@ -74,10 +74,10 @@ class Reporter:
             self._has_warned_of.add(subject)
             logger.warning(words, *arguments)
 
-    def warn_of_order(self, request: Request) -> None:
+    def warn_of_outer_middleware(self, request: Request) -> None:
         """Warn once, naming the right order, if a user or session set by an outer middleware prevents all hits."""
-        if request.outer in OUTER.values():
-            self.warn_once(request.outer, _MISPLACED, request.outer)
+        if request.outer_identity in SCOPE_IDENTITIES.values():
+            self.warn_once(request.outer_identity, _MISPLACED, request.outer_identity)
 
     def emit(self, event: CacheEvent) -> None:
         """Call `on_event` with an event. What it raises is logged and goes no further."""

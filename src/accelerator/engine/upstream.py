@@ -31,5 +31,5 @@ class Upstream:
             receive: the ASGI `receive` for the application.
             send: the ASGI `send` for the application.
         """
-        with exchange.noted_in(notes, self._owner):
+        with exchange.collecting(notes, self._owner):
             await self._app(exchange.scope, receive, send)

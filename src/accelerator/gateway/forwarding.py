@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from accelerator.http import fields
 from accelerator.http.credentials import IDENTITIES
-from accelerator.http.request_fields import CLIENTS, FAMILIES, TARGETS, dashed
+from accelerator.http.request_fields import CLIENT_ADDRESS_FIELDS, FAMILIES, TARGET_FIELDS, cgi_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,9 @@ _HOP_BY_HOP: Final = frozenset(
     b" transfer-encoding upgrade".split()
 )
 _WRITTEN: Final = frozenset(b"forwarded x-forwarded-for x-forwarded-proto".split())
-_OF_PROXIES: Final = frozenset({*TARGETS, *CLIENTS, *(name.lower().encode() for name in IDENTITIES)})
+_OF_PROXIES: Final = frozenset(
+    {*TARGET_FIELDS, *CLIENT_ADDRESS_FIELDS, *(name.lower().encode() for name in IDENTITIES)}
+)
 _PLAIN_NAME: Final = re.compile(rb"[0-9A-Za-z_-]+")
 _PATH: Final = "/:@!$&'()*+,;="  # RFC 3986 §3.3
 _ORIGIN_FORM: Final = re.compile(rb'/[!"$-~]*')  # visible, and no fragment (RFC 9112 §3.2.1)
@@ -125,7 +127,7 @@ def end_to_end(lines: Iterable[tuple[bytes, bytes]]) -> Lines:
     """Return header lines without hop-by-hop fields, and without blanks around values, which some parsers keep."""
     lines = list(lines)
     left_out = _HOP_BY_HOP | connection_names(lines)
-    return [(name, value.strip(fields.BLANKS)) for name, value in lines if dashed(name) not in left_out]
+    return [(name, value.strip(fields.BLANKS)) for name, value in lines if cgi_form(name) not in left_out]
 
 
 def connection_names(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
@@ -135,12 +137,12 @@ def connection_names(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
 
 def loses_own(lines: Iterable[tuple[bytes, bytes]]) -> bool:
     """Tell whether a field is left out because Connection lists it."""
-    return not connection_names(lines).isdisjoint(dashed(name) for name, _ in lines)
+    return not connection_names(lines).isdisjoint(cgi_form(name) for name, _ in lines)
 
 
 def respelled(lines: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     """Return the names, with dashes, as which CGI-like programs read fields whose own names are spelled differently."""
-    return {dashed(name) for name, _ in lines if dashed(name) != name.lower()}
+    return {cgi_form(name) for name, _ in lines if cgi_form(name) != name.lower()}
 
 
 def trusted_names(names: tuple[str, ...]) -> frozenset[bytes]:
@@ -171,7 +173,7 @@ def _may_be_of_client(name: bytes) -> bool:
     CGI-like programs read all characters but letters and digits as the same one. The cache in front knows only `_` as
     another spelling of `-`. Other characters have no honest use, and such a field would not be in the key.
     """
-    as_read = dashed(name)
+    as_read = cgi_form(name)
     return bool(_PLAIN_NAME.fullmatch(name)) and as_read not in _OF_PROXIES and not as_read.startswith(FAMILIES)
 
 

@@ -71,7 +71,7 @@ def _accept_language(value: bytes) -> bytes:
     return b",".join([_language_tag(name) + _weight(weight) for name, weight in ranked])
 
 
-def takes_codings(value: bytes | None) -> bool:
+def prefers_gzip(value: bytes | None) -> bool:
     """Tell whether an Accept-Encoding field accepts gzip no less than uncompressed content (RFC 9110 §12.5.3).
 
     Every application that compresses knows gzip. A wildcard does not count, because many applications look only for the

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from accelerator.asgi_types import Scope
 
-OUTER: Final = {
+SCOPE_IDENTITIES: Final = {
     "user": "a user",  # Starlette's AuthenticationMiddleware, Litestar, Channels
     "auth": "a user",  # Starlette's AuthenticationMiddleware, Litestar
     "session": "a session",  # Starlette's SessionMiddleware, Litestar
@@ -49,7 +49,7 @@ _ENVIRON_IN_SCOPE: Final = "wsgi_environ"
 """The key of a scope made by a2wsgi that holds the WSGI environ from which it was made."""
 
 _WORDS: Final = {
-    **OUTER,
+    **SCOPE_IDENTITIES,
     **dict.fromkeys(_STATE, "a user"),
     **dict.fromkeys(_CERTIFICATE, "a client certificate"),
     **_ENVIRON,
@@ -58,7 +58,7 @@ _SESSIONS: Final = frozenset(
     {"session", "state.session", "beaker.session", "secure_cookie.session", "werkzeug.session"}
 )
 _SCOPES: Final = frozenset({"auth", "state.auth"})
-_SCOPE_NAMES: Final = frozenset({*OUTER, _ENVIRON_IN_SCOPE})
+_SCOPE_NAMES: Final = frozenset({*SCOPE_IDENTITIES, _ENVIRON_IN_SCOPE})
 _ENVIRON_NAMES: Final = frozenset({*_ENVIRON, _SCOPE_IN_ENVIRON})
 _STATE_NAMES: Final = frozenset(_STATE.values())
 _PLAIN: Final = frozenset({type(None), bool, str, bytes, dict, list, tuple, set, frozenset})
@@ -83,12 +83,12 @@ def of_environ(environ: Mapping[str, Any]) -> str:
     return "" if environ.keys().isdisjoint(_ENVIRON_NAMES) else _first(_in_environ(environ))
 
 
-def places_in(scope: Scope) -> frozenset[str]:
+def identity_places_in(scope: Scope) -> frozenset[str]:
     """Return the places of a request's scope or environ whose value identifies a user, or may come to do so."""
     return frozenset(_in_world(scope))
 
 
-def somebody_at(places: frozenset[str], scope: Scope) -> str:
+def identity_at(places: frozenset[str], scope: Scope) -> str:
     """Return what identifies a user at one of these places now, such as `a session`; `""` if nothing does.
 
     The values are read anew, because the application may have filled a session, or replaced it by another one.
@@ -114,12 +114,12 @@ def _is_uncertified(extensions: Mapping[str, Any]) -> bool:
 
 
 def _first(found: Mapping[str, object]) -> str:
-    return next((_WORDS[place] for place, value in found.items() if _is_somebody(place, value)), "")
+    return next((_WORDS[place] for place, value in found.items() if _identifies_user(place, value)), "")
 
 
 def _in_scope(scope: Scope) -> dict[str, object]:
     """Return the values in a scope that may identify a user, by place."""
-    found = {name: scope[name] for name in OUTER if name in scope}
+    found = {name: scope[name] for name in SCOPE_IDENTITIES if name in scope}
     found |= _read(scope.get("state"), _STATE)
     found |= _read(_of(scope.get("extensions"), "tls"), _CERTIFICATE)
     return found | _in_environ(scope[_ENVIRON_IN_SCOPE]) if _ENVIRON_IN_SCOPE in scope else found
@@ -145,7 +145,7 @@ def _of(holder: object, name: str) -> object:
         return _UNREADABLE
 
 
-def _is_somebody(place: str, value: object) -> bool:
+def _identifies_user(place: str, value: object) -> bool:
     """Tell whether a value identifies a user: an empty session and an anonymous user do not, the id 0 does.
 
     An object with nothing but scopes identifies a user if it has any. In an object with more than that, an empty list

@@ -58,7 +58,7 @@ class Ignored:
         if self._is_nothing or not query:
             return query
         keeps_blanks = not self._keeps_parameters_only
-        drops = _Verdicts(lambda name: self._drops_parameter(_parameter_name(name)))
+        drops = _Judged(lambda name: self._drops_parameter(_parameter_name(name)))
         pairs = query.split(b"&")
         return b"&".join([p for p in pairs if (not drops[p.partition(b"=")[0]] if p else keeps_blanks)])
 
@@ -74,7 +74,7 @@ class Ignored:
         """Return the value of a request field without ignored cookies, None if it has no other."""
         if name.lower() != b"cookie":
             return value
-        drops = _Verdicts(self._drops_pair)
+        drops = _Judged(self._drops_pair)
         pairs = value.split(b";")
         kept = [pair for pair in pairs if not drops[pair]]
         return value if len(kept) == len(pairs) else b";".join(kept).strip(BLANKS) or None
@@ -91,7 +91,7 @@ class Ignored:
         return bool(equals) and self._drops_cookie(_text(name.strip(BLANKS)))
 
 
-class _Verdicts(dict[bytes, bool]):
+class _Judged(dict[bytes, bool]):
     """Which names in one request are ignored. Each is judged once, because a client may repeat a name 30,000 times."""
 
     def __init__(self, judge: Callable[[bytes], bool]) -> None:

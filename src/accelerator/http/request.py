@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote
 
 from accelerator.http import identity
-from accelerator.http.canonical import canonical, takes_codings
+from accelerator.http.canonical import canonical, prefers_gzip
 from accelerator.http.cookies import called, naming
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.fields import BLANKS
 from accelerator.http.globs import matching
-from accelerator.http.request_fields import METHODS, ORDINARY, PARTS, TARGETS, UNSAFE_METHODS, spellings, without_nodes
+from accelerator.http.request_fields import (
+    METHOD_OVERRIDE_FIELDS,
+    ORDINARY,
+    PARTIAL_PAGE_FIELDS,
+    TARGET_FIELDS,
+    UNSAFE_METHODS,
+    spellings,
+    without_nodes,
+)
 from accelerator.tags import group_tag, url_tag
 
 if TYPE_CHECKING:
@@ -41,9 +49,9 @@ COOKIE: Final = "Cookie"
 AUTHORIZATION: Final = "Authorization"
 _NOT_ASKING: Final = frozenset({b"upgrade", b"if-match", b"if-unmodified-since"})
 _BYPASS: Final = _NOT_ASKING | {b"transfer-encoding"}
-_METHODS: Final = spellings(METHODS)
+_METHODS: Final = spellings(METHOD_OVERRIDE_FIELDS)
 _FORWARDED: Final = b"forwarded"
-_TELLING: Final = spellings((*TARGETS, *PARTS))
+_KEY_FIELDS: Final = spellings((*TARGET_FIELDS, *PARTIAL_PAGE_FIELDS))
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-language")
 
@@ -75,7 +83,7 @@ class RequestRules:
         self._renewed_cookies = called([name.encode() for name in renewed_cookies]) if renewed_cookies else None
         self.is_cacheable_post = matching(cacheable_posts)
         plain = {b"cookie", b"authorization", b"content-length", b"range"}
-        self.ordinary = ORDINARY.difference(plain, _BYPASS, _METHODS, _TELLING, self.credentials)
+        self.ordinary = ORDINARY.difference(plain, _BYPASS, _METHODS, _KEY_FIELDS, self.credentials)
 
     def selecting_cookies(self, cookies: bytes | None) -> bytes | None:
         """Return a Cookie field as it selects a stored response: without renewed cookies, None if no other is left."""
@@ -83,7 +91,7 @@ class RequestRules:
             return cookies
         return self._renewed_cookies.sub(b"", cookies).strip(b"; \t") or None
 
-    def telling_cookies(self, cookies: bytes) -> list[tuple[bytes, bytes]]:
+    def key_cookies(self, cookies: bytes) -> list[tuple[bytes, bytes]]:
         """Return the cookies of a Cookie field that are part of the key, each as a Cookie field of its own."""
         return [(b"cookie", pair) for pair in naming(cookies, self._vary_cookies)]
 
@@ -102,7 +110,7 @@ class Request:
     Args:
         scope: the ASGI scope of the request, without ignored query parameters and cookies.
         partition: the partition of the request, `""` for none.
-        reading: the options that decide how the request is read.
+        rules: the options that decide how the request is read.
 
     Attributes:
         method: the request method.
@@ -115,12 +123,12 @@ class Request:
         content: the content that is part of the key, for a QUERY or a safe POST; None for other requests.
         audience: for whom an answer may be meant: empty for everybody. Else it contains `COOKIE` if the request has
             cookies, then the first credential if there is one, such as `X-API-Key` or `a session`.
-        outer: what identifies a user in the scope or environ, such as `a session`; `""` for nothing.
+        outer_identity: what identifies a user in the scope or environ, such as `a session`; `""` for nothing.
     """
 
     __slots__ = (
         "_fields",
-        "_reading",
+        "_rules",
         "audience",
         "content",
         "has_range",
@@ -128,14 +136,14 @@ class Request:
         "is_unsafe",
         "key",
         "method",
-        "outer",
+        "outer_identity",
         "wants_content",
     )
 
-    def __init__(self, scope: Scope, partition: str = "", reading: RequestRules = PLAIN_RULES) -> None:
+    def __init__(self, scope: Scope, partition: str = "", rules: RequestRules = PLAIN_RULES) -> None:
         lines = scope["headers"]
         self._fields = fields = dict(lines)
-        self._reading = reading
+        self._rules = rules
         self.method = method = scope["method"]
         self.wants_content = method != "HEAD"
         self.is_bypass = self.wants_content and method != "GET"
@@ -143,16 +151,16 @@ class Request:
         self.has_range = False
         self.content: bytes | None = None
         self.audience: tuple[str, ...] = ()
-        told = b""
+        key_fields = b""
         environ = scope.get("wsgi.environ")
         if environ is not None:
-            told = scope.get("wsgi.target", b"")
-        self.outer = identity.of_scope(scope) if environ is None else identity.of_environ(environ)
-        if self.outer and not partition:
-            self.audience = (self.outer,)
-        if len(fields) != len(lines) or not reading.ordinary.issuperset(fields):
+            key_fields = scope.get("wsgi.target", b"")
+        self.outer_identity = identity.of_scope(scope) if environ is None else identity.of_environ(environ)
+        if self.outer_identity and not partition:
+            self.audience = (self.outer_identity,)
+        if len(fields) != len(lines) or not rules.ordinary.issuperset(fields):
             self._fields = fields = _joined(lines)
-            told += self._read_special(partition)
+            key_fields += self._read_special(partition)
         path = scope["path"]
         self.key: Key = (
             scope.get("scheme", "http"),
@@ -162,12 +170,12 @@ class Request:
             scope.get("query_string", b""),
             scope.get("root_path", ""),
             partition,
-            told,
+            key_fields,
         )
 
     def _read_special(self, partition: str) -> bytes:
         """Read the fields that plain requests do not have. Return those that are part of the key, as bytes."""
-        fields, reading = self._fields, self._reading
+        fields, rules = self._fields, self._rules
         self.has_range = b"range" in fields and self.method == "GET"
         if not _METHODS.isdisjoint(fields):
             self.is_bypass = True
@@ -176,19 +184,21 @@ class Request:
             self.is_bypass = True
         if not partition:
             asks = [AUTHORIZATION] if b"authorization" in fields else list(self.audience)
-            asks += [reading.credentials[name] for name in fields if name in reading.credentials]
+            asks += [rules.credentials[name] for name in fields if name in rules.credentials]
             self.audience = tuple(asks[:1])
-        told = [_telling(name, value) for name, value in fields.items() if _tells(name)]
+        key_fields = [_key_field(name, value) for name, value in fields.items() if _is_key_field(name)]
         if b"cookie" in fields:
             self.audience = (COOKIE, *self.audience)
-            told += reading.telling_cookies(fields[b"cookie"])
-        return b"".join([b"%b:%d:%b" % (name, len(value), value) for name, value in sorted(told, key=itemgetter(0))])
+            key_fields += rules.key_cookies(fields[b"cookie"])
+        return b"".join(
+            [b"%b:%d:%b" % (name, len(value), value) for name, value in sorted(key_fields, key=itemgetter(0))]
+        )
 
     def _is_cacheable_post(self, path: str) -> bool:
-        return self.method == "POST" and self._reading.is_cacheable_post(path)
+        return self.method == "POST" and self._rules.is_cacheable_post(path)
 
     @property
-    def may_ask_by_content(self) -> bool:
+    def may_key_by_content(self) -> bool:
         """Whether the content of the request may become part of its key.
 
         It may for a QUERY or POST without upgrade, method override, or a condition that only the origin can evaluate.
@@ -216,9 +226,9 @@ class Request:
         return self.audience[-1] if self.audience and self.audience[-1] != COOKIE else ""
 
     @property
-    def takes_codings(self) -> bool:
+    def prefers_gzip(self) -> bool:
         """Whether the request accepts gzip no less than uncompressed content."""
-        return takes_codings(self.get(b"accept-encoding"))
+        return prefers_gzip(self.get(b"accept-encoding"))
 
     @property
     def url(self) -> str:
@@ -248,7 +258,7 @@ class Request:
 
     def read_again(self, scope: Scope) -> Request:
         """Return the request of another scope, with the partition, the options and the content of this one."""
-        request = Request(scope, self.partition, self._reading)
+        request = Request(scope, self.partition, self._rules)
         return request if self.content is None else request.with_content(self.content)
 
     def get(self, name: bytes) -> bytes | None:
@@ -270,7 +280,7 @@ class Request:
         if value is None and b"_" in name:  # WSGI writes `-` and `_` alike
             value = self.get(name.replace(b"_", b"-"))
         if name == b"cookie":
-            return self._reading.selecting_cookies(value)
+            return self._rules.selecting_cookies(value)
         return None if value is None else canonical(name, value)
 
 
@@ -289,7 +299,7 @@ def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 def _is_raw(name: bytes) -> bool:
     """Tell whether the key contains a field without normalising it, so that the application gets it unchanged, too."""
-    return _tells(name) or name in _CONTENT_FIELDS
+    return _is_key_field(name) or name in _CONTENT_FIELDS
 
 
 def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
@@ -298,12 +308,12 @@ def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
     return named.upper().translate(None, BLANKS).split(b",")
 
 
-def _tells(name: bytes) -> bool:
+def _is_key_field(name: bytes) -> bool:
     """Tell whether a field is part of the key: it is a known one, or has a `_`, which CGI cannot tell from a `-`."""
-    return name in _TELLING or b"_" in name
+    return name in _KEY_FIELDS or b"_" in name
 
 
-def _telling(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+def _key_field(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     """Return name and value of a field as they are part of the key."""
     return name, without_nodes(value) if name == _FORWARDED else value
 

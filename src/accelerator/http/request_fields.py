@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-TARGETS: Final = {
+TARGET_FIELDS: Final = {
     b"forwarded": "RFC 7239: `host` and `proto`; who it is for does not count",
     b"x-forwarded-host": "Werkzeug's ProxyFix, Django's USE_X_FORWARDED_HOST, hypercorn's ProxyFix",
     b"x-forwarded-proto": "ProxyFix, Django's SECURE_PROXY_SSL_HEADER, uvicorn, gunicorn",
@@ -78,7 +78,7 @@ They are part of the key: frameworks build links and redirects from them, or adm
 has verified. Many clients share their values.
 """
 
-CLIENTS: Final = {
+CLIENT_ADDRESS_FIELDS: Final = {
     b"x-forwarded-for": "most proxies",
     b"x-real-ip": "nginx",
     b"true-client-ip": "Akamai, Cloudflare",
@@ -167,7 +167,7 @@ IDENTITY_FAMILIES: Final = {
 FAMILIES: Final = (*TARGET_FAMILIES, *IDENTITY_FAMILIES)
 """Prefixes of the fields that a gateway accepts from no client: it cannot know every field that only proxies set."""
 
-METHODS: Final = {
+METHOD_OVERRIDE_FIELDS: Final = {
     b"x-http-method-override": "Rails, Django REST framework's and WebOb's recipes",
     b"x-http-method": "Microsoft's OData",
     b"x-method-override": "IBM, Express",
@@ -185,7 +185,7 @@ An override by any other name invalidates nothing: an application that knows no 
 that nonsense would invalidate its pages.
 """
 
-PARTS: Final = {
+PARTIAL_PAGE_FIELDS: Final = {
     b"x-requested-with": "jQuery, Pyramid, Plone",
     b"hx-request": "htmx",
     b"hx-boosted": "htmx",
@@ -241,7 +241,7 @@ _PAIR: Final = re.compile(rb'[\w-]+=(?:[\w.:\[\]-]+|"[\w.:\[\]-]*")')
 _KNOWN: Final = frozenset(
     {
         *(b"authorization", b"cookie"),  # they have rules of their own
-        *(*TARGETS, *CLIENTS, *METHODS, *PARTS),
+        *(*TARGET_FIELDS, *CLIENT_ADDRESS_FIELDS, *METHOD_OVERRIDE_FIELDS, *PARTIAL_PAGE_FIELDS),
         *(name.lower().encode() for name in CREDENTIALS),
     }
 )
@@ -258,7 +258,7 @@ def spellings(names: Iterable[bytes]) -> frozenset[bytes]:
     )
 
 
-def dashed(name: bytes) -> bytes:
+def cgi_form(name: bytes) -> bytes:
     """Return the name of a field in lower case, with `-` for every character but letters and digits.
 
     Names with the same result may be one variable to a CGI program: to some, both `X_Forwarded.Host` and
@@ -274,11 +274,11 @@ def unlisted(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     and none of `IDENTITY_FAMILIES`.
     """
     unknown = [name for name in names if name.lower().encode() not in _KNOWN]
-    ways = [name for name in unknown if _is_way(dashed(name.encode()))]
+    ways = [name for name in unknown if _is_route_field(cgi_form(name.encode()))]
     return tuple(name for name in unknown if name not in ways), tuple(ways)
 
 
-def _is_way(name: bytes) -> bool:
+def _is_route_field(name: bytes) -> bool:
     return name.startswith((*TARGET_FAMILIES,)) and not name.startswith((*IDENTITY_FAMILIES,))
 
 

@@ -84,12 +84,12 @@ def validators_of(response: Response) -> tuple[bytes | None, bytes | None]:
     )
 
 
-def promised_size(message: Request | Response) -> int:
+def content_length(message: Request | Response) -> int:
     """Return the Content-Length of a message in bytes, 0 if it is absent or not a number."""
     return fields.delta_seconds((message.get(b"content-length") or b"").decode("latin-1")) or 0
 
 
-def complete(response: Response, size: int) -> bool:
+def is_complete(response: Response, size: int) -> bool:
     """Tell whether a body of `size` bytes has the length of every Content-Length in the response (RFC 9112 §8)."""
     return all(
         (value.lstrip(b"0") or b"0") == b"%d" % size for value in fields.lines(response.headers, b"content-length")

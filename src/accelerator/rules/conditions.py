@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from accelerator.http.request import Request
 
 
-DATE_IS_SURE_AFTER: Final = 60
+STRONG_DATE_SECONDS: Final = 60
 """Last-Modified is used as a validator only if it is older than Date by this many seconds (RFC 9110 §8.8.2.2)."""
 
 
@@ -33,11 +33,11 @@ def not_modified(request: Request, headers: fields.HeaderLines, received: float)
     if (asked := request.get(b"if-modified-since")) is None:
         return False
     since = http_date(asked, received)
-    modified = sure_last_modified(headers, received)
+    modified = strong_last_modified(headers, received)
     return since is not None and modified is not None and modified <= since
 
 
-def sure_last_modified(headers: fields.HeaderLines, received: float) -> float | None:
+def strong_last_modified(headers: fields.HeaderLines, received: float) -> float | None:
     """Return Last-Modified in seconds since the epoch, None if it is absent, malformed or no strong validator.
 
     It is a strong validator if it is 60 seconds older than Date, or than `received` where there is no Date. A later one
@@ -45,5 +45,5 @@ def sure_last_modified(headers: fields.HeaderLines, received: float) -> float | 
     """
     modified = http_date(fields.combined(headers, b"last-modified"), received)
     date = http_date(fields.combined(headers, b"date"), received)
-    is_sure = modified is not None and modified <= (received if date is None else date) - DATE_IS_SURE_AFTER
+    is_sure = modified is not None and modified <= (received if date is None else date) - STRONG_DATE_SECONDS
     return modified if is_sure else None

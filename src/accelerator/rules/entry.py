@@ -86,7 +86,7 @@ class Entry:
             (self.for_cookies or audience[0] != COOKIE) and (self.for_credentials or audience[-1] == COOKIE)
         ):
             return False
-        return self.for_codings or not request.takes_codings
+        return self.for_codings or not request.prefers_gzip
 
 
 class Answer(NamedTuple):

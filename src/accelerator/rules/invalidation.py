@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from accelerator.http.response import Response
 
 
-def invalidated_by(request: Request, response: Response, narrowed: Callable[[str], str] = str) -> set[str]:
+def invalidated_by(request: Request, response: Response, without_ignored: Callable[[str], str] = str) -> set[str]:
     """Return the tags that a successful unsafe request invalidates (RFC 9111 §4.4).
 
     They are the tags of its target URI, of the URIs in Location and Content-Location with the same origin, and of the
@@ -23,10 +23,12 @@ def invalidated_by(request: Request, response: Response, narrowed: Callable[[str
     Args:
         request: the request.
         response: the status and header lines of its response.
-        narrowed: removes ignored query parameters from a URL.
+        without_ignored: removes ignored query parameters from a URL.
     """
     references = fields.lines(response.headers, b"location") + fields.lines(response.headers, b"content-location")
-    tags = {tag_of_reference(request.url, value.decode("utf-8", "surrogateescape"), narrowed) for value in references}
+    tags = {
+        tag_of_reference(request.url, value.decode("utf-8", "surrogateescape"), without_ignored) for value in references
+    }
     groups = {request.group_tag(group) for group in fields.strings(response.get(b"cache-group-invalidation")) or ()}
     return {request.url_tag} | {tag for tag in tags if tag is not None} | groups
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from accelerator.http import fields
 from accelerator.http.dates import http_date
-from accelerator.rules.conditions import sure_last_modified
+from accelerator.rules.conditions import strong_last_modified
 from accelerator.rules.entry import Answer
 from accelerator.rules.stored_fields import without_content_fields
 
@@ -37,7 +37,7 @@ def part_of(request: Request, entry: Entry, headers: fields.HeaderLines) -> Answ
         headers: the header lines of the whole response.
     """
     asked = _ONE_RANGE.fullmatch(request.get(b"range") or b"")
-    if asked is None or not _is_wanted(request, entry, headers):
+    if asked is None or not _if_range_matches(request, entry, headers):
         return None
     size = len(entry.body)
     start, end = asked[1], asked[2]
@@ -67,7 +67,7 @@ def _position(digits: bytes) -> int:
     return int(significant or b"0") if len(significant) < len(str(_BEYOND)) else _BEYOND
 
 
-def _is_wanted(request: Request, entry: Entry, headers: fields.HeaderLines) -> bool:
+def _if_range_matches(request: Request, entry: Entry, headers: fields.HeaderLines) -> bool:
     """Tell whether If-Range is absent, or matches the entry by a strong validator (RFC 9110 §13.1.5)."""
     named = request.get(b"if-range")
     if named is None:
@@ -75,4 +75,4 @@ def _is_wanted(request: Request, entry: Entry, headers: fields.HeaderLines) -> b
     if fields.is_strong(named):
         return named == entry.etag
     date = http_date(named, entry.received)
-    return date is not None and date == sure_last_modified(headers, entry.received)
+    return date is not None and date == strong_last_modified(headers, entry.received)

@@ -35,7 +35,7 @@ _NOT_STORED: Final = frozenset(  # RFC 9111 §3.1; Age is computed for each answ
 
 
 @lru_cache(64)
-def site_vary(names: tuple[str, ...]) -> Vary:
+def option_vary(names: tuple[str, ...]) -> Vary:
     """Return the fields of the option `vary`, in lower case."""
     return tuple(name.lower().encode("ascii") for name in names)
 
@@ -63,7 +63,7 @@ def added_vary(response: Response, notes: Notes, options: Options) -> fields.Hea
 
     They are known from the option `vary` and the application's calls. The line tells them to clients and other caches.
     """
-    names = {*site_vary(options.vary), *notes.vary}.difference(vary_of(response))
+    names = {*option_vary(options.vary), *notes.vary}.difference(vary_of(response))
     return ((b"vary", b", ".join(sorted(names))),) if names else ()
 
 

@@ -14,7 +14,7 @@ from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.stored_fields import (
     added_for_browsers,
     added_vary,
-    site_vary,
+    option_vary,
     storable_lines,
     weak_etag,
     without_tags,
@@ -123,7 +123,7 @@ def selecting_fields(candidate: Candidate) -> Vary:
     is added if this response has a Content-Encoding, or if it selects the newest stored response for the same URL.
     """
     response, known = candidate.response, candidate.known_vary
-    names = {*vary_of(response), *candidate.notes.vary, *site_vary(candidate.options.vary)}
+    names = {*vary_of(response), *candidate.notes.vary, *option_vary(candidate.options.vary)}
     if response.has(b"content-encoding") or b"accept-encoding" in known:
         names.add(b"accept-encoding")
     return tuple(sorted(names))
@@ -170,7 +170,7 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
         never_stale=never_stale or no_default,
         for_cookies=has_note or directives.is_targeted or is_shared or options.cookies == "vary",
         for_credentials=is_shared or (has_own_time and "must-revalidate" in control),
-        for_codings=b"accept-encoding" in vary or candidate.request.takes_codings,
+        for_codings=b"accept-encoding" in vary or candidate.request.prefers_gzip,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from accelerator.http.fields import combined, is_strong, weakly_equal
-from accelerator.http.response import complete, validators_of, vary_of
+from accelerator.http.response import is_complete, validators_of, vary_of
 from accelerator.rules.freshness import expires_after
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.response_tags import response_tags
@@ -153,7 +153,7 @@ def entry_after_head(entry: Entry, answer: Candidate) -> Entry | None:
     if (
         etag not in {None, combined(entry.headers, b"etag")}
         or modified not in {None, combined(entry.headers, b"last-modified")}
-        or not complete(response, len(entry.body))
+        or not is_complete(response, len(entry.body))
     ):
         return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
     made = plan_after_304(entry, answer)

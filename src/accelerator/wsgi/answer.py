@@ -29,7 +29,7 @@ class _ClientLeftError(OSError):
     """The server has closed the response."""
 
 
-class Answer:
+class ServerResponse:
     """Takes the messages of the engine, and keeps what the server has not got yet.
 
     While only the engine runs, it collects the response: a hit is sent as one piece. Once the application runs, each
@@ -96,7 +96,7 @@ class Answer:
         except OSError as error:
             self.gone = error
 
-    def fresh(self, environ: WSGIEnvironment) -> WSGIEnvironment:
+    def restored(self, environ: WSGIEnvironment) -> WSGIEnvironment:
         """Return the environ for a call of the application, in its original state even for a second call."""
         if self._untouched is None:
             self._untouched = environ.copy()
@@ -115,7 +115,7 @@ class _Body:
 
     __slots__ = ("_answer", "_driven")
 
-    def __init__(self, answer: Answer, driven: Driven) -> None:
+    def __init__(self, answer: ServerResponse, driven: Driven) -> None:
         self._answer = answer
         self._driven = driven
 
@@ -149,7 +149,7 @@ class _OnlyChunk(_Body):
         return 1
 
 
-def begun(answer: Answer, driven: Driven) -> Iterable[bytes]:
+def start_body(answer: ServerResponse, driven: Driven) -> Iterable[bytes]:
     """Run the engine until there is something to send, start the response, and return its body."""
     is_open = driven.resume()
     kind = _OnlyChunk if answer.is_last and answer.chunk else _Body

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelerator.http.response import is_event_stream
 from accelerator.notes import current_notes, start_noting, stop_noting
-from accelerator.wsgi.answer import STATUS_LINE, Answer
+from accelerator.wsgi.answer import STATUS_LINE, ServerResponse
 from accelerator.wsgi.environ import CACHE_FOR, TAGS, update
 from accelerator.wsgi.threads import Driven, outside
 
@@ -47,7 +47,7 @@ class Call:
         changes: Mapping[str, Any],
         scope: Scope,
         send: Send,
-        answer: Answer | None,
+        answer: ServerResponse | None,
     ) -> None:
         self._app = app
         self._environ = environ
@@ -55,16 +55,16 @@ class Call:
         self._scope = scope
         self._send = send
         self._answer = answer
-        self._said = current_notes()
+        self._notes = current_notes()
         self._start: Message | None = None
-        self._told: Message | None = None  # the start that was sent to the engine
+        self._sent_start: Message | None = None  # the start that was sent to the engine
         self._promised = -1  # the Content-Length
         self._has_started = False
         self._is_complete = False
         self._size = 0
         self._body: Iterable[bytes] = ()
         self._chunks: Iterator[bytes] = iter(())
-        self._left: int | None = None  # chunks still to come, if the iterable has a length
+        self._chunks_left: int | None = None  # chunks still to come, if the iterable has a length
 
     async def run(self) -> None:
         """Call the application, and send its response to the engine."""
@@ -78,48 +78,48 @@ class Call:
             del self._body, self._chunks
             raise
         except BaseException:
-            await outside(partial(self._listened, self._close))
+            await outside(partial(self._with_notes, self._close))
             raise
         else:
-            await outside(partial(self._listened, self._close))
+            await outside(partial(self._with_notes, self._close))
         finally:
             update(self._environ, before)  # outer middlewares use the same environ
 
     async def _pass_on(self) -> None:
-        await outside(partial(self._listened, self._begin))
+        await outside(partial(self._with_notes, self._begin))
         if self._start is not None and is_event_stream(self._start["headers"]):
-            await self._tell_start(self._start)  # its first event may come late
-        while (chunk := await outside(partial(self._listened, self._next))) is not None:
-            await self._tell(chunk)
-        self._left = 0
-        await self._tell(b"")
+            await self._send_start(self._start)  # its first event may come late
+        while (chunk := await outside(partial(self._with_notes, self._next))) is not None:
+            await self._send_chunk(chunk)
+        self._chunks_left = 0
+        await self._send_chunk(b"")
 
-    async def _tell(self, chunk: bytes) -> None:
+    async def _send_chunk(self, chunk: bytes) -> None:
         """Send a chunk to the engine, and with it the keys that the application has set until now."""
         if self._is_complete:  # what exceeds the Content-Length is dropped
             return
         if self._start is None:
             raise AssertionError("the application has to call start_response before its first chunk")
-        await self._tell_start(self._start)
+        await self._send_start(self._start)
         self._has_started = True
         self._size += len(chunk)
-        self._is_complete = self._left == 0 or self._size == self._promised
+        self._is_complete = self._chunks_left == 0 or self._size == self._promised
         await self._send({"type": "http.response.body", "body": chunk, "more_body": not self._is_complete})
 
-    async def _tell_start(self, start: Message) -> None:
+    async def _send_start(self, start: Message) -> None:
         """Copy the keys that the application has set until now to the scope, and send the start unless that is done."""
         for key in (CACHE_FOR, TAGS):
             if key in self._environ:
                 self._scope[key] = self._environ[key]
-        if self._told is not start:
-            self._told = start
+        if self._sent_start is not start:
+            self._sent_start = start
             await self._send(start)
 
     # --- called in the context of the server's thread -----------------------------------------------------------------
 
-    def _listened(self, work: Callable[[], T]) -> T:
+    def _with_notes(self, work: Callable[[], T]) -> T:
         """Run a step of the application, so that `cache_for`, `tag` and the like apply to its response."""
-        token = start_noting(self._said)
+        token = start_noting(self._notes)
         try:
             return work()
         finally:
@@ -129,15 +129,15 @@ class Call:
         self._body = self._app(self._environ, self._start_response)
         self._chunks = iter(self._body)
         try:
-            self._left = len(self._body)  # type: ignore[arg-type]  # it may have no length
+            self._chunks_left = len(self._body)  # type: ignore[arg-type]  # it may have no length
         except TypeError:
-            self._left = None
+            self._chunks_left = None
 
     def _next(self) -> bytes | None:
         """Return the next chunk, None at the end. Empty chunks before the first other one do not start the response."""
         for chunk in self._chunks:
-            if self._left is not None:
-                self._left -= 1
+            if self._chunks_left is not None:
+                self._chunks_left -= 1
             if chunk or self._has_started:
                 return chunk
         return None
@@ -169,7 +169,7 @@ class Call:
 
     def _write(self, chunk: bytes) -> None:
         """Be the `write` of PEP 3333: when it returns, the server has got the chunk."""
-        telling = Driven(self._tell(chunk))
+        telling = Driven(self._send_chunk(chunk))
         while telling.resume():
             assert self._answer is not None, "a refresh sends nothing that would wait"  # noqa: S101 - an invariant
             self._answer.write_out()

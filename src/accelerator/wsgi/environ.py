@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from accelerator.asgi_types import Scope
     from accelerator.http.ignored import Ignored
-    from accelerator.wsgi.answer import Answer
+    from accelerator.wsgi.answer import ServerResponse
 
     T = TypeVar("T")
     ExceptionInfo: TypeAlias = (
@@ -56,10 +56,10 @@ class WSGIScope(dict[str, Any]):
 
     __slots__ = ("answer",)
 
-    answer: Answer
+    answer: ServerResponse
 
 
-def scope_of(environ: WSGIEnvironment, answer: Answer) -> WSGIScope:
+def scope_of(environ: WSGIEnvironment, answer: ServerResponse) -> WSGIScope:
     """Return the ASGI scope of a request, with the environ as `wsgi.environ`."""
     root = environ.get("SCRIPT_NAME", "")
     path = _bytes(root + environ.get("PATH_INFO", ""))
@@ -80,7 +80,7 @@ def scope_of(environ: WSGIEnvironment, answer: Answer) -> WSGIScope:
         client=(environ["REMOTE_ADDR"], int(environ.get("REMOTE_PORT") or 0)) if environ.get("REMOTE_ADDR") else None,
     )
     scope["wsgi.environ"] = environ
-    if unusual := _unusual_target(environ, target):
+    if unusual := _target_beyond_path(environ, target):
         scope["wsgi.target"] = unusual
     scope.answer = answer
     return scope
@@ -96,7 +96,7 @@ def _raw_path(target: str, path: bytes) -> bytes:
     return _bytes(sent)
 
 
-def _unusual_target(environ: WSGIEnvironment, target: str) -> bytes:
+def _target_beyond_path(environ: WSGIEnvironment, target: str) -> bytes:
     """Return the targets that the application can see, if one has more than path and query, such as a fragment."""
     is_only_one = (environ.get("RAW_URI") or target) == target
     if not target or (is_only_one and _is_usual(target, environ.get("QUERY_STRING", ""))):
@@ -156,13 +156,13 @@ def changes_of(environ: WSGIEnvironment, scope: Scope, ignored: Ignored) -> dict
     changes = {_key(name): now[name].decode("latin-1") if name in now else None for name in changed}
     if scope["query_string"] != _query(environ):
         changes["QUERY_STRING"] = scope["query_string"].decode("latin-1")
-        changes |= {key: _narrowed(environ[key], ignored) for key in _TARGETS if key in environ}
+        changes |= {key: _without_ignored(environ[key], ignored) for key in _TARGETS if key in environ}
     if content := scope.get("wsgi.content"):
         changes["wsgi.input"] = shown_again(content, environ)
     return {**changes, "accelerator": scope["accelerator"], TAGS: scope.get(TAGS, [])}
 
 
-def _narrowed(target: str, ignored: Ignored) -> str:
+def _without_ignored(target: str, ignored: Ignored) -> str:
     """Return a request target without ignored query parameters."""
     url = _bytes(target).decode("utf-8", "surrogateescape")
     return ignored.url(url).encode("utf-8", "surrogateescape").decode("latin-1")
@@ -183,7 +183,7 @@ def update(environ: WSGIEnvironment, values: Mapping[str, Any]) -> None:
             environ[key] = value
 
 
-def detached(scope: Scope) -> WSGIEnvironment:
+def refresh_environ(scope: Scope) -> WSGIEnvironment:
     """Make an environ for a refresh, without the streams of the request; store it in the scope, and return it."""
     untouched: WSGIEnvironment = scope.get("wsgi.untouched") or scope["wsgi.environ"]
     mine = {**untouched, "REQUEST_METHOD": scope["method"], "wsgi.input": BytesIO(), "wsgi.errors": sys.stderr}

@@ -16,10 +16,10 @@ from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import checked_store
 from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
 from accelerator.uncopied import Uncopied
-from accelerator.wsgi.answer import Answer, begun
+from accelerator.wsgi.answer import ServerResponse, start_body
 from accelerator.wsgi.call import Call
 from accelerator.wsgi.content import content_of, may_have_content
-from accelerator.wsgi.environ import TAGS, changes_of, detached, scope_of
+from accelerator.wsgi.environ import TAGS, changes_of, refresh_environ, scope_of
 from accelerator.wsgi.threads import Driven, ThreadRuntime
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class WSGIAccelerator(Uncopied):
         """Answer a request."""
         if "accelerator" in environ:
             return self.app(environ, start_response)
-        answer = Answer(start_response)
+        answer = ServerResponse(start_response)
         outer = environ.get("asgi.scope", ())
         if "accelerator" in outer:
             changes = {"accelerator": SyncStore(outer["accelerator"].store), TAGS: outer.get(TAGS, [])}
@@ -72,14 +72,14 @@ class WSGIAccelerator(Uncopied):
         else:
             scope = scope_of(environ, answer)
             work = self._engine.handle(scope, partial(content_of, scope), answer.send)
-        return begun(answer, Driven(work))
+        return start_body(answer, Driven(work))
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the WSGI application, as the engine's ASGI application."""
-        answer: Answer | None = getattr(scope, "answer", None)
+        answer: ServerResponse | None = getattr(scope, "answer", None)
         if scope["method"] in {"GET", "HEAD"} and may_have_content(scope["wsgi.environ"]):
             await receive()  # if there is content, the response is not stored
-        environ = answer.fresh(scope["wsgi.environ"]) if answer is not None else detached(scope)
+        environ = answer.restored(scope["wsgi.environ"]) if answer is not None else refresh_environ(scope)
         await Call(self.app, environ, changes_of(environ, scope, self._engine.ignored), scope, send, answer).run()
 
     def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:

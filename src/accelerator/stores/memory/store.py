@@ -59,7 +59,7 @@ class _Record(Item):
         self.checked = checked  # the position up to which no invalidation concerns it, -1 for none
 
 
-class _Resource:
+class _Variants:
     """The stored variants of one URL, oldest first, and the lists of their selecting header fields, newest first."""
 
     __slots__ = ("key", "records", "varies")
@@ -99,7 +99,7 @@ class MemoryStore(Uncopied, Store):
         self._reset()
 
     def _reset(self) -> None:
-        self._resources: dict[Key, _Resource] = {}
+        self._resources: dict[Key, _Variants] = {}
         self._cells: dict[str, _Cell] = {}
         self._queues: S3Fifo[_Record] = S3Fifo(self._max_bytes)
 
@@ -144,7 +144,7 @@ class MemoryStore(Uncopied, Store):
         size = entry_bytes(entry)
         with self._lock:
             self._sweep(entry.received)
-            if size > self._max_bytes or entry.mark < self._log_floor or self._is_taken_back(entry):
+            if size > self._max_bytes or entry.mark < self._log_floor or self._was_invalidated(entry):
                 return False
             place = (entry.vary, entry.selected_by)
             resource = self._resources.get(entry.key)
@@ -185,7 +185,7 @@ class MemoryStore(Uncopied, Store):
             _, dropped = self._log.popitem(last=False)
             self._log_floor = max(self._log_floor, *dropped)
 
-    def _is_taken_back(self, entry: Entry) -> bool:
+    def _was_invalidated(self, entry: Entry) -> bool:
         """Tell whether a tag was invalidated hard after the entry's mark. The log has all that came after its floor."""
         return any(self._log.get(hash(tag), (0, 0))[0] > entry.mark for tag in entry.tags)
 
@@ -195,7 +195,7 @@ class MemoryStore(Uncopied, Store):
             cell.entries += 1
         resource = self._resources.get(entry.key)
         if resource is None:
-            resource = _Resource(entry.key)
+            resource = _Variants(entry.key)
         elif len(resource.records) >= MAX_VARIANTS:
             self._remove(next(iter(resource.records.values())))
         # equal values that share the texts of the tables: so no text outlives the entries whose size includes it

@@ -95,7 +95,7 @@ class Address:
     def __str__(self) -> str:
         return self._text
 
-    def explained(self, error: _Error, deadline: float) -> _Error:
+    def without_secrets(self, error: _Error, deadline: float) -> _Error:
         """Return an error of the same type whose message names the server and quotes the error without secrets.
 
         Nothing is chained to it.

@@ -147,7 +147,7 @@ class RedisStore(Uncopied, Store):
         try:
             return await self._look_up(request)
         except FAILURES as error:
-            raise self._address.explained(error, self._deadline) from None
+            raise self._address.without_secrets(error, self._deadline) from None
 
     async def _look_up(self, request: Request) -> Lookup:
         self._see_to_pending()
@@ -256,7 +256,7 @@ class RedisStore(Uncopied, Store):
         try:
             stored = await self._link().run(COMMIT, keys, _random_incarnation(), arguments)
         except FAILURES as error:
-            raise self._address.explained(error, self._deadline) from None
+            raise self._address.without_secrets(error, self._deadline) from None
         self._memos.keep(entry.key, memo.with_records(key, records))
         return bool(stored)
 
@@ -286,7 +286,7 @@ class RedisStore(Uncopied, Store):
         except FAILURES as error:
             self._pending.add(tags, soft=soft)
             self._see_to_pending()
-            failure = self._address.explained(error, self._deadline)
+            failure = self._address.without_secrets(error, self._deadline)
             logger.warning("an invalidation failed and will be repeated: %s", failure)
             raise InvalidationError(
                 f"not known to be taken back: {failure}; this process acts as if it were, and goes on trying"
