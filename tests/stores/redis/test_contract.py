@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from accelerator import RedisStore
 from accelerator.testing import StoreContract
-from tests.redis.relay import Relay
+from tests.stores.redis.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,7 @@ from accelerator import InvalidationError, RedisStore, SyncStore
 from accelerator.__main__ import main
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis import link as redis_link
-from tests.redis.support import OpenStore, StartServer, fill, state
+from tests.stores.redis.support import OpenStore, StartServer, fill, state
 
 if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer

@@ -22,8 +22,8 @@ from accelerator import ASGIAccelerator, InvalidationError, RedisStore, WSGIAcce
 from accelerator.__main__ import main
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis.address import Address
-from tests.redis.stub import Stub
-from tests.redis.support import OpenStore, request_of
+from tests.stores.redis.stub import Stub
+from tests.stores.redis.support import OpenStore, request_of
 from tests.support import app_saying, ask
 
 if TYPE_CHECKING:

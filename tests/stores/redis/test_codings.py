@@ -11,7 +11,7 @@ from tests.codings import COMPRESSED, Step, asked, coded, compressing, given
 
 if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer
-    from tests.redis.support import OpenStore
+    from tests.stores.redis.support import OpenStore
 
 pytestmark = pytest.mark.anyio
 

@@ -30,7 +30,7 @@ from tests.support import drive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE = 30.0
 ROUNDS = 50
 SAID = "runs several workers, each with a MemoryStore of its own"

@@ -11,7 +11,17 @@ import pytest
 from accelerator.stores.binary import VERSION
 from accelerator.stores.redis import store as redis_store
 from accelerator.testing import make_entry, make_request
-from tests.redis.support import OpenStore, StartServer, X, entry_key, fill, mark_of, record_key, request_of, state
+from tests.stores.redis.support import (
+    OpenStore,
+    StartServer,
+    X,
+    entry_key,
+    fill,
+    mark_of,
+    record_key,
+    request_of,
+    state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from redis.exceptions import ConnectionError, ReadOnlyError  # noqa: A004 - redi
 
 from accelerator.stores.redis import link as redis_link
 from accelerator.testing import make_entry
-from tests.redis.relay import Relay
-from tests.redis.support import OpenStore, StartServer, entry_key, fill, mark_of, request_of, state
+from tests.stores.redis.relay import Relay
+from tests.stores.redis.support import OpenStore, StartServer, entry_key, fill, mark_of, request_of, state
 
 if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer

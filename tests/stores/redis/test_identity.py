@@ -14,7 +14,7 @@ from accelerator import RedisStore
 from accelerator.stores.loop_thread import loop_thread
 from tests.identity.doors import ASGIDoor, WSGIDoor
 from tests.identity.world import SEARCH, Asked, Site, requests
-from tests.redis.test_middleware import Far
+from tests.stores.redis.test_middleware import Far
 
 if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer

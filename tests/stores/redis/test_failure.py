@@ -19,9 +19,9 @@ from accelerator.stores.redis import pending
 from accelerator.stores.redis import store as redis_store
 from accelerator.stores.redis.pending import Pending, judge
 from accelerator.tags import ALL
-from tests.redis.relay import Relay
-from tests.redis.stub import Stub
-from tests.redis.support import OpenStore, StartServer, fill, mark_of, state
+from tests.stores.redis.relay import Relay
+from tests.stores.redis.stub import Stub
+from tests.stores.redis.support import OpenStore, StartServer, fill, mark_of, state
 from tests.support import App, Lines, ask
 
 if TYPE_CHECKING:

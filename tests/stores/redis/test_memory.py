@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from accelerator import RedisStore
     from accelerator.demo.redis_server import RedisServer
-    from tests.redis.support import OpenStore
+    from tests.stores.redis.support import OpenStore
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,17 @@ import pytest
 from accelerator.stores.binary import pack
 from accelerator.stores.redis import link as redis_link
 from accelerator.testing import make_entry, make_request
-from tests.redis.support import OpenStore, StartServer, X, entry_key, fill, mark_of, record_key, request_of, state
+from tests.stores.redis.support import (
+    OpenStore,
+    StartServer,
+    X,
+    entry_key,
+    fill,
+    mark_of,
+    record_key,
+    request_of,
+    state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator

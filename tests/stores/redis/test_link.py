@@ -19,8 +19,8 @@ from accelerator.stores.redis import link as redis_link
 from accelerator.stores.redis import memo as redis_memo
 from accelerator.stores.redis.link import Link, ServerLeftAloneError, Values
 from accelerator.testing import make_request
-from tests.redis.relay import Relay
-from tests.redis.support import OpenStore, StartServer, fill, request_of, state
+from tests.stores.redis.relay import Relay
+from tests.stores.redis.support import OpenStore, StartServer, fill, request_of, state
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,7 +11,7 @@ from accelerator import ASGIAccelerator, RedisStore
 from accelerator.stores.loop_thread import loop_thread
 from tests.conformance.cases import each_subject
 from tests.conformance.runner import play_all
-from tests.redis.test_middleware import Far
+from tests.stores.redis.test_middleware import Far
 
 if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer

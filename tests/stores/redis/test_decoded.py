@@ -8,7 +8,7 @@ import pytest
 
 from accelerator.stores.binary import unpack
 from accelerator.stores.redis import store as redis_store
-from tests.redis.support import OpenStore, entry_key, fill, record_key, request_of, state
+from tests.stores.redis.support import OpenStore, entry_key, fill, record_key, request_of, state
 
 if TYPE_CHECKING:
     from accelerator import RedisStore
