@@ -13,7 +13,6 @@ from accelerator.notes import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
     from accelerator.events import CacheEvent
 
 
@@ -142,80 +141,142 @@ class Options:
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        """Check every value. A wrong one raises a TypeError or ValueError that names the option."""
-        if self.default_ttl is not None:
-            seconds("default_ttl", self.default_ttl)
-        for name in ("stale_while_revalidate", "stale_if_error"):
-            if seconds(name, getattr(self, name)) < 0:
-                raise ValueError(f"{name} is 0 or more seconds, not {getattr(self, name)}")
-        for name in ("cacheable_errors", "heuristic", "obey_request_directives", "coalesce", "enabled"):
-            if type(getattr(self, name)) is not bool:
-                raise TypeError(f"{name} is of type bool, not {type(getattr(self, name)).__name__}")
-        if type(self.max_body_bytes) is not int:
-            raise TypeError(f"max_body_bytes is of type int, not {type(self.max_body_bytes).__name__}")
-        for name, may_be_none in (("partition", True), ("on_event", True), ("clock", False)):
-            value = getattr(self, name)
-            if not (callable(value) or (value is None and may_be_none)):
-                raise TypeError(f"{name} has to be callable, not {type(value).__name__}")
-        if self.max_body_bytes < 0:
-            raise ValueError(f"max_body_bytes is 0 or more, not {self.max_body_bytes}")
-        self._check_names()
-
-    def _check_names(self) -> None:
-        for name in ("ignore_query", "ignore_cookies", "keep_query", "keep_cookies", "unstored_fields"):
-            self._check_texts(name, "globs such as ('utm_*',)")
-        for name in ("vary_cookies", "renewed_cookies"):
-            self._check_texts(name, "names of cookies such as ('lang',)")
-        self._check_texts("cacheable_posts", "globs of paths such as ('/graphql',)")
+        """Check what was given. A wrong value raises a TypeError or ValueError that names the option."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not field.default:
+                _CHECKS[field.name](field.name, value)
         for kept, ignored in (("keep_query", "ignore_query"), ("keep_cookies", "ignore_cookies")):
             if getattr(self, kept) is not None and getattr(self, ignored):
                 raise ValueError(f"{kept} names all that counts, so {ignored} says nothing beside it: give one of them")
         self._check_cookies()
-        for option in ("tag_headers", "targeted_fields", "vary", "credentials"):
-            names = self._check_texts(option, "field names")
-            if not all(is_token(name) for name in names):
-                raise ValueError(f"{option} are names of fields (RFC 9110 §5.1), not {names!r}")
-        self._check_credentials()
-        if self.cookies not in {"strict", "vary"}:
-            raise ValueError(f'cookies is "strict" or "vary", not {self.cookies!r}')
-        if self.cache_status is not None and not isinstance(self.cache_status, str):
-            raise TypeError(f"cache_status is a str or None, not {type(self.cache_status).__name__}")
-        if self.cache_status is not None and not _is_sf_token(self.cache_status):
-            raise ValueError(f"cache_status is a token such as 'accelerator' (RFC 9211 §2), not {self.cache_status!r}")
-
-    def _check_credentials(self) -> None:
-        """Refuse Cookie and Authorization in `credentials`: both have rules of their own, which ignore this option."""
-        if own := [name for name in self.credentials if name.lower() in {"cookie", "authorization"}]:
-            raise ValueError(
-                "credentials stand beside Cookie and Authorization, which have rules of their own: leave out"
-                f" {', '.join(own)}; the option cookies says what cookies count for, partition gives each their pages"
-            )
 
     def _check_cookies(self) -> None:
         """Refuse cookies in `vary_cookies` that `keep_cookies` removes, unless they are among the defaults."""
-        is_kept = matching(("*",) if self.keep_cookies is None else (*self.keep_cookies, *VARY_COOKIES))
+        if self.keep_cookies is None:
+            return
+        is_kept = matching((*self.keep_cookies, *VARY_COOKIES))
         if unseen := [name for name in self.vary_cookies if not is_kept(name)]:
             raise ValueError(
                 f"keep_cookies leaves out {unseen[0]!r}, so vary_cookies cannot tell by it: name it in both"
             )
 
-    def _check_texts(self, option: str, what: str) -> tuple[str, ...]:
-        value = getattr(self, option)
-        may_be_none = option.startswith("keep_")
-        if value is None and may_be_none:
-            return ()
-        if type(value) is not tuple or not all(isinstance(text, str) for text in value):
-            raise TypeError(f"{option} is a tuple of {what}{', or None' if may_be_none else ''}, not {value!r}")
-        return value
+
+# --- the checks of the options ----------------------------------------------------------------------------------------
 
 
-def _is_sf_token(name: str) -> bool:
-    """Tell whether `name` is a structured-field token (RFC 9651 §3.3.4)."""
-    return (
-        name.isascii()
-        and name[:1].isalpha()
-        and all(letter.isalnum() or letter in "!#$%&'*+-.^_`|~:/" for letter in name)
-    )
+def _check_optional_seconds(option: str, value: object) -> None:
+    if value is not None:
+        seconds(option, value)
+
+
+def _check_window(option: str, value: object) -> None:
+    if seconds(option, value) < 0:
+        raise ValueError(f"{option} is 0 or more seconds, not {value}")
+
+
+def _check_bool(option: str, value: object) -> None:
+    if type(value) is not bool:
+        raise TypeError(f"{option} is of type bool, not {type(value).__name__}")
+
+
+def _check_size(option: str, value: object) -> None:
+    if type(value) is not int:
+        raise TypeError(f"{option} is of type int, not {type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"{option} is 0 or more, not {value}")
+
+
+def _check_callable(option: str, value: object) -> None:
+    if not callable(value):
+        raise TypeError(f"{option} has to be callable, not {type(value).__name__}")
+
+
+def _check_optional_callable(option: str, value: object) -> None:
+    if value is not None:
+        _check_callable(option, value)
+
+
+def _check_texts(option: str, value: object, what: str) -> tuple[str, ...]:
+    if type(value) is not tuple or not all(isinstance(text, str) for text in value):
+        or_none = ", or None" if option.startswith("keep_") else ""
+        raise TypeError(f"{option} is a tuple of {what}{or_none}, not {value!r}")
+    return value
+
+
+def _check_globs(option: str, value: object) -> None:
+    if value is not None or not option.startswith("keep_"):
+        _check_texts(option, value, "globs such as ('utm_*',)")
+
+
+def _check_cookie_names(option: str, value: object) -> None:
+    _check_texts(option, value, "names of cookies such as ('lang',)")
+
+
+def _check_path_globs(option: str, value: object) -> None:
+    _check_texts(option, value, "globs of paths such as ('/graphql',)")
+
+
+def _check_field_names(option: str, value: object) -> None:
+    names = _check_texts(option, value, "field names")
+    if not all(is_token(name) for name in names):
+        raise ValueError(f"{option} are names of fields (RFC 9110 §5.1), not {names!r}")
+
+
+def _check_credentials(option: str, value: tuple[str, ...]) -> None:
+    """Refuse Cookie and Authorization in `credentials`: both have rules of their own, which ignore this option."""
+    _check_field_names(option, value)
+    if own := [name for name in value if name.lower() in {"cookie", "authorization"}]:
+        raise ValueError(
+            "credentials stand beside Cookie and Authorization, which have rules of their own: leave out"
+            f" {', '.join(own)}; the option cookies says what cookies count for, partition gives each their pages"
+        )
+
+
+def _check_cookies_mode(option: str, value: object) -> None:
+    if value not in {"strict", "vary"}:
+        raise ValueError(f'{option} is "strict" or "vary", not {value!r}')
+
+
+def _check_cache_status(option: str, value: object) -> None:
+    """Accept None and structured-field tokens (RFC 9651 §3.3.4)."""
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"{option} is a str or None, not {type(value).__name__}")
+    is_ascii_token = value.isascii() and value[:1].isalpha()
+    if not (is_ascii_token and all(letter.isalnum() or letter in "!#$%&'*+-.^_`|~:/" for letter in value)):
+        raise ValueError(f"{option} is a token such as 'accelerator' (RFC 9211 §2), not {value!r}")
+
+
+_CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {
+    "default_ttl": _check_optional_seconds,
+    "stale_while_revalidate": _check_window,
+    "stale_if_error": _check_window,
+    "max_body_bytes": _check_size,
+    "ignore_query": _check_globs,
+    "ignore_cookies": _check_globs,
+    "keep_query": _check_globs,
+    "keep_cookies": _check_globs,
+    "cookies": _check_cookies_mode,
+    "vary": _check_field_names,
+    "vary_cookies": _check_cookie_names,
+    "renewed_cookies": _check_cookie_names,
+    "credentials": _check_credentials,
+    "cacheable_posts": _check_path_globs,
+    "partition": _check_optional_callable,
+    "tag_headers": _check_field_names,
+    "targeted_fields": _check_field_names,
+    "unstored_fields": _check_globs,
+    "cacheable_errors": _check_bool,
+    "heuristic": _check_bool,
+    "obey_request_directives": _check_bool,
+    "coalesce": _check_bool,
+    "cache_status": _check_cache_status,
+    "on_event": _check_optional_callable,
+    "enabled": _check_bool,
+    "clock": _check_callable,
+}
 
 
 def checked(arguments: OptionArguments) -> Options:
