@@ -13,6 +13,7 @@ from accelerator.notes import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from accelerator.events import CacheEvent
 
 

@@ -233,6 +233,10 @@ def test_any_bytes_have_a_form_and_its_form_is_itself(name: bytes, value: bytes)
         (b"foo", False),
         (b"gzip, gzip", False),
         (b"gzip" + b"," * MAX_FORM_BYTES, False),
+        (b"gzip;q=0.001", True),
+        (b"gzip;q=0.5, identity;q=0.5", True),
+        (b"gzip" + b"," * (MAX_FORM_BYTES - 4), True),
+        (b"gzip" + b"," * (MAX_FORM_BYTES - 3), False),
     ],
 )
 def test_who_would_rather_have_a_coding_says_gzip(value: bytes | None, would_rather: bool) -> None:

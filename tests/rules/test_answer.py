@@ -6,7 +6,7 @@ import pytest
 
 from accelerator.http.fields import combined
 from accelerator.rules.answer import answer_from
-from tests.samples import NOW, entry, imf, request
+from tests.samples import NOW, Line, entry, imf, request
 
 if TYPE_CHECKING:
     from accelerator.http.request import Request
@@ -87,3 +87,27 @@ def test_if_modified_since_counts_where_last_modified_is_sure(seconds: float, st
 def test_only_a_200_is_answered_by_a_304(fields: dict[str, Any]) -> None:
     stored = entry(headers=HEADERS, etag=b'"a"', **fields)
     assert answer_to(request(("if-none-match", '"a"')), stored).status == fields["status"]
+
+
+PART = ("range", "bytes=1-3")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "body"),
+    [
+        ([PART], 206, b"tor"),
+        ([("range", "bytes=9-")], 416, b""),
+        ([("range", "lines=1-3")], 200, b"stored"),
+        ([PART, ("if-none-match", '"a"')], 304, b""),
+        ([PART, ("if-none-match", '"b"')], 206, b"tor"),
+    ],
+    ids=["a part", "beyond the end", "another unit", "a condition comes first", "a condition that does not hold"],
+)
+def test_a_range_of_a_200_is_answered_after_the_conditions(lines: list[Line], status: int, body: bytes) -> None:
+    answer = answer_to(request(*lines), age=5)
+    assert (answer.status, answer.body, said(answer, b"age")) == (status, body, b"5")
+
+
+def test_a_range_of_another_status_and_of_a_head_is_no_part() -> None:
+    assert answer_to(request(PART), entry(status=404)).status == 404
+    assert answer_to(request(PART, method="HEAD")).status == 200

@@ -161,3 +161,14 @@ def test_a_weak_etag_is_a_well_formed_one_of_the_body_alone() -> None:
     assert tag == stored_fields.weak_etag(b"body")
     assert tag != stored_fields.weak_etag(b"bodies")
     assert len(tag) == len('W/""') + 24
+
+
+def test_the_answer_to_a_post_has_no_validators_that_the_application_would_judge() -> None:
+    answer = response(("etag", '"a"'), ("last-modified", imf(NOW - 999)))
+    of_get, of_post = (
+        storing.new_entry(Candidate(of, answer, Notes(), Options()), MADE, b"body", frozenset(), 7)
+        for of in (request(), request(method="POST"))
+    )
+    assert of_get.validator is not None
+    assert of_get.last_modified is not None
+    assert (of_post.validator, of_post.last_modified, of_post.etag) == (None, None, b'"a"')

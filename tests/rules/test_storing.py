@@ -160,6 +160,7 @@ EVENTS: Line = ("content-type", "text/event-stream")
         (" Text/Event-Stream\t; x=;", True),
         ("multipart/x-mixed-replace;boundary=a", True),
         ("text/event-stream-like", False),
+        ("text/event-stream\x0b", False),
         ("multipart/mixed; boundary=a", False),
         ("text/html; x=text/event-stream", False),
         ("", False),
@@ -456,3 +457,37 @@ def test_accept_encoding_tells_responses_apart_where_a_response_of_the_url_has_h
     made = storing.plan(Candidate(of, response(EXPLICIT, *lines), NOTHING_SAID, Options(), known))
     assert isinstance(made, Plan)
     assert (made.vary, made.for_codings) == (vary, for_codings)
+
+
+# --- unsafe methods ---------------------------------------------------------------------------------------------------
+
+
+def asked_by_post() -> Notes:
+    made = notes()
+    made.allow_methods(frozenset({"POST"}))
+    return made
+
+
+def test_the_answer_to_an_unsafe_request_is_stored_only_where_its_view_says_that_it_only_asks() -> None:
+    post = request(method="POST")
+    assert refused(EXPLICIT, of=post) == "an unsafe request"
+    assert refused(EXPLICIT, of=request(method="PUT"), heard=asked_by_post()) == "an unsafe request"
+    assert stored(EXPLICIT, of=post, heard=asked_by_post()).lifetime == 60
+
+
+def test_the_answer_to_a_post_needs_a_time_of_its_own() -> None:
+    post = request(method="POST")
+    assert refused(of=post, heard=asked_by_post(), default_ttl=60) == "no explicit time"
+    assert stored(default_ttl=60).lifetime == 60
+
+
+def test_cookies_are_shared_by_vary_where_the_option_says_so() -> None:
+    line = cache_control("max-age=60")
+    assert refused(line, of=request(COOKIE)) == "a request with Cookie needs a word for shared caches"
+    assert stored(line, of=request(COOKIE), cookies="vary").for_cookies
+
+
+def test_a_targeted_field_counts_as_such_and_cache_control_does_not() -> None:
+    lines = [targeted("max-age=5")], [cache_control("max-age=5")]
+    made = [Candidate(request(), response(*line), NOTHING_SAID, Options()).directives() for line in lines]
+    assert [directives.is_targeted for directives in made] == [True, False]

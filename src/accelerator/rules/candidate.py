@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from accelerator.http.cache_control import CacheControl
@@ -43,10 +43,6 @@ class Candidate:
     notes: Notes
     options: Options
     known_vary: Vary = ()
-
-    def with_response(self, response: Response, known_vary: Vary) -> Candidate:
-        """Return the candidate with another response, such as the stored one as a 304 has updated it."""
-        return replace(self, response=response, known_vary=known_vary)
 
     def directives(self) -> Directives:
         """Return the directives that apply: those of the first valid targeted field, else those of Cache-Control."""

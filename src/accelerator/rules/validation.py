@@ -95,7 +95,7 @@ def plan_after_304(entry: Entry, answer: Candidate) -> Plan | Refusal:
         answer: the 304, or the answer to a HEAD.
     """
     request, options, notes = answer.request, answer.options, answer.notes
-    merged = answer.with_response(freshened(entry, answer.response), entry.vary + answer.known_vary)
+    merged = replace(answer, response=freshened(entry, answer.response), known_vary=entry.vary + answer.known_vary)
     targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
     if notes.ttl is not None or any(map(answer.response.has, (b"cache-control", b"expires", *targeted))):
         made = plan(merged)
@@ -159,7 +159,7 @@ def entry_after_head(entry: Entry, answer: Candidate) -> Entry | None:
     made = plan_after_304(entry, answer)
     if isinstance(made, Refusal) or refused_at_end(answer.request, made, notes) or not any(validators_of(response)):
         return None
-    merged = answer.with_response(freshened(entry, response), answer.known_vary)
+    merged = replace(answer, response=freshened(entry, response))
     try:
         has_same_tags = response_tags(merged, entry.tags) == entry.tags
     except (InvalidTagError, TypeError):
