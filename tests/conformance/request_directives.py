@@ -11,7 +11,7 @@ STRONG = ("etag", '"v1"')
 OBEYING = {"obey_request_directives": True}
 
 
-def notes(value: str) -> dict[str, Any]:
+def asked(value: str) -> dict[str, Any]:
     return {"fields": (cc(value),)}
 
 
@@ -20,7 +20,7 @@ UNHEARD = [
         f"unheard-{name}",
         f"{value} in a request is not obeyed, unless that was asked for.",
         "RFC 9111 §5.2.1",
-        (asks(HOUR), reuses(after=10, **notes(value))),
+        (asks(HOUR), reuses(after=10, **asked(value))),
     )
     for name, value in [
         ("no-cache", "no-cache"),
@@ -35,19 +35,19 @@ UNHEARD = [
         "unheard-no-store-miss",
         "No-store in a request does not keep its answer from being stored, unless that was asked for.",
         "RFC 9111 §5.2.1",
-        (asks(HOUR, **notes("no-store")), reuses()),
+        (asks(HOUR, **asked("no-store")), reuses()),
     ),
     Case(
         "unheard-max-stale",
         "Max-stale in a request brings nothing stale, unless that was asked for.",
         "RFC 9111 §5.2.1",
-        (asks(cc("max-age=1")), asks(after=10, **notes("max-stale=1000"))),
+        (asks(cc("max-age=1")), asks(after=10, **asked("max-stale=1000"))),
     ),
     Case(
         "unheard-only-if-cached-miss",
         "Only-if-cached in a request is not obeyed, unless that was asked for.",
         "RFC 9111 §5.2.1",
-        (asks(HOUR, **notes("only-if-cached")), reuses()),
+        (asks(HOUR, **asked("only-if-cached")), reuses()),
     ),
     Case(
         "pragma-no-cache",
@@ -79,7 +79,7 @@ FORWARD = [
         f"forward-{name}",
         sentence,
         section,
-        (asks(*lines), asks(HOUR, after=after, **notes(value)), reuses(of=2)),
+        (asks(*lines), asks(HOUR, after=after, **asked(value)), reuses(of=2)),
         OBEYING,
     )
     for name, sentence, section, lines, after, value in [
@@ -181,7 +181,7 @@ FORWARD = [
             f"forward-{name}-validates",
             f"{value} is satisfied by a validation.",
             section,
-            (asks(HOUR, *lines), validates(*lines, after=1, **notes(value), sees=sees), reuses()),
+            (asks(HOUR, *lines), validates(*lines, after=1, **asked(value), sees=sees), reuses()),
             OBEYING,
         )
         for name, value, section, lines, sees in [
@@ -200,7 +200,7 @@ FORWARD = [
         "forward-no-store",
         "What answers a request with no-store is not stored.",
         "RFC 9111 §5.2.1.5",
-        (asks(HOUR, **notes("no-store")), asks(HOUR), reuses(of=2)),
+        (asks(HOUR, **asked("no-store")), asks(HOUR), reuses(of=2)),
         OBEYING,
     ),
     Case(
@@ -209,7 +209,7 @@ FORWARD = [
         "RFC 9111 §5.2.1.5",
         (
             asks(cc("max-age=60"), STRONG),
-            asks(HOUR, STRONG, method="HEAD", after=60, **notes("no-store")),
+            asks(HOUR, STRONG, method="HEAD", after=60, **asked("no-store")),
             validates(HOUR, STRONG),
         ),
         OBEYING,
@@ -218,7 +218,7 @@ FORWARD = [
         "forward-no-cache-not-while-revalidating",
         "No-cache brings nothing stale.",
         "RFC 9111 §5.2.1.4",
-        (asks(cc("max-age=10, stale-while-revalidate=600")), asks(HOUR, after=20, **notes("no-cache"))),
+        (asks(cc("max-age=10, stale-while-revalidate=600")), asks(HOUR, after=20, **asked("no-cache"))),
         OBEYING,
     ),
 ]
@@ -229,7 +229,7 @@ FROM_STORE = (
             f"answered-{name}",
             sentence,
             section,
-            (asks(*lines), reuses(after=after, **notes(value))),
+            (asks(*lines), reuses(after=after, **asked(value))),
             OBEYING,
         )
         for name, sentence, section, lines, after, value in [
@@ -299,7 +299,7 @@ FROM_STORE = (
             f"forbidden-{name}",
             f"A max-stale does not lift {name}.",
             section,
-            (asks(cc(f"max-age=10, {name}"), STRONG), validates(STRONG, after=20, **notes("max-stale=1000"))),
+            (asks(cc(f"max-age=10, {name}"), STRONG), validates(STRONG, after=20, **asked("max-stale=1000"))),
             OBEYING,
         )
         for name, section in [
@@ -313,7 +313,7 @@ FROM_STORE = (
             "forbidden-s-maxage",
             "A max-stale does not lift s-maxage.",
             "RFC 9111 §5.2.2.10",
-            (asks(cc("s-maxage=10"), STRONG), validates(STRONG, after=20, **notes("max-stale=1000"))),
+            (asks(cc("s-maxage=10"), STRONG), validates(STRONG, after=20, **asked("max-stale=1000"))),
             OBEYING,
         ),
     ]
@@ -329,14 +329,14 @@ ONLY = [
         "only-if-cached-miss",
         "Only-if-cached gets a 504 where nothing is stored.",
         "RFC 9111 §5.2.1.7",
-        (timeout(**notes("only-if-cached")), asks(HOUR), reuses(of=2)),
+        (timeout(**asked("only-if-cached")), asks(HOUR), reuses(of=2)),
         OBEYING,
     ),
     Case(
         "only-if-cached-stale",
         "Only-if-cached gets a 504 where what is stored is stale.",
         "RFC 9111 §5.2.1.7",
-        (asks(cc("max-age=10")), timeout(after=20, **notes("only-if-cached"))),
+        (asks(cc("max-age=10")), timeout(after=20, **asked("only-if-cached"))),
         OBEYING,
     ),
     Case(
@@ -350,21 +350,21 @@ ONLY = [
         "only-if-cached-head",
         "Only-if-cached gets a 504 for HEAD as well.",
         "RFC 9111 §5.2.1.7",
-        (timeout(method="HEAD", **notes("only-if-cached")),),
+        (timeout(method="HEAD", **asked("only-if-cached")),),
         OBEYING,
     ),
     Case(
         "only-if-cached-and-max-stale",
         "Only-if-cached gets what is stale, if it allows that.",
         "RFC 9111 §5.2.1.7",
-        (asks(cc("max-age=10")), reuses(after=20, **notes("only-if-cached, max-stale=60"))),
+        (asks(cc("max-age=10")), reuses(after=20, **asked("only-if-cached, max-stale=60"))),
         OBEYING,
     ),
     Case(
         "only-if-cached-and-no-cache",
         "Only-if-cached with no-cache gets a 504.",
         "RFC 9111 §5.2.1.7",
-        (asks(HOUR), timeout(**notes("only-if-cached, no-cache"))),
+        (asks(HOUR), timeout(**asked("only-if-cached, no-cache"))),
         OBEYING,
     ),
     Case(
@@ -373,7 +373,7 @@ ONLY = [
         "RFC 9111 §5.2.1.7",
         (
             asks(cc("max-age=10, stale-while-revalidate=60")),
-            refreshes(HOUR, asked="maybe", after=20, **notes("only-if-cached")),
+            refreshes(HOUR, asked="maybe", after=20, **asked("only-if-cached")),
         ),
         OBEYING,
     ),
@@ -381,7 +381,7 @@ ONLY = [
         "only-if-cached-post",
         "Only-if-cached does not keep an unsafe request from the application.",
         "a safety choice",
-        (asks(HOUR), asks(method="POST", **notes("only-if-cached")), asks()),
+        (asks(HOUR), asks(method="POST", **asked("only-if-cached")), asks()),
         OBEYING,
     ),
 ]

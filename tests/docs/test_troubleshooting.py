@@ -35,14 +35,16 @@ pytestmark = pytest.mark.anyio
 def reasons(node: ast.AST) -> Iterator[str]:
     """The reasons that a piece of code gives: those of refusals, of fills that give up, and those assigned as such."""
     match node:
-        case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name), args=[notes]) if name.lstrip("_").lower() in {
+        case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name), args=[why]) if name.lstrip("_").lower() in {
             "refusal",
             "refuse",
             "give_up",
         }:
-            yield from texts(notes)
-        case ast.Assign(targets=[ast.Attribute(attr="reason")], value=notes):
-            yield from texts(notes)
+            yield from texts(why)
+        case ast.Call(func=ast.Name("Reason"), args=[_, why]):
+            yield from texts(why)
+        case ast.Assign(targets=[ast.Attribute(attr="reason")], value=why):
+            yield from texts(why)
         case ast.Constant(value=str(text)):
             yield from re.findall(r'^detail="(.+)"$', text)
 
@@ -64,19 +66,20 @@ def all_reasons() -> set[str]:
     return {reason for tree in trees for node in ast.walk(tree) for reason in reasons(node)}
 
 
-def is_the_same(reason: str, notes: str) -> bool:
+def is_the_same(reason: str, heading: str) -> bool:
     """Tell whether a page speaks of a reason: `*` in the source, and `…` on the page, stand for anything."""
-    as_pattern = re.escape(reason).replace(r"\*", ".+"), re.escape(notes).replace("…", ".+")
-    return bool(re.fullmatch(as_pattern[0], notes) or re.fullmatch(as_pattern[1], reason))
+    as_pattern = re.escape(reason).replace(r"\*", ".+"), re.escape(heading).replace("…", ".+")
+    return bool(re.fullmatch(as_pattern[0], heading) or re.fullmatch(as_pattern[1], reason))
 
 
-def missing(reasons: Iterable[str], without_secrets: Iterable[str]) -> set[str]:
-    return {reason for reason in reasons if not any(is_the_same(reason, notes) for notes in without_secrets)}
+def missing(reasons: Iterable[str], documented: Iterable[str]) -> set[str]:
+    return {reason for reason in reasons if not any(is_the_same(reason, heading) for heading in documented)}
 
 
 def test_every_reason_in_the_source_has_a_heading() -> None:
     found = all_reasons()
     assert {"no explicit time", "body too large", "the client left", "tags", "only-if-cached", "status *"} <= found
+    assert "the store's lookup failed" in found
     assert missing(found, HEADINGS) == set()
 
 

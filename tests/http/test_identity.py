@@ -51,7 +51,7 @@ def certified(**tls: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("notes", "words"),
+    ("held", "words"),
     [
         ({"user": SimpleUser("ada")}, "a user"),
         ({"user": "ada"}, "a user"),
@@ -83,12 +83,12 @@ def certified(**tls: Any) -> dict[str, Any]:
         (certified(client_cert_chain=["-----BEGIN CERTIFICATE-----"]), "a client certificate"),
     ],
 )
-def test_a_scope_tells_who_asks(notes: dict[str, Any], words: str) -> None:
-    assert of_scope(http_scope(**notes)) == words
+def test_a_scope_tells_who_asks(held: dict[str, Any], words: str) -> None:
+    assert of_scope(http_scope(**held)) == words
 
 
 @pytest.mark.parametrize(
-    "notes",
+    "held",
     [
         {},
         {"user": None, "auth": None, "session": {}, "csrftoken": ""},
@@ -112,12 +112,12 @@ def test_a_scope_tells_who_asks(notes: dict[str, Any], words: str) -> None:
         certified(),
     ],
 )
-def test_a_scope_that_holds_nobody_is_anybodys(notes: dict[str, Any]) -> None:
-    assert of_scope(http_scope(**notes)) == ""
+def test_a_scope_that_holds_nobody_is_anybodys(held: dict[str, Any]) -> None:
+    assert of_scope(http_scope(**held)) == ""
 
 
 @pytest.mark.parametrize(
-    ("notes", "words"),
+    ("held", "words"),
     [
         *[({name: "ada"}, name) for name in ("REMOTE_USER", "AUTH_USER", "LOGON_USER", "OIDC_CLAIM_sub")],
         *[
@@ -135,12 +135,12 @@ def test_a_scope_that_holds_nobody_is_anybodys(notes: dict[str, Any]) -> None:
         ({"REMOTE_USER": "ada", "asgi.scope": http_scope(session={"user": "ada"})}, "REMOTE_USER"),
     ],
 )
-def test_an_environ_tells_who_asks(notes: dict[str, Any], words: str) -> None:
-    assert of_environ(environ_of() | notes) == words
+def test_an_environ_tells_who_asks(held: dict[str, Any], words: str) -> None:
+    assert of_environ(environ_of() | held) == words
 
 
 @pytest.mark.parametrize(
-    "notes",
+    "held",
     [
         {},
         {"REMOTE_USER": ""},
@@ -149,8 +149,8 @@ def test_an_environ_tells_who_asks(notes: dict[str, Any], words: str) -> None:
         {"asgi.scope": http_scope(session={})},
     ],
 )
-def test_an_environ_that_holds_nobody_is_anybodys(notes: dict[str, Any]) -> None:
-    assert of_environ(environ_of() | notes) == ""
+def test_an_environ_that_holds_nobody_is_anybodys(held: dict[str, Any]) -> None:
+    assert of_environ(environ_of() | held) == ""
 
 
 @pytest.mark.parametrize(
@@ -189,5 +189,5 @@ def test_who_has_come_to_a_place_that_was_there_is_seen(
 def test_who_has_come_to_a_place_of_the_environ_is_seen(
     before: dict[str, Any], after: dict[str, Any], words: str
 ) -> None:
-    one, other = ({"wsgi.environ": environ_of() | notes} for notes in (before, after))
+    one, other = ({"wsgi.environ": environ_of() | held} for held in (before, after))
     assert identity_at(identity_places_in(one), other) == words

@@ -8,7 +8,7 @@ import pytest
 
 from accelerator import CREDENTIALS, UNSTORED_FIELDS
 from accelerator.events import CacheEvent
-from accelerator.options import OptionArguments, Options, checked
+from accelerator.options import _CHECKS, OptionArguments, Options, checked
 
 DEFAULTS = {
     "default_ttl": None,
@@ -218,3 +218,14 @@ def test_a_cookie_that_is_kept_may_tell_apart_and_the_default_may_name_what_is_n
     kept: tuple[str, ...] | None,
 ) -> None:
     assert options(vary_cookies=("theme", "django_language"), keep_cookies=kept).keep_cookies == kept
+
+
+def test_each_option_has_a_check_and_a_type() -> None:
+    names = {field.name for field in fields(Options)}
+    assert _CHECKS.keys() == names
+    assert OptionArguments.__annotations__.keys() == names
+
+
+def test_each_option_given_its_default_is_accepted() -> None:
+    for field in fields(Options):
+        _CHECKS[field.name](field.name, field.default)

@@ -24,7 +24,7 @@ class Downstream:
         clock: returns seconds since the epoch.
 
     Attributes:
-        has_got_anything: whether any message was sent to the client.
+        has_sent_anything: whether any message was sent to the client.
     """
 
     def __init__(self, exchange: Exchange, clock: Callable[[], float]) -> None:

@@ -74,7 +74,7 @@ class Engine:
         request = Request(self.ignored.scope(scope), partition or "", self._rules)
         exchange = Exchange(request, scope, receive, send)
         is_open = partition is not None and options.enabled
-        if request.is_bypass and is_open and self._questions.may_be(request):
+        if request.is_bypass and is_open and self._questions.may_be(request):  # a QUERY, or a POST that only asks
             exchange = await question.read(exchange)
         if is_open and not exchange.request.is_bypass:
             await self._answer(exchange)
@@ -91,7 +91,7 @@ class Engine:
         asked = request_directives(request) if options.obey_request_directives else None
         patience = Patience(ROUNDS if options.coalesce and accepts_collapsed(asked) else 0)
         while True:
-            landings = self._flights.landings
+            landings = self._flights.landings  # read before the lookup: a fill that ends after it is noticed
             found = await self._store.look_up(request)
             if found is None:
                 return await self._forward(exchange, Reason("miss", LOOKUP_FAILED))
@@ -114,7 +114,7 @@ class Engine:
                     fwd = reason_to_forward(request, found, now)
                     return await self._forward(exchange, Reason(fwd, freshens=freshens))
                 case Decision.UNAVAILABLE:
-                    return await self._refuse(exchange)
+                    return await self._answer_504(exchange)
                 case _:
                     assert_never(decision)
 
@@ -123,17 +123,18 @@ class Engine:
         entry = found.entry
         assert entry is not None  # noqa: S101 - `decide` serves only what was found
         current_age = age(entry, now)
+        # a soft invalidation ends freshness before its time
         ttl = 0 if found.invalidated and current_age < entry.lifetime else entry.lifetime - current_age
-        how = ("fwd=miss", "collapsed") if patience.has_waited else ("hit",)
-        line = self._reporter.cache_status(*how, f"ttl={int(ttl // 1)}")
-        answer = answer_from(entry, exchange.request, current_age, line)
+        how = ("fwd=miss", "collapsed") if patience.has_waited else ("hit",)  # RFC 9211 §2.2, §2.6
+        member = self._reporter.cache_status(*how, f"ttl={int(ttl // 1)}")
+        answer = answer_from(entry, exchange.request, current_age, member)
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await exchange.send({"type": "http.response.body", "body": answer.body})
         self._reporter.report(kind, exchange.request, entry, age=current_age, ttl=ttl, collapsed=patience.has_waited)
 
     # --- requests that are not answered from the store ----------------------------------------------------------------
 
-    async def _refuse(self, exchange: Exchange) -> None:
+    async def _answer_504(self, exchange: Exchange) -> None:
         """Answer 504 to `only-if-cached`, because no entry may be used (RFC 9111 §5.2.1.7)."""
         line = self._reporter.cache_status('detail="only-if-cached"')
         lines = [(b"content-length", b"0"), *([] if line is None else [(b"cache-status", line)])]

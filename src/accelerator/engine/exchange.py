@@ -27,7 +27,7 @@ class Exchange:
         scope: the ASGI scope for the application.
         receive: returns the next message of the client.
         send: sends a message to the client.
-        places: the places of the scope for a user or a session, such as `session` or `state.user`, that existed before
+        identity_places: the places of the scope for a user or a session, such as `state.user`, that existed before
             the application was called, even if empty; None until then.
     """
 
@@ -75,7 +75,7 @@ class Exchange:
             scope.pop("accelerator.tags", None)
 
     def read_notes(self, notes: Notes) -> None:
-        """Note what the scope says now: the keys that the application has set, and credentials in `places`."""
+        """Note what the scope says now: the keys that the application has set, and credentials in `identity_places`."""
         notes.read_scope(self.scope, identity_at(self.identity_places or frozenset(), self.scope))
 
     def detached(self) -> Exchange:

@@ -100,7 +100,7 @@ class Fill:
         self._is_event_stream = False
         self._disconnect: Message | None = None
         self._has_ended = False  # the outcome is known, and has been reported
-        self._is_settled: anyio.Event | None = None  # set when `receive` need not wait any more
+        self._receive_may_return: anyio.Event | None = None  # set when `receive` need not wait any more
 
     @property
     def kind(self) -> EventKind:
@@ -135,12 +135,12 @@ class Fill:
         return message
 
     async def _keep_disconnect_back(self) -> None:
-        """Wait until the response is stored or will not be, for at most `ALONE_SECONDS`."""
+        """Wait until the response is stored or will not be, for at most `MAX_SECONDS_WITHOUT_CLIENT`."""
         before_start = self._is_known_storable and self._response is None
         if before_start or self._continues_without_client:
-            self._is_settled = self._is_settled or anyio.Event()
+            self._receive_may_return = self._receive_may_return or anyio.Event()
             with anyio.move_on_after(MAX_SECONDS_WITHOUT_CLIENT):
-                await self._is_settled.wait()
+                await self._receive_may_return.wait()
         if not self._has_ended:
             await self._give_up("the client left")  # told of that, an application may send less
 
@@ -218,8 +218,8 @@ class Fill:
         """Copy an event stream, to store it in case it ends. Neither its client nor another request waits for that."""
         self._is_event_stream = True
         self._task.flight.remember(storable=False)
-        if self._is_settled is not None:
-            self._is_settled.set()
+        if self._receive_may_return is not None:
+            self._receive_may_return.set()
         await self._release()
 
     async def _copy(self, message: Message) -> None:
@@ -371,8 +371,8 @@ class Fill:
         self._chunks.clear()
         if self._on_body == self._copy:
             self._on_body = self._forward
-        if self._is_settled is not None:
-            self._is_settled.set()
+        if self._receive_may_return is not None:
+            self._receive_may_return.set()
 
     def _report(self) -> None:
         """Report the outcome as an event, unless the application is called once more."""

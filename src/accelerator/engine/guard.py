@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from accelerator.rules.plan import Refusal
 from accelerator.stores.protocol import InvalidationError
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from accelerator.stores.protocol import Lookup, Store
 
 logger = logging.getLogger("accelerator")
-LOOKUP_FAILED: Final = "the store's lookup failed"
-COMMIT_FAILED: Final = "the store's commit failed"
-REFUSED: Final = "refused by the store"
-"""These are `detail` values of Cache-Status for a response that the store did not store."""
+# why a response was not stored, as `detail` says it
+LOOKUP_FAILED: Final = Refusal("the store's lookup failed")
+COMMIT_FAILED: Final = Refusal("the store's commit failed")
+REFUSED: Final = Refusal("refused by the store")
 
 
 class Guard:

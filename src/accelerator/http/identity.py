@@ -94,7 +94,7 @@ def identity_at(places: frozenset[str], scope: Scope) -> str:
     The values are read anew, because the application may have filled a session, or replaced it by another one.
 
     Args:
-        places: the result of `places_in`.
+        places: the result of `identity_places_in`.
         scope: the scope of the request.
     """
     return _first({place: value for place, value in _in_world(scope).items() if place in places}) if places else ""

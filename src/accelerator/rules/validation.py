@@ -95,7 +95,7 @@ def plan_after_304(entry: Entry, answer: Candidate) -> Plan | Refusal:
         answer: the 304, or the answer to a HEAD.
     """
     request, options, notes = answer.request, answer.options, answer.notes
-    merged = replace(answer, response=freshened(entry, answer.response), known_vary=entry.vary + answer.known_vary)
+    merged = replace(answer, response=freshened(entry, answer.response))
     targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
     if notes.ttl is not None or any(map(answer.response.has, (b"cache-control", b"expires", *targeted))):
         made = plan(merged)

@@ -7,6 +7,7 @@ the length of the tags, and the tags, one a line; all other attributes; CRC-32.
 from __future__ import annotations
 
 import struct
+from dataclasses import fields as fields_of
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from zlib import crc32
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 VERSION: Final = 3
 """The version of the layout, raised with each change of it. Bytes of another version count as a miss."""
 
+_FIELDS: Final = len(fields_of(Entry)) - 2  # mark and tags stand before them
 _MAGIC: Final = b"ac"
 _HEAD: Final = struct.Struct(">2sBB")
 _COMPONENT: Final = struct.Struct(">H8sQ")
@@ -88,7 +90,7 @@ def unpack(value: bytes) -> Entry | None:
     tags = mark_end + _LENGTH.size
     tags_end = tags + _LENGTH.unpack_from(value, mark_end)[0]
     fields = msgpack.unpackb(written[tags_end:], unicode_errors="surrogatepass")
-    return _entry(mark, str(written[tags:tags_end], "utf-8").split("\n"), fields)
+    return _entry(mark, str(written[tags:tags_end], "utf-8").split("\n"), fields) if len(fields) == _FIELDS else None
 
 
 def _entry(mark: tuple[Component, ...], tags: list[str], fields: list[Any]) -> Entry:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 from zlib import crc32
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +112,23 @@ FIELDS: dict[str, Any] = {
 def test_each_part_is_kept_apart(name: str) -> None:
     other = replace(ENTRY, **{name: FIELDS[name]})
     assert unpack(pack(other)) == other != ENTRY
+
+
+def test_another_layout_of_entries_has_another_version() -> None:
+    """Whoever adds an attribute to `Entry`, or moves one, raises `VERSION`: both kinds may share a server."""
+    names = (
+        "key vary selected_by status headers added body tags mark received initial_age lifetime stale_while_revalidate"
+        " stale_if_error never_stale for_cookies for_credentials for_codings etag validator last_modified"
+    )
+    assert (VERSION, " ".join(field.name for field in fields(Entry))) == (3, names)
+
+
+def test_an_entry_with_more_or_fewer_attributes_is_a_miss() -> None:
+    value = pack(ENTRY)
+    tags_end = value.index(msgpack.packb(ENTRY.key, unicode_errors="surrogatepass")) - 3
+    head, packed = value[:tags_end], msgpack.unpackb(value[tags_end:-4])
+    for attributes in (packed[:-1], [*packed, None]):
+        changed = head + msgpack.packb(attributes)
+        assert unpack(changed + struct.pack(">I", crc32(changed))) is None
+    same = head + msgpack.packb(packed)
+    assert unpack(same + struct.pack(">I", crc32(same))) == ENTRY
