@@ -36,6 +36,7 @@ def stepwise(module: ModuleType, work: Callable[[], object], before_step: Callab
         return trace
 
     outer = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 heeds no frame's wish for opcodes that came after `settrace`
     sys.settrace(trace)
     try:
         work()

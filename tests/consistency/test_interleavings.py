@@ -161,5 +161,7 @@ def interleave(first: str, second: str, step: int | None) -> None:
 def test_no_switch_between_threads_breaks_the_promise(first: str, second: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LOG_LENGTH", 4)
     interleave(first, second, None)
-    for step in range(count_steps(memory, partial(ACTIONS[first], Scene()))):
+    steps = count_steps(memory, partial(ACTIONS[first], Scene()))
+    assert steps, "no instruction was traced"
+    for step in range(steps):
         interleave(first, second, step)
