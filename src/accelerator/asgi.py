@@ -38,11 +38,15 @@ class ASGIAccelerator(Uncopied):
         self.app = app
         self.store: Store = MemoryStore() if store is None else checked_store(store)
         self._engine = Engine(app, self.store, checked(options), self, AnyioRuntime())
+        self._shortcut = self._engine.shortcut
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; anything else goes to the application unchanged."""
         if scope["type"] != "http" or "accelerator" in scope:
             await self.app(scope, receive, send)
+        elif self._shortcut is not None and (messages := self._shortcut.answer(scope)) is not None:
+            for message in messages:
+                await send(message)
         else:
             await self._engine.handle(scope, receive, send)
 

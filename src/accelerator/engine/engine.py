@@ -20,6 +20,7 @@ from accelerator.engine.partition import partition_of
 from accelerator.engine.refresh import Refreshes
 from accelerator.engine.report import Reporter, reason_to_forward
 from accelerator.engine.services import Services
+from accelerator.engine.shortcut import Shortcut
 from accelerator.engine.upstream import Upstream
 from accelerator.http.ignored import Ignored
 from accelerator.http.request import Request, RequestRules
@@ -48,6 +49,7 @@ class Engine:
 
     Attributes:
         ignored: removes the query parameters and cookies that the options ignore.
+        shortcut: the short way of plain hits, None where the options leave none.
         invalidations: the invalidations that the middleware offers to the application.
     """
 
@@ -61,6 +63,7 @@ class Engine:
             options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
         )
         self._questions = question.Questions()
+        self.shortcut = Shortcut(store, self._rules, options, self._reporter) if Shortcut.suits(options) else None
         self._upstream = Upstream(app, owner)
         self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
         self.invalidations = Invalidations(store, self.ignored, self._services)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from accelerator.http import fields
 from accelerator.http.dates import http_date
-from accelerator.http.request import Vary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from accelerator.asgi_types import Message
-    from accelerator.http.request import Request
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from accelerator.http.request import Vary
+    from accelerator.http.request import Request, Vary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Response:
     """The status and header lines of an application's response, without its body.
 
@@ -50,11 +46,19 @@ class Response:
 
     def get(self, name: bytes) -> bytes | None:
         """Return the value of a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
-        return fields.combined(self.headers, name)
+        return self._fields.get(name)
 
     def has(self, name: bytes) -> bool:
         """Tell whether the response has the field `name` (in lower case)."""
-        return any(line.lower() == name for line, _ in self.headers)
+        return name in self._fields
+
+    @cached_property
+    def _fields(self) -> dict[bytes, bytes]:
+        """The fields by their names in lower case; a fill asks for some fifteen of them."""
+        values: dict[bytes, list[bytes]] = {}
+        for name, value in self.headers:
+            values.setdefault(name.lower(), []).append(value.strip(fields.BLANKS))
+        return {name: b", ".join(lines) for name, lines in values.items()}
 
 
 _EVENT_STREAMS: Final = frozenset({b"text/event-stream", b"multipart/x-mixed-replace"})

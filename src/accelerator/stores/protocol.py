@@ -10,7 +10,7 @@ from accelerator.tags import ALL, flattened, tag_of_url, valid_tag
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from accelerator.http.request import Request, Vary
+    from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
 
 
@@ -49,6 +49,15 @@ class Store(Protocol):
     """
 
     suspends: bool = True
+
+    def ready(self, key: Key) -> Entry | None:  # noqa: ARG002 - for stores that know
+        """Return the entry of a key if that is known without waiting, and nothing is left to decide but its age.
+
+        That is so for the only variant of a response that varies on nothing, if it is usable and was not softly
+        invalidated at the time of this call. `lookup` has to find the same entry. None says nothing: a store need not
+        implement it.
+        """
+        return None
 
     @abstractmethod
     async def lookup(self, request: Request) -> Lookup:

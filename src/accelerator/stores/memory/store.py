@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from accelerator.stores.memory.eviction import Item, S3Fifo
 from accelerator.stores.memory.workers import warn_once
@@ -33,6 +33,11 @@ LOG_LENGTH: Final = 8192
 
 SWEEP: Final = 2
 """Entries that each commit checks for being of no use any more. It is more than one commit adds, so all are reached."""
+
+
+_PLAIN: Final = ((),)
+_PLAIN_VARIANT: Final = ((), ())
+"""The lists of selecting header fields, and the variant, of a response that varies on nothing."""
 
 
 class _Cell:
@@ -114,6 +119,24 @@ class MemoryStore(Uncopied, Store):
     def size(self) -> int:
         """The bytes that the entries take."""
         return self._queues.size
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Let `ready` say nothing in a subclass that has a `lookup` of its own: that is to be asked."""
+        super().__init_subclass__(**more)
+        if "lookup" in vars(cls) and "ready" not in vars(cls):
+            cls.ready = Store.ready  # type: ignore[method-assign]  # for this class alone
+
+    def ready(self, key: Key) -> Entry | None:
+        """Return the entry that a lookup has checked at the present position, without the lock."""
+        position = self._position  # before the entry is read: whatever is invalidated meanwhile is after it
+        resource = self._resources.get(key)
+        if resource is None or resource.varies[:1] != _PLAIN:
+            return None
+        record = resource.records.get(_PLAIN_VARIANT)
+        if record is None or record.checked != position:
+            return None
+        record.used = True
+        return record.entry
 
     async def lookup(self, request: Request) -> Lookup:
         """Find the entry for a request, without the lock."""

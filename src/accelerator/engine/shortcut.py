@@ -1,0 +1,97 @@
+"""The short way of a plain hit. What it answers, the engine would answer with the same bytes; the rest it leaves.
+
+A hit is plain if its response varies on nothing, the request has only fields that change nothing, and a lookup has
+found the entry usable and fresh since the last invalidation. Then no lookup, decision or exchange is needed.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from accelerator.http.fields import BLANKS
+from accelerator.http.identity import of_scope
+from accelerator.http.request import CONDITIONS
+from accelerator.rules.freshness import age
+
+if TYPE_CHECKING:
+    from accelerator.asgi_types import Message, Scope
+    from accelerator.engine.report import Reporter
+    from accelerator.http.request import RequestRules
+    from accelerator.options import Options
+    from accelerator.stores.protocol import Store
+
+_TTLS: Final = 1024
+"""The number of texts of Cache-Status that are remembered, one for each remaining lifetime in seconds."""
+
+
+class Shortcut:
+    """Answers plain hits without the engine.
+
+    Args:
+        store: the store.
+        rules: how requests are read.
+        options: the options.
+        reporter: what says Cache-Status.
+    """
+
+    def __init__(self, store: Store, rules: RequestRules, options: Options, reporter: Reporter) -> None:
+        self._store = store
+        self._clock = options.clock
+        self._harmless = rules.ordinary.difference(CONDITIONS, {b"host"})
+        self._member = lru_cache(_TTLS)(lambda ttl: reporter.cache_status("hit", f"ttl={ttl}"))
+
+    @staticmethod
+    def suits(options: Options) -> bool:
+        """Tell whether these options leave plain hits as they are: each one here changes key, decision or report."""
+        return (
+            options.enabled
+            and options.partition is None
+            and options.on_event is None
+            and not options.obey_request_directives
+            and not (options.ignore_query or options.ignore_cookies)
+            and options.keep_query is None
+            and options.keep_cookies is None
+        )
+
+    def answer(self, scope: Scope) -> tuple[Message, Message] | None:
+        """Return the two messages of a plain hit, None for any other request. The scope is left as it is."""
+        method = scope["method"]
+        if method not in {"GET", "HEAD"}:
+            return None
+        host, harmless = None, self._harmless
+        for name, value in scope["headers"]:
+            if name in harmless:
+                continue
+            if name != b"host" or host is not None:
+                return None
+            host = value
+        raw_path = scope.get("raw_path")
+        if host is None or not raw_path or of_scope(scope):
+            return None
+        key = (
+            scope.get("scheme", "http"),
+            host.strip(BLANKS),
+            raw_path,
+            scope["path"],
+            scope.get("query_string", b""),
+            scope.get("root_path", ""),
+            "",
+            b"",
+        )
+        entry = self._store.ready(key)
+        if entry is None or not entry.for_codings:
+            return None
+        current_age = age(entry, self._clock())
+        ttl = entry.lifetime - current_age
+        if ttl <= 0:
+            return None
+        # lists and messages of its own for each request: middlewares change them
+        lines = [*entry.headers, *entry.added, (b"age", b"%d" % current_age)]
+        if (member := self._member(int(ttl))) is not None:
+            lines.append((b"cache-status", member))
+        body = entry.body if method == "GET" else b""
+        return (
+            {"type": "http.response.start", "status": entry.status, "headers": lines},
+            {"type": "http.response.body", "body": body},
+        )

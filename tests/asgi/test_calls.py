@@ -1,0 +1,82 @@
+"""What requests cost, as numbers that no machine's noise moves: functions called, in Python and in C."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accelerator import ASGIAccelerator
+from accelerator.testing import ManualClock
+from tests.support import app_saying, drive, http_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from tests.support import Message
+
+BROWSER = [
+    ("user-agent", "Mozilla/5.0"),
+    ("accept", "text/html,application/xhtml+xml"),
+    ("accept-language", "en-US,en;q=0.5"),
+    ("accept-encoding", "gzip, deflate, br"),
+    ("connection", "keep-alive"),
+    ("upgrade-insecure-requests", "1"),
+    ("sec-fetch-mode", "navigate"),
+]
+
+
+def calls_of(work: Callable[[], object]) -> Counter[str]:
+    """How many functions some work calls: `call` in Python, `c_call` in C."""
+    counted: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, argument: Any) -> None:
+        counted[event] += 1
+
+    outer = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(outer)
+    return counted
+
+
+async def receive() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send(message: Message) -> None:
+    """Nobody looks."""
+
+
+def cost(cached: ASGIAccelerator, *, path: str = "/", headers: Any = BROWSER) -> int:
+    """How many functions of Python one request calls."""
+    scope = http_scope(path, headers=headers)
+    return calls_of(lambda: drive(cached(scope, receive, send)))["call"]
+
+
+@pytest.mark.parametrize(
+    ("what", "bound"),
+    [("plain", 12), ("cookie", 50), ("conditional", 39)],
+)
+def test_a_hit_calls_so_many_functions_and_no_more(what: str, bound: int) -> None:
+    cached = ASGIAccelerator(app_saying(("cache-control", "s-maxage=60"), ("etag", '"a"')), clock=ManualClock())
+    fields = {"plain": [], "cookie": [("cookie", "a=1")], "conditional": [("if-none-match", '"a"')]}[what]
+    for _ in range(2):
+        cost(cached, headers=[*BROWSER, *fields])
+    assert 5 < cost(cached, headers=[*BROWSER, *fields]) <= bound
+
+
+@pytest.mark.parametrize(
+    ("lines", "bound"),
+    [([("cache-control", "s-maxage=60")], 390), ([("cache-control", "no-store")], 205), ([], 215)],
+    ids=["stored", "no-store", "no time"],
+)
+def test_a_miss_calls_so_many_functions_and_no_more(lines: Any, bound: int) -> None:
+    cached = ASGIAccelerator(app_saying(*lines, ("content-type", "text/html")), clock=ManualClock())
+    cost(cached, path="/warm")
+    assert 5 < cost(cached, path="/") <= bound
