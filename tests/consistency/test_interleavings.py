@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from accelerator import MemoryStore
+from accelerator import Lookup, MemoryStore
 from accelerator.stores.memory import store as memory
 from accelerator.stores.sizes import entry_bytes
 from accelerator.tags import ALL
@@ -21,7 +21,6 @@ from tests.support import drive
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from accelerator import Lookup
     from accelerator.http.request import Request
     from accelerator.rules.entry import Entry
 
@@ -66,6 +65,12 @@ class Scene:
     def look_up(self, request: Request) -> None:
         arrived = self.history.tick()
         self.seen.append((drive(self.store.lookup(request)), arrived))
+
+    def ask_for_what_is_ready(self, request: Request) -> None:
+        arrived = self.history.tick()
+        entry = self.store.ready_entry(request.key)
+        if entry is not None:
+            self.seen.append((Lookup(entry, entry.mark, False, ()), arrived))
 
     def fill(self, request: Request, *tags: str) -> None:
         mark = drive(self.store.lookup(request)).mark
@@ -117,6 +122,7 @@ class Scene:
 ACTIONS: dict[str, Callable[[Scene], None]] = {
     "look up x": lambda scene: scene.look_up(X),
     "look up y": lambda scene: scene.look_up(Y),
+    "ready x": lambda scene: scene.ask_for_what_is_ready(X),
     "hard x": lambda scene: scene.take_back("x"),
     "soft x": lambda scene: scene.take_back("x", soft=True),
     "hard x and y": lambda scene: scene.take_back("y", "x"),

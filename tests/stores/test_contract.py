@@ -17,7 +17,7 @@ from accelerator.testing import StoreContract, contract, make_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable
 
-    from accelerator.http.request import Request
+    from accelerator.http.request import Key, Request
     from accelerator.rules.entry import Entry
 
 
@@ -242,6 +242,12 @@ class KnowsTooMuch(MemoryStore):
         return found._replace(vary=found.vary or ())
 
 
+class NamesWhatIsStale(MemoryStore):
+    def ready_entry(self, key: Key) -> Entry | None:
+        found = self._resources.get(key)
+        return None if found is None else next(iter(found.records.values())).entry
+
+
 class TellsWhatTheFoundVariesOn(MemoryStore):
     async def lookup(self, request: Request) -> Lookup:
         found = await super().lookup(request)
@@ -397,6 +403,7 @@ FAULTS: list[tuple[Callable[[], Store], str]] = [
     (SaysNothingOfCommits, "clearing_refuses_running_fills"),
     (GivesOthersMarks, "a_found_entry_can_be_committed_again_with_its_own_mark"),
     (KnowsTooMuch, "an_unknown_url_is_a_miss"),
+    (NamesWhatIsStale, "what_is_ready_is_what_a_lookup_finds_fresh"),
 ]
 
 

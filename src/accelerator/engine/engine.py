@@ -63,7 +63,7 @@ class Engine:
             options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
         )
         self._questions = question.Questions()
-        self.shortcut = Shortcut(store, self._rules, options, self._reporter) if Shortcut.suits(options) else None
+        self.shortcut = Shortcut.of(store, self._rules, options, self._reporter)
         self._upstream = Upstream(app, owner)
         self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
         self.invalidations = Invalidations(store, self.ignored, self._services)

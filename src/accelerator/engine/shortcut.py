@@ -13,6 +13,7 @@ from accelerator.http.fields import BLANKS
 from accelerator.http.identity import of_scope
 from accelerator.http.request import CONDITIONS
 from accelerator.rules.freshness import age
+from accelerator.stores.protocol import KnowsReadyEntries
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Message, Scope
@@ -35,17 +36,18 @@ class Shortcut:
         reporter: what says Cache-Status.
     """
 
-    def __init__(self, store: Store, rules: RequestRules, options: Options, reporter: Reporter) -> None:
-        self._store = store
+    def __init__(self, store: KnowsReadyEntries, rules: RequestRules, options: Options, reporter: Reporter) -> None:
+        self._ready_entry = store.ready_entry
         self._clock = options.clock
         self._harmless = rules.ordinary.difference(CONDITIONS, {b"host"})
         self._member = lru_cache(_TTLS)(lambda ttl: reporter.cache_status("hit", f"ttl={ttl}"))
 
-    @staticmethod
-    def suits(options: Options) -> bool:
-        """Tell whether these options leave plain hits as they are: each one here changes key, decision or report."""
-        return (
-            options.enabled
+    @classmethod
+    def of(cls, store: Store, rules: RequestRules, options: Options, reporter: Reporter) -> Shortcut | None:
+        """Return the shortcut, None where the store names no entries, or an option changes key, decision or report."""
+        is_plain = (
+            b"host" in rules.ordinary
+            and options.enabled
             and options.partition is None
             and options.on_event is None
             and not options.obey_request_directives
@@ -53,6 +55,10 @@ class Shortcut:
             and options.keep_query is None
             and options.keep_cookies is None
         )
+        # by its type: a proxy may have an attribute of that name, and a lookup of its own
+        if not is_plain or not isinstance(store, KnowsReadyEntries) or KnowsReadyEntries not in type(store).__mro__:
+            return None
+        return cls(store, rules, options, reporter)
 
     def answer(self, scope: Scope) -> tuple[Message, Message] | None:
         """Return the two messages of a plain hit, None for any other request. The scope is left as it is."""
@@ -66,20 +72,16 @@ class Shortcut:
             if name != b"host" or host is not None:
                 return None
             host = value
-        raw_path = scope.get("raw_path")
-        if host is None or not raw_path or of_scope(scope):
+        get = scope.get
+        raw_path = get("raw_path")
+        if host is None or not raw_path or "wsgi.environ" in scope or of_scope(scope):
             return None
-        key = (
-            scope.get("scheme", "http"),
-            host.strip(BLANKS),
-            raw_path,
-            scope["path"],
-            scope.get("query_string", b""),
-            scope.get("root_path", ""),
-            "",
-            b"",
-        )
-        entry = self._store.ready(key)
+        target = (raw_path, scope["path"], get("query_string", b""), get("root_path", ""))
+        key = (get("scheme", "http"), host.strip(BLANKS), *target, "", b"")
+        try:
+            entry = self._ready_entry(key)
+        except Exception:  # noqa: BLE001 - the engine meets it as well, and its guard says so
+            return None
         if entry is None or not entry.for_codings:
             return None
         current_age = age(entry, self._clock())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from accelerator.tags import ALL, flattened, tag_of_url, valid_tag
@@ -49,15 +49,6 @@ class Store(Protocol):
     """
 
     suspends: bool = True
-
-    def ready(self, key: Key) -> Entry | None:  # noqa: ARG002 - for stores that know
-        """Return the entry of a key if that is known without waiting, and nothing is left to decide but its age.
-
-        That is so for the only variant of a response that varies on nothing, if it is usable and was not softly
-        invalidated at the time of this call. `lookup` has to find the same entry. None says nothing: a store need not
-        implement it.
-        """
-        return None
 
     @abstractmethod
     async def lookup(self, request: Request) -> Lookup:
@@ -118,6 +109,19 @@ class Store(Protocol):
     async def clear(self) -> None:
         """Invalidate everything, hard."""
         await self.invalidate([ALL], soft=False)
+
+
+class KnowsReadyEntries(ABC):
+    """A store that can name the entry of a plain hit at once. `engine.shortcut` asks those that derive from this."""
+
+    @abstractmethod
+    def ready_entry(self, key: Key) -> Entry | None:
+        """Return the entry of a key if that is known without waiting, and nothing is left to decide but its age.
+
+        That is so for a response that varies on nothing, if its entry is usable, and was not softly invalidated, at the
+        time of this call: `lookup` would find the same. None says nothing.
+        """
+        ...
 
 
 def checked_store(store: Store) -> Store:

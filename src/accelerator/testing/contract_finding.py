@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.lowlevel import checkpoint
 
+from accelerator.stores.protocol import KnowsReadyEntries
 from accelerator.testing.contract_words import (
     ENTRIES,
     LOOKALIKES,
@@ -48,6 +49,25 @@ class FindingContract:
         await fill(store, request, "x")
         for _ in range(3):
             assert await state_of(store, request) == "fresh"
+
+    async def test_what_is_ready_is_what_a_lookup_finds_fresh(self, store: Store) -> None:
+        """A store that names ready entries names none that a lookup would not find, and find fresh."""
+        plain, varied = make_request(), make_request("https://example.org/v", [("x-a", "1")])
+        await fill(store, plain, "x")
+        await fill(store, varied, "x", vary=(b"x-a",))
+        for step in ("stored", "soft", "refilled", "hard", "refilled", "cleared"):
+            match step:
+                case "soft" | "hard":
+                    await store.invalidate_tag("x", soft=step == "soft")
+                case "refilled":
+                    await fill(store, plain, "x")
+                case "cleared":
+                    await store.clear()
+            for request in (plain, varied) * 2:
+                ready = store.ready_entry(request.key) if isinstance(store, KnowsReadyEntries) else None
+                found = await store.lookup(request)
+                if ready is not None:
+                    assert (found.entry, found.invalidated, found.vary) == (ready, False, ()), step
 
     async def test_the_whole_key_is_compared(self, store: Store) -> None:
         """No entry answers a request whose key differs in any part, even if the parts put together are equal."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from accelerator.stores.memory.eviction import Item, S3Fifo
 from accelerator.stores.memory.workers import warn_once
-from accelerator.stores.protocol import Lookup, Store
+from accelerator.stores.protocol import KnowsReadyEntries, Lookup, Store
 from accelerator.stores.sizes import entry_bytes
 from accelerator.tags import ALL
 from accelerator.uncopied import Uncopied
@@ -75,7 +75,7 @@ class _Variants:
         self.varies: tuple[Vary, ...] = ()
 
 
-class MemoryStore(Uncopied, Store):
+class MemoryStore(Uncopied, KnowsReadyEntries, Store):
     """Keeps entries in the memory of this process. Each process has its own: several processes need a shared store.
 
     Any thread may use it, and it never waits.
@@ -120,17 +120,16 @@ class MemoryStore(Uncopied, Store):
         """The bytes that the entries take."""
         return self._queues.size
 
-    def __init_subclass__(cls, **more: Any) -> None:
-        """Let `ready` say nothing in a subclass that has a `lookup` of its own: that is to be asked."""
-        super().__init_subclass__(**more)
-        if "lookup" in vars(cls) and "ready" not in vars(cls):
-            cls.ready = Store.ready  # type: ignore[method-assign]  # for this class alone
+    def ready_entry(self, key: Key) -> Entry | None:
+        """Return the entry that a lookup has checked at the present position, without the lock.
 
-    def ready(self, key: Key) -> Entry | None:
-        """Return the entry that a lookup has checked at the present position, without the lock."""
+        Where somebody has put another `lookup` in place of this class's own, that one is to be asked.
+        """
         position = self._position  # before the entry is read: whatever is invalidated meanwhile is after it
         resource = self._resources.get(key)
         if resource is None or resource.varies[:1] != _PLAIN:
+            return None
+        if getattr(self.lookup, "__func__", None) is not _LOOKUP:
             return None
         record = resource.records.get(_PLAIN_VARIANT)
         if record is None or record.checked != position:
@@ -265,3 +264,6 @@ class MemoryStore(Uncopied, Store):
 def _is_usable(record: _Record) -> bool:
     mark = record.entry.mark
     return all(cell.hard <= mark for cell in record.cells)
+
+
+_LOOKUP: Final = MemoryStore.lookup
