@@ -11,6 +11,7 @@ import anyio
 from accelerator.asgi_types import Message, Receive, Scope, Send
 
 __all__ = [
+    "BROWSER",
     "Answer",
     "App",
     "Client",
@@ -31,6 +32,17 @@ __all__ = [
 ]
 
 Lines = Iterable[tuple[str | bytes, str | bytes]]
+
+BROWSER: list[tuple[str | bytes, str | bytes]] = [
+    ("user-agent", "Mozilla/5.0"),
+    ("accept", "text/html,application/xhtml+xml"),
+    ("accept-language", "en-US,en;q=0.5"),
+    ("accept-encoding", "gzip, deflate, br"),
+    ("connection", "keep-alive"),
+    ("upgrade-insecure-requests", "1"),
+    ("sec-fetch-mode", "navigate"),
+]
+"""What a browser says with every request for a page."""
 
 
 def raw(lines: Lines) -> list[tuple[bytes, bytes]]:

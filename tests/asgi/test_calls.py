@@ -10,23 +10,13 @@ import pytest
 
 from accelerator import ASGIAccelerator
 from accelerator.testing import ManualClock
-from tests.support import app_saying, drive, http_scope
+from tests.support import BROWSER, app_saying, drive, http_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
     from tests.support import Message
-
-BROWSER = [
-    ("user-agent", "Mozilla/5.0"),
-    ("accept", "text/html,application/xhtml+xml"),
-    ("accept-language", "en-US,en;q=0.5"),
-    ("accept-encoding", "gzip, deflate, br"),
-    ("connection", "keep-alive"),
-    ("upgrade-insecure-requests", "1"),
-    ("sec-fetch-mode", "navigate"),
-]
 
 
 def calls_of(work: Callable[[], object]) -> Counter[str]:

@@ -12,23 +12,13 @@ from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, cache_for, 
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.request_fields import METHOD_OVERRIDE_FIELDS, ORDINARY, PARTIAL_PAGE_FIELDS, TARGET_FIELDS
 from accelerator.testing import ManualClock
-from tests.support import app_saying, ask, chunk, drive, http_scope, raw, start
+from tests.support import BROWSER, app_saying, ask, chunk, drive, http_scope, raw, start
 
 if TYPE_CHECKING:
     from accelerator import CacheEvent
     from accelerator.http.request import Request
     from accelerator.stores import Entry
     from tests.support import Message, Receive, Scope, Send
-
-BROWSER = [
-    ("user-agent", "Mozilla/5.0"),
-    ("accept", "text/html,application/xhtml+xml"),
-    ("accept-language", "en-US,en;q=0.5"),
-    ("accept-encoding", "gzip, deflate, br"),
-    ("connection", "keep-alive"),
-    ("upgrade-insecure-requests", "1"),
-    ("sec-fetch-mode", "navigate"),
-]
 
 
 PLAIN = http_scope("/", headers=BROWSER)
