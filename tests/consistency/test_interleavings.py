@@ -68,7 +68,7 @@ class Scene:
 
     def ask_for_what_is_ready(self, request: Request) -> None:
         arrived = self.history.tick()
-        entry = self.store.ready_entry(request.key)
+        entry = self.store.ready_entry(request.key, request.selecting_values)
         if entry is not None:
             self.seen.append((Lookup(entry, entry.mark, False, ()), arrived))
 

@@ -243,7 +243,7 @@ class KnowsTooMuch(MemoryStore):
 
 
 class NamesWhatIsStale(MemoryStore):
-    def ready_entry(self, key: Key) -> Entry | None:
+    def ready_entry(self, key: Key, selecting_values: Any) -> Entry | None:
         found = self._resources.get(key)
         return None if found is None else next(iter(found.records.values())).entry
 

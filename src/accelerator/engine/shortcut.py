@@ -1,7 +1,7 @@
 """The short way of a plain hit. What it answers, the engine would answer with the same bytes; the rest it leaves.
 
-A hit is plain if its response varies on nothing, the request has only fields that change nothing, and a lookup has
-found the entry usable and fresh since the last invalidation. Then no lookup, decision or exchange is needed.
+A hit is plain if the request has only fields that at most select a variant, and a lookup has found the entry usable and
+fresh since the last invalidation. Then no lookup, decision or exchange is needed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from accelerator.http.fields import BLANKS
 from accelerator.http.identity import of_scope
-from accelerator.http.request import CONDITIONS
+from accelerator.http.request import CONDITIONS, joined, selecting_values
 from accelerator.rules.freshness import age
 from accelerator.stores.protocol import KnowsReadyEntries
 
@@ -39,6 +39,7 @@ class Shortcut:
     def __init__(self, store: KnowsReadyEntries, rules: RequestRules, options: Options, reporter: Reporter) -> None:
         self._ready_entry = store.ready_entry
         self._clock = options.clock
+        self._rules = rules
         self._harmless = rules.ordinary.difference(CONDITIONS, {b"host"})
         self._member = lru_cache(_TTLS)(lambda ttl: reporter.cache_status("hit", f"ttl={ttl}"))
 
@@ -65,21 +66,20 @@ class Shortcut:
         method = scope["method"]
         if method not in {"GET", "HEAD"}:
             return None
-        host, harmless = None, self._harmless
-        for name, value in scope["headers"]:
+        lines, get = scope["headers"], scope.get
+        host, raw_path, harmless = None, get("raw_path"), self._harmless
+        for name, value in lines:
             if name in harmless:
                 continue
             if name != b"host" or host is not None:
                 return None
             host = value
-        get = scope.get
-        raw_path = get("raw_path")
         if host is None or not raw_path or "wsgi.environ" in scope or of_scope(scope):
             return None
         target = (raw_path, scope["path"], get("query_string", b""), get("root_path", ""))
         key = (get("scheme", "http"), host.strip(BLANKS), *target, "", b"")
         try:
-            entry = self._ready_entry(key)
+            entry = self._ready_entry(key, lambda vary: selecting_values(joined(lines), vary, self._rules))
         except Exception:  # noqa: BLE001 - the engine meets it as well, and its guard says so
             return None
         if entry is None or not entry.for_codings:

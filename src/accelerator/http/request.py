@@ -159,7 +159,7 @@ class Request:
         if self.outer_identity and not partition:
             self.audience = (self.outer_identity,)
         if len(fields) != len(lines) or not rules.ordinary.issuperset(fields):
-            self._fields = fields = _joined(lines)
+            self._fields = fields = joined(lines)
             key_fields += self._read_special(partition)
         path = scope["path"]
         self.key: Key = (
@@ -272,19 +272,32 @@ class Request:
         return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in fields]
 
     def selecting_values(self, vary: Vary) -> tuple[bytes | None, ...]:
-        """Return the values of the fields in `vary`; None for an absent one, which equals only None (RFC 9111 §4.1)."""
-        return tuple([self._selecting_value(name) for name in vary]) if vary else ()
-
-    def _selecting_value(self, name: bytes) -> bytes | None:
-        value = self.get(name)
-        if value is None and b"_" in name:  # WSGI writes `-` and `_` alike
-            value = self.get(name.replace(b"_", b"-"))
-        if name == b"cookie":
-            return self._rules.selecting_cookies(value)
-        return None if value is None else canonical(name, value)
+        """Return the values of the fields in `vary`, as the function of this name does."""
+        return selecting_values(self._fields, vary, self._rules) if vary else ()
 
 
-def _joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def selecting_values(fields: Mapping[bytes, bytes], vary: Vary, rules: RequestRules) -> tuple[bytes | None, ...]:
+    """Return the values that select a variant: None for an absent field, which equals only None (RFC 9111 §4.1).
+
+    Args:
+        fields: the fields of a request by name in lower case, the lines of each joined.
+        vary: names of fields.
+        rules: the options that decide how the request is read.
+    """
+    return tuple([_selecting_value(fields, name, rules) for name in vary])
+
+
+def _selecting_value(fields: Mapping[bytes, bytes], name: bytes, rules: RequestRules) -> bytes | None:
+    value = fields.get(name)
+    if value is None and b"_" in name:  # WSGI writes `-` and `_` alike
+        value = fields.get(name.replace(b"_", b"-"))
+    value = None if value is None else value.strip(BLANKS)
+    if name == b"cookie":
+        return rules.selecting_cookies(value)
+    return None if value is None else canonical(name, value)
+
+
+def joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the fields by name in lower case, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
     # ASGI demands names in lower case, but some servers and middlewares send others
     fields = {name.lower(): value.strip(BLANKS) for name, value in lines}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from accelerator.tags import ALL, flattened, tag_of_url, valid_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
@@ -115,11 +115,15 @@ class KnowsReadyEntries(ABC):
     """A store that can name the entry of a plain hit at once. `engine.shortcut` asks those that derive from this."""
 
     @abstractmethod
-    def ready_entry(self, key: Key) -> Entry | None:
-        """Return the entry of a key if that is known without waiting, and nothing is left to decide but its age.
+    def ready_entry(self, key: Key, selecting_values: Callable[[Vary], tuple[bytes | None, ...]]) -> Entry | None:
+        """Return the entry for a request if that is known without waiting, and nothing is left to decide but its age.
 
-        That is so for a response that varies on nothing, if its entry is usable, and was not softly invalidated, at the
-        time of this call: `lookup` would find the same. None says nothing.
+        That is so for an entry that is usable, and was not softly invalidated, at the time of this call: `lookup` would
+        find the same. None says nothing.
+
+        Args:
+            key: the key of the request.
+            selecting_values: returns the request's values of selecting header fields, as `Request.selecting_values`.
         """
         ...
 

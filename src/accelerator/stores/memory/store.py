@@ -20,7 +20,7 @@ from accelerator.tags import ALL
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry
@@ -33,11 +33,6 @@ LOG_LENGTH: Final = 8192
 
 SWEEP: Final = 2
 """Entries that each commit checks for being of no use any more. It is more than one commit adds, so all are reached."""
-
-
-_PLAIN: Final = ((),)
-_PLAIN_VARIANT: Final = ((), ())
-"""The lists of selecting header fields, and the variant, of a response that varies on nothing."""
 
 
 class _Cell:
@@ -120,22 +115,23 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
         """The bytes that the entries take."""
         return self._queues.size
 
-    def ready_entry(self, key: Key) -> Entry | None:
+    def ready_entry(self, key: Key, selecting_values: Callable[[Vary], tuple[bytes | None, ...]]) -> Entry | None:
         """Return the entry that a lookup has checked at the present position, without the lock.
 
         Where somebody has put another `lookup` in place of this class's own, that one is to be asked.
         """
         position = self._position  # before the entry is read: whatever is invalidated meanwhile is after it
         resource = self._resources.get(key)
-        if resource is None or resource.varies[:1] != _PLAIN:
+        if resource is None or getattr(self.lookup, "__func__", None) is not _LOOKUP:
             return None
-        if getattr(self.lookup, "__func__", None) is not _LOOKUP:
-            return None
-        record = resource.records.get(_PLAIN_VARIANT)
-        if record is None or record.checked != position:
-            return None
-        record.used = True
-        return record.entry
+        for vary in resource.varies:
+            record = resource.records.get((vary, selecting_values(vary) if vary else ()))
+            if record is not None:
+                if record.checked != position:
+                    return None
+                record.used = True
+                return record.entry
+        return None
 
     async def lookup(self, request: Request) -> Lookup:
         """Find the entry for a request, without the lock."""
