@@ -9,16 +9,9 @@ from accelerator.wsgi.threads import Driven, pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
-    from typing import TypeAlias, TypeVar
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from accelerator.asgi_types import Message
-
-    T = TypeVar("T")
-    ExceptionInfo: TypeAlias = (
-        tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
-    )
 
 
 STATUS_LINE: Final = "wsgi.status"

@@ -10,18 +10,11 @@ from accelerator.engine.question import MAX_QUESTION_BYTES
 from accelerator.wsgi.threads import outside
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import TypeAlias, TypeVar
     from wsgiref.types import WSGIEnvironment
 
     from _typeshed import WriteableBuffer
 
     from accelerator.asgi_types import Message, Scope
-
-    T = TypeVar("T")
-    ExceptionInfo: TypeAlias = (
-        tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
-    )
 
 
 async def content_of(scope: Scope) -> Message:

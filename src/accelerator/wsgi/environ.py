@@ -11,18 +11,11 @@ from accelerator.wsgi.content import shown_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-    from typing import TypeAlias, TypeVar
     from wsgiref.types import WSGIEnvironment
 
     from accelerator.asgi_types import Scope
     from accelerator.http.ignored import Ignored
     from accelerator.wsgi.answer import ServerResponse
-
-    T = TypeVar("T")
-    ExceptionInfo: TypeAlias = (
-        tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
-    )
 
 
 CACHE_FOR: Final = "accelerator.cache_for"

@@ -24,17 +24,10 @@ from accelerator.wsgi.threads import Driven, ThreadRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
-    from typing import TypeAlias, TypeVar
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from accelerator.asgi_types import Receive, Scope, Send
     from accelerator.stores.protocol import Store
-
-    T = TypeVar("T")
-    ExceptionInfo: TypeAlias = (
-        tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
-    )
 
 
 class WSGIAccelerator(Uncopied):
