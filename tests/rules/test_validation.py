@@ -205,9 +205,13 @@ RETAINED = entry(
 )
 
 
+def planned(of: Entry, answer: Candidate) -> Plan | Refusal:
+    merged = replace(answer, response=validation.freshened(of, answer.response))
+    return validation.plan_after_304(of, answer.response, merged)
+
+
 def after_304(*lines: Line, of: Entry = RETAINED, heard: Notes = NOTHING_SAID, **options: Any) -> Plan | Refusal:
-    answer = Candidate(request(), response(*lines, status=304), heard, Options(**options))
-    return validation.plan_after_304(of, answer)
+    return planned(of, Candidate(request(), response(*lines, status=304), heard, Options(**options)))
 
 
 @pytest.mark.parametrize("retained", [RETAINED, replace(RETAINED, for_cookies=False, for_credentials=False)])
@@ -303,9 +307,9 @@ def test_what_a_304_freshens_is_chosen_by_codings_where_it_was_or_the_newest_is(
     lines: list[Line], was: tuple[bytes, ...], newest: tuple[bytes, ...]
 ) -> None:
     made, answer = replace(RETAINED, vary=was), response(*lines, status=304)
-    planned = validation.plan_after_304(made, Candidate(request(), answer, NOTHING_SAID, Options(), newest))
-    assert isinstance(planned, Plan)
-    assert b"accept-encoding" in planned.vary
+    kept = planned(made, Candidate(request(), answer, NOTHING_SAID, Options(), newest))
+    assert isinstance(kept, Plan)
+    assert b"accept-encoding" in kept.vary
 
 
 @pytest.mark.parametrize(
@@ -356,12 +360,10 @@ def test_the_fields_of_a_304_for_one_user_are_shared_only_where_it_says_so(line:
     made = request(line)
     mute, shared = response(status=304), response(cache_control("public, max-age=5"), status=304)
     for_one, for_all = (Candidate(made, answer, NOTHING_SAID, Options()) for answer in (mute, shared))
-    assert validation.plan_after_304(RETAINED, for_one) == Refusal(
-        "a request with credentials needs a word for shared caches"
-    )
-    planned = validation.plan_after_304(RETAINED, for_all)
-    assert isinstance(planned, Plan)
-    assert planned.lifetime == 5
+    assert planned(RETAINED, for_one) == Refusal("a request with credentials needs a word for shared caches")
+    kept = planned(RETAINED, for_all)
+    assert isinstance(kept, Plan)
+    assert kept.lifetime == 5
 
 
 def proves(validators: dict[str, Any], *lines: Line) -> bool:

@@ -264,14 +264,14 @@ class Fill:
         assert self._response is not None  # noqa: S101 - the response has started
         assert self._stale is not None  # noqa: S101 - a validation has a stored entry
         self._exchange.read_notes(self.notes)
-        merged = freshened(self._stale, self._response)
-        made = plan_after_304(self._stale, self._candidate(self._response))
+        merged = self._candidate(freshened(self._stale, self._response))
+        made = plan_after_304(self._stale, self._response, merged)
         if isinstance(made, Refusal):
             self.reason = made
             self._task.flight.remember(storable=False)
         else:
             mark = self._mark if proves_unchanged(self._stale, self._response) else self._stale.mark
-            await self._keep(self._candidate(merged), made, self._stale.body, mark, self._stale.tags)
+            await self._keep(merged, made, self._stale.body, mark, self._stale.tags)
             if self.wants_retry:
                 return
             self.must_drop = self.entry is None
@@ -280,7 +280,7 @@ class Fill:
             own = lines_of_one_request(self._response, self._options)
             await self._answer(replace(self.entry, added=self.entry.added + own))
         else:
-            await self._answer_unstored(merged, self._stale.body)
+            await self._answer_unstored(merged.response, self._stale.body)
 
     async def _answer_unstored(self, merged: Response, body: bytes) -> None:
         """Answer the client with the stored response, freshened by a 304, although it cannot be stored again."""

@@ -85,7 +85,7 @@ def freshened(entry: Entry, response: Response) -> Response:
     return replace(merged, headers=(*merged.headers, (b"vary", b", ".join(missing)))) if missing else merged
 
 
-def plan_after_304(entry: Entry, answer: Candidate) -> Plan | Refusal:
+def plan_after_304(entry: Entry, answer: Response, merged: Candidate) -> Plan | Refusal:
     """Decide whether and how a response may be stored after a 304 has updated it.
 
     If the 304 has neither cache directives nor Expires, and `cache_for` was not called, it is stored as before.
@@ -93,11 +93,11 @@ def plan_after_304(entry: Entry, answer: Candidate) -> Plan | Refusal:
     Args:
         entry: the entry that was validated.
         answer: the 304, or the answer to a HEAD.
+        merged: the stored response that it has updated, as `freshened` returns it.
     """
-    request, options, notes = answer.request, answer.options, answer.notes
-    merged = replace(answer, response=freshened(entry, answer.response))
+    request, options, notes = merged.request, merged.options, merged.notes
     targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
-    if notes.ttl is not None or any(map(answer.response.has, (b"cache-control", b"expires", *targeted))):
+    if notes.ttl is not None or any(map(answer.has, (b"cache-control", b"expires", *targeted))):
         made = plan(merged)
         return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
@@ -156,10 +156,10 @@ def entry_after_head(entry: Entry, answer: Candidate) -> Entry | None:
         or not is_complete(response, len(entry.body))
     ):
         return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
-    made = plan_after_304(entry, answer)
+    merged = replace(answer, response=freshened(entry, response))
+    made = plan_after_304(entry, response, merged)
     if isinstance(made, Refusal) or refused_at_end(answer.request, made, notes) or not any(validators_of(response)):
         return None
-    merged = replace(answer, response=freshened(entry, response))
     try:
         has_same_tags = response_tags(merged, entry.tags) == entry.tags
     except (InvalidTagError, TypeError):
