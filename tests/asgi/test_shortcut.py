@@ -332,13 +332,18 @@ def test_a_store_that_is_patched_as_a_class_is_asked(monkeypatch: pytest.MonkeyP
     assert by_the_shortcut(cached, PLAIN) is None
 
 
-def test_a_store_that_fails_to_say_what_is_ready_costs_no_request() -> None:
+def test_a_store_that_fails_to_say_what_is_ready_costs_no_request_and_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Failing(MemoryStore):
         def ready_entry(self, key: Any, selecting_values: Any) -> Any:
             raise ConnectionError("down")
 
     cached = warmed(Failing())
-    assert by_the_shortcut(cached, PLAIN) is None
+    assert [by_the_shortcut(cached, PLAIN) for _ in range(3)] == [None] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store names no ready entries, it is asked by lookups: ConnectionError('down')"
+    ]
     unhashable = {**PLAIN, "raw_path": bytearray(b"/")}
     assert by_the_shortcut(warmed(MemoryStore()), unhashable) is None
 

@@ -33,7 +33,7 @@ class Shortcut:
         store: the store.
         rules: how requests are read.
         options: the options.
-        reporter: what says Cache-Status.
+        reporter: what says Cache-Status, and that the store fails.
     """
 
     def __init__(self, store: KnowsReadyEntries, rules: RequestRules, options: Options, reporter: Reporter) -> None:
@@ -41,6 +41,7 @@ class Shortcut:
         self._clock = options.clock
         self._rules = rules
         self._harmless = rules.ordinary.difference(CONDITIONS, {b"host"})
+        self._warn_once = reporter.warn_once
         self._member = lru_cache(_TTLS)(lambda ttl: reporter.cache_status("hit", f"ttl={ttl}"))
 
     @classmethod
@@ -74,15 +75,16 @@ class Shortcut:
             if name != b"host" or host is not None:
                 return None
             host = value
-        if host is None or not raw_path or "wsgi.environ" in scope or of_scope(scope):
+        if host is None or not raw_path or "wsgi.environ" in scope:
             return None
         target = (raw_path, scope["path"], get("query_string", b""), get("root_path", ""))
         key = (get("scheme", "http"), host.strip(BLANKS), *target, "", b"")
         try:
             entry = self._ready_entry(key, lambda vary: selecting_values(joined(lines), vary, self._rules))
-        except Exception:  # noqa: BLE001 - the engine meets it as well, and its guard says so
+        except Exception as error:  # noqa: BLE001 - a store may raise anything, and costs no request by it
+            self._warn_once("ready entries", "the store names no ready entries, it is asked by lookups: %r", error)
             return None
-        if entry is None or not entry.for_codings:
+        if entry is None or not entry.for_codings or of_scope(scope):
             return None
         current_age = age(entry, self._clock())
         ttl = entry.lifetime - current_age
