@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from accelerator.http.credentials import CREDENTIALS
@@ -166,9 +167,9 @@ class Options:
 # --- the checks of the options ----------------------------------------------------------------------------------------
 
 
-def _check_optional_seconds(option: str, value: object) -> None:
-    if value is not None:
-        seconds(option, value)
+def _or_none(check: Callable[[str, Any], object]) -> Callable[[str, Any], object]:
+    """Return a check that accepts None as well."""
+    return lambda option, value: None if value is None else check(option, value)
 
 
 def _check_window(option: str, value: object) -> None:
@@ -193,11 +194,6 @@ def _check_callable(option: str, value: object) -> None:
         raise TypeError(f"{option} has to be callable, not {type(value).__name__}")
 
 
-def _check_optional_callable(option: str, value: object) -> None:
-    if value is not None:
-        _check_callable(option, value)
-
-
 def _check_texts(option: str, value: object, what: str) -> tuple[str, ...]:
     if type(value) is not tuple or not all(isinstance(text, str) for text in value):
         or_none = ", or None" if option.startswith("keep_") else ""
@@ -205,17 +201,9 @@ def _check_texts(option: str, value: object, what: str) -> tuple[str, ...]:
     return value
 
 
-def _check_globs(option: str, value: object) -> None:
-    if value is not None or not option.startswith("keep_"):
-        _check_texts(option, value, "globs such as ('utm_*',)")
-
-
-def _check_cookie_names(option: str, value: object) -> None:
-    _check_texts(option, value, "names of cookies such as ('lang',)")
-
-
-def _check_path_globs(option: str, value: object) -> None:
-    _check_texts(option, value, "globs of paths such as ('/graphql',)")
+_check_globs = partial(_check_texts, what="globs such as ('utm_*',)")
+_check_cookie_names = partial(_check_texts, what="names of cookies such as ('lang',)")
+_check_path_globs = partial(_check_texts, what="globs of paths such as ('/graphql',)")
 
 
 def _check_field_names(option: str, value: object) -> None:
@@ -240,9 +228,7 @@ def _check_cookies_mode(option: str, value: object) -> None:
 
 
 def _check_cache_status(option: str, value: object) -> None:
-    """Accept None and structured-field tokens (RFC 9651 §3.3.4)."""
-    if value is None:
-        return
+    """Accept structured-field tokens (RFC 9651 §3.3.4)."""
     if not isinstance(value, str):
         raise TypeError(f"{option} is a str or None, not {type(value).__name__}")
     is_ascii_token = value.isascii() and value[:1].isalpha()
@@ -251,21 +237,21 @@ def _check_cache_status(option: str, value: object) -> None:
 
 
 _CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {
-    "default_ttl": _check_optional_seconds,
+    "default_ttl": _or_none(seconds),
     "stale_while_revalidate": _check_window,
     "stale_if_error": _check_window,
     "max_body_bytes": _check_size,
     "ignore_query": _check_globs,
     "ignore_cookies": _check_globs,
-    "keep_query": _check_globs,
-    "keep_cookies": _check_globs,
+    "keep_query": _or_none(_check_globs),
+    "keep_cookies": _or_none(_check_globs),
     "cookies": _check_cookies_mode,
     "vary": _check_field_names,
     "vary_cookies": _check_cookie_names,
     "renewed_cookies": _check_cookie_names,
     "credentials": _check_credentials,
     "cacheable_posts": _check_path_globs,
-    "partition": _check_optional_callable,
+    "partition": _or_none(_check_callable),
     "tag_headers": _check_field_names,
     "targeted_fields": _check_field_names,
     "unstored_fields": _check_globs,
@@ -273,8 +259,8 @@ _CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {
     "heuristic": _check_bool,
     "obey_request_directives": _check_bool,
     "coalesce": _check_bool,
-    "cache_status": _check_cache_status,
-    "on_event": _check_optional_callable,
+    "cache_status": _or_none(_check_cache_status),
+    "on_event": _or_none(_check_callable),
     "enabled": _check_bool,
     "clock": _check_callable,
 }
