@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 
@@ -116,7 +116,7 @@ class Gateway:
             tasks.start_soon(until_client_leaves)
             try:
                 await self._relay(self._request(scope, content), content, send)
-            except Exception as error:  # noqa: BLE001 - it is raised below: the task group would wrap it
+            except Exception as error:  # noqa: BLE001 - raised below, outside of the task group, which would wrap it
                 failure = error
             tasks.cancel_scope.cancel()
         if failure is not None:
@@ -251,7 +251,8 @@ async def _answer(response: httpx.Response, send: Send) -> None:
         # chunks take precedence (RFC 9112 §6.3), and servers wait for content of the declared length
         lines = [line for line in lines if line[0] != b"content-length"]
     await send({"type": "http.response.start", "status": response.status_code, "headers": lines})
-    async for chunk in response.stream:  # type: ignore[union-attr]  # the streams of this transport are async
+    stream = cast("httpx.AsyncByteStream", response.stream)  # an async transport makes no other
+    async for chunk in stream:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
@@ -259,7 +260,7 @@ async def _answer(response: httpx.Response, send: Send) -> None:
 def _drop_surplus(response: httpx.Response) -> None:
     """Have the connection closed if bytes came after the response: they are not the next one (RFC 9112 §6.3)."""
     stream: Any = response.stream
-    received = stream._httpcore_stream._stream._connection._h11_state  # noqa: SLF001 - else httpcore reuses it
+    received = stream._httpcore_stream._stream._connection._h11_state  # noqa: SLF001 - no public name shows these bytes
     if received.trailing_data[0]:
         received.send_failed()
 

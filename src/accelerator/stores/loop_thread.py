@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import os
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ class LoopThread:
     """A daemon thread with an event loop, started by the first call, and by the first call after a fork."""
 
     def __init__(self) -> None:
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Start without a thread: after a fork the old one does not exist, and its lock may have been held."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -44,18 +45,17 @@ class LoopThread:
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                is_ready = threading.Event()
+                started: Future[asyncio.AbstractEventLoop] = Future()
                 self._thread = threading.Thread(
-                    target=asyncio.run, args=(self._serve(is_ready),), name="accelerator loop", daemon=True
+                    target=asyncio.run, args=(self._serve(started),), name="accelerator loop", daemon=True
                 )
                 self._thread.start()
-                is_ready.wait()
-            assert self._loop is not None  # noqa: S101 - `_serve` sets it before `is_ready`
+                self._loop = started.result()
             return self._loop
 
-    async def _serve(self, is_ready: threading.Event) -> None:
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        is_ready.set()
+    async def _serve(self, started: Future[asyncio.AbstractEventLoop]) -> None:
+        self._end = asyncio.Event()
+        started.set_result(asyncio.get_running_loop())
         await self._end.wait()
 
     def stop(self) -> None:
@@ -72,4 +72,4 @@ loop_thread: Final = LoopThread()
 """The loop thread of this process."""
 
 atexit.register(loop_thread.stop)
-os.register_at_fork(after_in_child=loop_thread._forget)  # noqa: SLF001 - this module's own
+os.register_at_fork(after_in_child=loop_thread.forget)

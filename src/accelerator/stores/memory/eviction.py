@@ -121,7 +121,7 @@ class S3Fifo(Generic[ItemT]):
         while True:
             is_small = self._small.size >= self._small_size or self._main.oldest is None
             item = self._small.oldest if is_small else self._main.oldest
-            assert item is not None, "the bound is exceeded, so there is an item"  # noqa: S101 - an invariant
+            assert item is not None, "there is nothing to evict"  # noqa: S101 - callers hold more than the bound
             if not item.used:
                 return item
             item.used = False

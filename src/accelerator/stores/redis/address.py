@@ -50,7 +50,7 @@ def _mistake_in(url: str) -> str | None:
     """
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it checks it
+        _ = parts.port  # reading it checks it
     except ValueError:
         return f"host and port of the Redis URL cannot be read; {_ENCODE}"
     if parts.scheme not in {"redis", "rediss", "unix"}:

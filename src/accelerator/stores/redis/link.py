@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 from weakref import WeakKeyDictionary
@@ -116,11 +117,11 @@ class Link:
             batch, self._waiting = self._waiting[: self._shared], self._waiting[self._shared :]
             keys = dict.fromkeys(chain.from_iterable(wanted for wanted, _ in batch))
             try:
-                reply = await self.call(lambda _, keys=keys: ("MGET", *keys))  # type: ignore[misc]  # an untyped lambda
+                reply = await self.call(partial(_mget, keys))
             except TimeoutError as error:
                 self._shared = max(1, len(batch) // 2)
                 _fail(batch, error)
-            except Exception as error:  # noqa: BLE001 - all reads that wait have to get it
+            except Exception as error:  # noqa: BLE001 - whatever it is, each read that waits has to get it
                 _fail(batch, error)
             else:
                 size = sum(len(value) for value in reply.value if value is not None)
@@ -235,6 +236,10 @@ class Link:
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.disconnect()
+
+
+def _mget(keys: Iterable[bytes], _: bytes) -> Sequence[bytes]:
+    return (b"MGET", *keys)
 
 
 def _fail(batch: Iterable[_Wanted], error: Exception) -> None:
