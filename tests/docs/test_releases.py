@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 
-
 from tests.wsgi.servers import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
