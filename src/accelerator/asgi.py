@@ -44,9 +44,12 @@ class ASGIAccelerator(Uncopied):
         """Answer an HTTP request; anything else goes to the application unchanged."""
         if scope["type"] != "http" or "accelerator" in scope:
             await self.app(scope, receive, send)
-        elif self._shortcut is not None and (messages := self._shortcut.answer(scope)) is not None:
-            for message in messages:
-                await send(message)
+        elif self._shortcut is not None and (hit := self._shortcut.answer(scope)) is not None:
+            start, body, report = hit
+            await send(start)
+            await send(body)
+            if report is not None:
+                report()
         else:
             await self._engine.handle(scope, receive, send)
 

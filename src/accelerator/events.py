@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 EventKind: TypeAlias = Literal["hit", "stale", "validated", "miss", "pass", "invalidate"]
 
 
-@dataclass(frozen=True, slots=True)
-class CacheEvent:
+class CacheEvent(NamedTuple):
     """What the cache did with one request, or one invalidation through the middleware.
 
     Attributes:

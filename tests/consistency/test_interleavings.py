@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import Lookup, MemoryStore
+from accelerator.http.request import Request
 from accelerator.stores.memory import store as memory
 from accelerator.stores.sizes import entry_bytes
 from accelerator.tags import ALL
@@ -21,7 +22,6 @@ from tests.support import drive
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from accelerator.http.request import Request
     from accelerator.rules.entry import Entry
 
 X, Y, NEW, FILLER = (make_request(f"https://example.org/{path}") for path in ("x", "y", "xy", "more"))
@@ -68,9 +68,9 @@ class Scene:
 
     def ask_for_what_is_ready(self, request: Request) -> None:
         arrived = self.history.tick()
-        entry = self.store.ready_entry(request.key, request.selecting_values)
-        if entry is not None:
-            self.seen.append((Lookup(entry, entry.mark, False, ()), arrived))
+        ready = self.store.ready_entry(request.key, request, Request.selecting_values)
+        if ready is not None:
+            self.seen.append((Lookup(ready.entry, ready.entry.mark, False, ()), arrived))
 
     def fill(self, request: Request, *tags: str) -> None:
         mark = drive(self.store.lookup(request)).mark

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from accelerator.http.request import Key, Request
     from accelerator.rules.entry import Entry
+    from accelerator.stores import ReadyEntry
 
 
 @dataclass(frozen=True)
@@ -243,9 +244,9 @@ class KnowsTooMuch(MemoryStore):
 
 
 class NamesWhatIsStale(MemoryStore):
-    def ready_entry(self, key: Key, selecting_values: Any) -> Entry | None:
+    def ready_entry(self, key: Key, request: Any, selecting_values: Any) -> ReadyEntry | None:
         found = self._resources.get(key)
-        return None if found is None else next(iter(found.records.values())).entry
+        return None if found is None else next(iter(found.records.values())).ready
 
 
 class TellsWhatTheFoundVariesOn(MemoryStore):

@@ -63,9 +63,9 @@ class Engine:
             options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
         )
         self._questions = question.Questions()
-        self.shortcut = Shortcut.of(store, self._rules, options, self._reporter)
         self._upstream = Upstream(app, owner)
         self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
+        self.shortcut = Shortcut.of(store, self._rules, options, self.ignored, self._reporter)
         self.invalidations = Invalidations(store, self.ignored, self._services)
         self._filler = Filler(self._upstream, self._services, self.invalidations)
         self._refreshes = Refreshes(self._filler, self._services, runtime)

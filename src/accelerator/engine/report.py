@@ -35,12 +35,16 @@ class Reporter:
 
     Args:
         options: the options of the middleware.
+
+    Attributes:
+        has_listener: whether somebody listens to events.
     """
 
     def __init__(self, options: Options) -> None:
         self._name = options.cache_status
         self._listener = options.on_event
         self._has_warned_of: set[str] = set()
+        self.has_listener = options.on_event is not None
         if left_out := sorted({*CREDENTIALS}.difference(options.credentials)):
             self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
 
@@ -58,7 +62,7 @@ class Reporter:
             more: other attributes of the event.
         """
         if self._listener is not None:
-            url = request.url.encode(errors="backslashreplace").decode()
+            url = shown(request.url)
             tags = frozenset[str]() if entry is None else application_tags(entry)
             self.emit(CacheEvent(kind, method=request.method, url=url, tags=tags, **more))
 
@@ -86,6 +90,11 @@ class Reporter:
                 self._listener(event)
             except Exception:
                 logger.exception("on_event failed")
+
+
+def shown(url: str) -> str:
+    """Return a URL as events show it: bytes that are not UTF-8 are escaped."""
+    return url.encode(errors="backslashreplace").decode()
 
 
 def reason_to_forward(request: Request, found: Lookup, now: float) -> str:

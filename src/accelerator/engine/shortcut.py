@@ -1,29 +1,39 @@
 """The short way of a plain hit. What it answers, the engine would answer with the same bytes; the rest it leaves.
 
-A hit is plain if the request has only fields that at most select a variant, and a lookup has found the entry usable and
-fresh since the last invalidation. Then no lookup, decision or exchange is needed.
+A hit is plain if the store has at hand an entry that is usable and fresh, and nothing in the request asks for more than
+that entry, one of its variants, or a 304. Then no lookup, decision or exchange is needed.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
+from accelerator.engine.prepared import Prepared
 from accelerator.http.fields import BLANKS
-from accelerator.http.identity import of_scope
-from accelerator.http.request import CONDITIONS, joined, selecting_values
+from accelerator.http.identity import is_bare, of_scope
+from accelerator.http.request import joined_key_fields, place_of, selecting_value
+from accelerator.http.shape import NAME, Shapes
 from accelerator.rules.freshness import age
 from accelerator.stores.protocol import KnowsReadyEntries
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerator.asgi_types import Message, Scope
     from accelerator.engine.report import Reporter
-    from accelerator.http.request import RequestRules
+    from accelerator.http.fields import HeaderLines
+    from accelerator.http.ignored import Ignored
+    from accelerator.http.request import RequestRules, Vary
+    from accelerator.http.shape import Shape
     from accelerator.options import Options
-    from accelerator.stores.protocol import Store
+    from accelerator.stores.protocol import ReadyEntry, Store
 
-_TTLS: Final = 1024
-"""The number of texts of Cache-Status that are remembered, one for each remaining lifetime in seconds."""
+_QUERIES: Final = 1024
+"""The number of query strings whose form without ignored parameters is remembered."""
+
+_QUERY_BYTES: Final = 256
+"""A longer query string is not remembered. So all of them take less than 1 MB, whatever clients send."""
 
 
 class Shortcut:
@@ -33,69 +43,118 @@ class Shortcut:
         store: the store.
         rules: how requests are read.
         options: the options.
-        reporter: what says Cache-Status, and that the store fails.
+        ignored: removes the query parameters that the options ignore.
+        reporter: what says Cache-Status and events, and that the store fails.
     """
 
-    def __init__(self, store: KnowsReadyEntries, rules: RequestRules, options: Options, reporter: Reporter) -> None:
+    def __init__(
+        self, store: KnowsReadyEntries, rules: RequestRules, options: Options, ignored: Ignored, reporter: Reporter
+    ) -> None:
         self._ready_entry = store.ready_entry
         self._clock = options.clock
         self._rules = rules
-        self._harmless = rules.ordinary.difference(CONDITIONS, {b"host"})
-        self._warn_once = reporter.warn_once
-        self._member = lru_cache(_TTLS)(lambda ttl: reporter.cache_status("hit", f"ttl={ttl}"))
+        self._shapes = Shapes(rules)
+        self._ignores_parameters = bool(options.ignore_query) or options.keep_query is not None
+        self._without_ignored = ignored.query
+        self._remembered = lru_cache(_QUERIES)(ignored.query)
+        self._reporter = reporter
+        self._is_heard = reporter.has_listener
 
     @classmethod
-    def of(cls, store: Store, rules: RequestRules, options: Options, reporter: Reporter) -> Shortcut | None:
-        """Return the shortcut, None where the store names no entries, or an option changes key, decision or report."""
+    def of(
+        cls, store: Store, rules: RequestRules, options: Options, ignored: Ignored, reporter: Reporter
+    ) -> Shortcut | None:
+        """Return the shortcut, None where the store names no entries, or an option changes keys or decisions."""
         is_plain = (
             b"host" in rules.ordinary
             and options.enabled
             and options.partition is None
-            and options.on_event is None
             and not options.obey_request_directives
-            and not (options.ignore_query or options.ignore_cookies)
-            and options.keep_query is None
-            and options.keep_cookies is None
         )
         # by its type: a proxy may have an attribute of that name, and a lookup of its own
         if not is_plain or not isinstance(store, KnowsReadyEntries) or KnowsReadyEntries not in type(store).__mro__:
             return None
-        return cls(store, rules, options, reporter)
+        return cls(store, rules, options, ignored, reporter)
 
-    def answer(self, scope: Scope) -> tuple[Message, Message] | None:
-        """Return the two messages of a plain hit, None for any other request. The scope is left as it is."""
-        method = scope["method"]
-        if method not in {"GET", "HEAD"}:
+    def answer(self, scope: Scope) -> tuple[Message, Message, Callable[[], None] | None] | None:
+        """Return the answer to a plain hit, None for any other request. The scope is left as it is.
+
+        Returns:
+            The two messages of the answer, and what reports it once they are sent, None if nobody listens.
+        """
+        method, lines = scope["method"], scope["headers"]
+        shape = self._shapes[b"\n".join(map(NAME, lines))]
+        if shape is None or shape.length != len(lines) or method not in {"GET", "HEAD"}:
             return None
-        lines, get = scope["headers"], scope.get
-        host, raw_path, harmless = None, get("raw_path"), self._harmless
-        for name, value in lines:
-            if name in harmless:
-                continue
-            if name != b"host" or host is not None:
-                return None
-            host = value
-        if host is None or not raw_path or "wsgi.environ" in scope:
+        ready = self._ready(scope, lines, shape)
+        if ready is None or not (is_bare(scope) or _is_for_anybody(scope)):
             return None
-        target = (raw_path, scope["path"], get("query_string", b""), get("root_path", ""))
-        key = (get("scheme", "http"), host.strip(BLANKS), *target, "", b"")
-        try:
-            entry = self._ready_entry(key, lambda vary: selecting_values(joined(lines), vary, self._rules))
-        except Exception as error:  # noqa: BLE001 - a store may raise anything, and costs no request by it
-            self._warn_once("ready entries", "the store names no ready entries, it is asked by lookups: %r", error)
+        if shape.cookie is not None and not (ready.entry.for_cookies and self._is_plain(lines[shape.cookie][1])):
             return None
-        if entry is None or not entry.for_codings or of_scope(scope):
+        now, prepared = self._clock(), ready.prepared
+        if prepared is None or not prepared.since <= now <= prepared.until or prepared.reporter is not self._reporter:
+            prepared = self._prepare(ready, now)
+        if prepared is None:
             return None
-        current_age = age(entry, self._clock())
-        ttl = entry.lifetime - current_age
-        if ttl <= 0:
+        condition = None if shape.if_none_match is None else lines[shape.if_none_match][1]
+        headers = prepared.headers if condition is None else prepared.not_modified(condition)
+        if headers is None:
             return None
-        # lists and messages of its own for each request: middlewares change them
-        lines = [*entry.headers, *entry.added, (b"age", b"%d" % current_age)]
-        if (member := self._member(int(ttl))) is not None:
-            lines.append((b"cache-status", member))
-        body = entry.body if method == "GET" else b""
+        status, body = (ready.entry.status, ready.entry.body) if condition is None else (304, b"")
+        # a list and messages of its own for each request: middlewares change them
         return (
-            {"type": "http.response.start", "status": entry.status, "headers": lines},
-            {"type": "http.response.body", "body": body},
+            {"type": "http.response.start", "status": status, "headers": headers.copy()},
+            {"type": "http.response.body", "body": body if method == "GET" else b""},
+            partial(prepared.report, method, now) if self._is_heard else None,
         )
+
+    def _ready(self, scope: Scope, lines: HeaderLines, shape: Shape) -> ReadyEntry | None:
+        """Return what the store has at hand for a request."""
+        host = lines[shape.host][1].strip(BLANKS)
+        key_fields = self._key_fields(lines, shape) if shape.key_fields else b""
+        try:
+            query = self._query(scope["query_string"]) if self._ignores_parameters else scope["query_string"]
+            target = host, scope["raw_path"], scope["path"], query, scope["root_path"]
+            key = scope["scheme"], *target, "", key_fields
+        except KeyError:  # the engine knows what stands for what a server leaves out
+            return None
+        try:
+            return self._ready_entry(key, (lines, shape), self._selecting_values)
+        except Exception as error:  # noqa: BLE001 - a store may raise anything, and costs no request by it
+            words = "the store names no ready entries, it is asked by lookups: %r"
+            self._reporter.warn_once("ready entries", words, error)
+            return None
+
+    def _selecting_values(self, request: tuple[HeaderLines, Shape], vary: Vary) -> tuple[bytes | None, ...]:
+        lines, shape = request
+        values = []
+        for name in vary:
+            place = place_of(name, shape.places)
+            values.append(selecting_value(name, None if place is None else lines[place][1], self._rules))
+        return tuple(values)
+
+    def _key_fields(self, lines: HeaderLines, shape: Shape) -> bytes:
+        """Return the fields that are part of the key as one text."""
+        return joined_key_fields([(lines[place][0], lines[place][1].strip(BLANKS)) for place in shape.key_fields])
+
+    def _query(self, query: bytes) -> bytes:
+        """Return a query string without ignored parameters."""
+        return self._remembered(query) if len(query) <= _QUERY_BYTES else self._without_ignored(query)
+
+    def _is_plain(self, cookies: bytes) -> bool:
+        """Tell whether no cookie is part of the key. Ignored ones are never among those that select an entry."""
+        return not self._rules.key_cookies(cookies)
+
+    def _prepare(self, ready: ReadyEntry, now: float) -> Prepared | None:
+        """Prepare the answers of an entry, None if it is not fresh, or not for all codings."""
+        entry = ready.entry
+        if not entry.for_codings or age(entry, now) >= entry.lifetime:
+            return None
+        prepared = Prepared(entry, now, self._reporter)
+        ready.prepare(prepared)
+        return prepared
+
+
+def _is_for_anybody(scope: Scope) -> bool:
+    """Tell whether nothing around a request tells who asks, and no environ has to be read instead."""
+    return not (of_scope(scope) or "wsgi.environ" in scope)

@@ -58,7 +58,7 @@ _SESSIONS: Final = frozenset(
     {"session", "state.session", "beaker.session", "secure_cookie.session", "werkzeug.session"}
 )
 _SCOPES: Final = frozenset({"auth", "state.auth"})
-_SCOPE_NAMES: Final = frozenset({*SCOPE_IDENTITIES, _ENVIRON_IN_SCOPE})
+_SCOPE_NAMES: Final = frozenset({*SCOPE_IDENTITIES, _ENVIRON_IN_SCOPE, "wsgi.environ"})
 _ENVIRON_NAMES: Final = frozenset({*_ENVIRON, _SCOPE_IN_ENVIRON})
 _STATE_NAMES: Final = frozenset(_STATE.values())
 _PLAIN: Final = frozenset({type(None), bool, str, bytes, dict, list, tuple, set, frozenset})
@@ -68,14 +68,20 @@ _UNREADABLE: Final = object()
 
 def of_scope(scope: Scope) -> str:
     """Return what identifies a user in an ASGI scope, such as `a session`; `""` if nothing does."""
+    return "" if is_bare(scope) else _first(_in_scope(scope))
+
+
+def is_bare(scope: Scope) -> bool:
+    """Tell quickly whether an ASGI scope certainly has nothing that identifies a user, and is not made of an environ.
+
+    It is so for what servers make. False says nothing.
+    """
     state, extensions = scope.get("state"), scope.get("extensions")
-    if (
+    return (
         scope.keys().isdisjoint(_SCOPE_NAMES)
         and (state is None or (type(state) is dict and (not state or state.keys().isdisjoint(_STATE_NAMES))))
         and (extensions is None or (type(extensions) is dict and _is_uncertified(extensions)))
-    ):
-        return ""
-    return _first(_in_scope(scope))
+    )
 
 
 def of_environ(environ: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from copy import copy
 from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from accelerator.http import identity
@@ -39,6 +39,8 @@ Scheme, host, path as received, path as routed, query, mount point, partition, a
 select a response although Vary does not name them.
 """
 
+FieldT = TypeVar("FieldT")
+
 Vary: TypeAlias = tuple[bytes, ...]
 """The names of the selecting header fields of a response, in lower case, sorted."""
 
@@ -68,6 +70,7 @@ class RequestRules:
     Attributes:
         credentials: the given names of the fields with credentials, by each spelling in lower case.
         ordinary: names of fields that change neither key, audience nor bypass. A request with no others is read fast.
+        keyed: names of fields that are part of the key, and mean nothing else to the cache.
         is_cacheable_post: a function that tells whether a POST to a path is a safe request.
     """
 
@@ -84,6 +87,7 @@ class RequestRules:
         self.is_cacheable_post = matching(cacheable_posts)
         plain = {b"cookie", b"authorization", b"content-length", b"range"}
         self.ordinary = ORDINARY.difference(plain, _BYPASS, _METHODS, _KEY_FIELDS, self.credentials)
+        self.keyed = _KEY_FIELDS.difference(plain, _BYPASS, _METHODS, self.credentials)
 
     def selecting_cookies(self, cookies: bytes | None) -> bytes | None:
         """Return a Cookie field as it selects a stored response: without renewed cookies, None if no other is left."""
@@ -186,13 +190,11 @@ class Request:
             asks = [AUTHORIZATION] if b"authorization" in fields else list(self.audience)
             asks += [rules.credentials[name] for name in fields if name in rules.credentials]
             self.audience = tuple(asks[:1])
-        key_fields = [_key_field(name, value) for name, value in fields.items() if _is_key_field(name)]
+        key_fields = [line for line in fields.items() if is_key_field(line[0])]
         if b"cookie" in fields:
             self.audience = (COOKIE, *self.audience)
             key_fields += rules.key_cookies(fields[b"cookie"])
-        return b"".join(
-            [b"%b:%d:%b" % (name, len(value), value) for name, value in sorted(key_fields, key=itemgetter(0))]
-        )
+        return joined_key_fields(key_fields)
 
     def _is_cacheable_post(self, path: str) -> bool:
         return self.method == "POST" and self._rules.is_cacheable_post(path)
@@ -233,8 +235,7 @@ class Request:
     @property
     def url(self) -> str:
         """The absolute URL of the request, without ignored query parameters."""
-        scheme, host, path, _, query, *_ = self.key
-        return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("utf-8", "surrogateescape")
+        return url_of(self.key)
 
     @property
     def query(self) -> bytes:
@@ -272,25 +273,30 @@ class Request:
         return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in fields]
 
     def selecting_values(self, vary: Vary) -> tuple[bytes | None, ...]:
-        """Return the values of the fields in `vary`, as the function of this name does."""
-        return selecting_values(self._fields, vary, self._rules) if vary else ()
+        """Return the values of the fields in `vary` that select a variant."""
+        return tuple([selecting_value(name, place_of(name, self._fields), self._rules) for name in vary])
 
 
-def selecting_values(fields: Mapping[bytes, bytes], vary: Vary, rules: RequestRules) -> tuple[bytes | None, ...]:
-    """Return the values that select a variant: None for an absent field, which equals only None (RFC 9111 §4.1).
+def url_of(key: Key) -> str:
+    """Return the absolute URL of the requests with a key, without ignored query parameters."""
+    scheme, host, path, _, query, *_ = key
+    return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("utf-8", "surrogateescape")
+
+
+def place_of(name: bytes, fields: Mapping[bytes, FieldT]) -> FieldT | None:
+    """Return what a table by names of fields has for a name in Vary. WSGI writes `-` and `_` alike in names."""
+    found = fields.get(name)
+    return fields.get(name.replace(b"_", b"-")) if found is None and b"_" in name else found
+
+
+def selecting_value(name: bytes, value: bytes | None, rules: RequestRules) -> bytes | None:
+    """Return the value that selects a variant: None for an absent field, which equals only None (RFC 9111 §4.1).
 
     Args:
-        fields: the fields of a request by name in lower case, the lines of each joined.
-        vary: names of fields.
+        name: the name of the field in Vary, in lower case.
+        value: the field of the request, its lines joined, None if it is absent.
         rules: the options that decide how the request is read.
     """
-    return tuple([_selecting_value(fields, name, rules) for name in vary])
-
-
-def _selecting_value(fields: Mapping[bytes, bytes], name: bytes, rules: RequestRules) -> bytes | None:
-    value = fields.get(name)
-    if value is None and b"_" in name:  # WSGI writes `-` and `_` alike
-        value = fields.get(name.replace(b"_", b"-"))
     value = None if value is None else value.strip(BLANKS)
     if name == b"cookie":
         return rules.selecting_cookies(value)
@@ -312,7 +318,7 @@ def joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 def _is_raw(name: bytes) -> bool:
     """Tell whether the key contains a field without normalising it, so that the application gets it unchanged, too."""
-    return _is_key_field(name) or name in _CONTENT_FIELDS
+    return is_key_field(name) or name in _CONTENT_FIELDS
 
 
 def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
@@ -321,14 +327,18 @@ def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
     return named.upper().translate(None, BLANKS).split(b",")
 
 
-def _is_key_field(name: bytes) -> bool:
+def is_key_field(name: bytes) -> bool:
     """Tell whether a field is part of the key: it is a known one, or has a `_`, which CGI cannot tell from a `-`."""
     return name in _KEY_FIELDS or b"_" in name
 
 
-def _key_field(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Return name and value of a field as they are part of the key."""
-    return name, without_nodes(value) if name == _FORWARDED else value
+def joined_key_fields(lines: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the fields and cookies that are part of the key as one text, in the order of their names."""
+    parts = [
+        (name, without_nodes(value) if name == _FORWARDED else value)
+        for name, value in sorted(lines, key=itemgetter(0))
+    ]
+    return b"".join([b"%b:%d:%b" % (name, len(value), value) for name, value in parts])
 
 
 def _server(scope: Scope) -> bytes:

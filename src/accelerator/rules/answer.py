@@ -12,6 +12,7 @@ from accelerator.rules.stored_fields import without_content_fields
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from accelerator.http import fields
     from accelerator.http.request import Request
     from accelerator.rules.entry import Entry
 
@@ -35,7 +36,10 @@ def answer_from(entry: Entry, request: Request, age: float, cache_status: bytes 
             status, headers, body = 304, without_content_fields(whole), b""
         elif request.has_range and (part := part_of(request, entry, whole)) is not None:
             status, headers, body = part
-    lines = [*headers, (b"age", b"%d" % age)]
-    if cache_status is not None:
-        lines.append((b"cache-status", cache_status))
-    return Answer(status, lines, body)
+    return Answer(status, [*headers, *current_lines(age, cache_status)], body)
+
+
+def current_lines(age: float, cache_status: bytes | None) -> fields.HeaderLines:
+    """Return the header lines of an answer that are not those of the entry: Age, and Cache-Status unless it is None."""
+    line = (b"age", b"%d" % age)
+    return (line,) if cache_status is None else (line, (b"cache-status", cache_status))

@@ -27,14 +27,26 @@ def not_modified(request: Request, headers: fields.HeaderLines, received: float)
     """
     if (listed := request.get(b"if-none-match")) is not None:
         etag = fields.combined(headers, b"etag")
-        return etag is not None and (
-            listed == b"*" or any(fields.weakly_equal(etag, tag) for tag in fields.entity_tags(listed))
-        )
+        return etag is not None and (listed == b"*" or _lists(listed, etag))
     if (asked := request.get(b"if-modified-since")) is None:
         return False
     since = http_date(asked, received)
     modified = strong_last_modified(headers, received)
     return since is not None and modified is not None and modified <= since
+
+
+def naming_only(etag: bytes) -> tuple[bytes, ...]:
+    """Return the values of If-None-Match that name one entity tag and no other: as a weak and as a strong one.
+
+    For each of them a 200 with this ETag is answered by 304 (RFC 9110 §13.1.2).
+    """
+    strong = etag.removeprefix(b"W/")
+    return tuple([value for value in (strong, b"W/" + strong) if _lists(value, etag)])
+
+
+def _lists(listed: bytes, etag: bytes) -> bool:
+    """Tell whether a list of entity tags has one that is equal to `etag` by weak comparison (RFC 9110 §8.8.3.2)."""
+    return any(fields.weakly_equal(etag, tag) for tag in fields.entity_tags(listed))
 
 
 def strong_last_modified(headers: fields.HeaderLines, received: float) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from accelerator.tags import ALL, flattened, tag_of_url, valid_tag
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
+
+RequestT = TypeVar("RequestT")
 
 
 class InvalidationError(Exception):
@@ -111,11 +113,34 @@ class Store(Protocol):
         await self.invalidate([ALL], soft=False)
 
 
+class ReadyEntry:
+    """An entry that a store has at hand, with a place for what the middleware prepares to answer from it.
+
+    The store keeps this object no longer than the entry, and counts it in its bytes: see `sizes.READY_BYTES`.
+
+    Attributes:
+        entry: the entry.
+        prepared: what was prepared last, None for nothing. Only who has prepared it reads it.
+    """
+
+    __slots__ = ("entry", "prepared")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.prepared: Any = None
+
+    def prepare(self, prepared: object) -> None:
+        """Keep what was prepared, in place of what was before."""
+        self.prepared = prepared
+
+
 class KnowsReadyEntries(ABC):
     """A store that can name the entry of a plain hit at once. `engine.shortcut` asks those that derive from this."""
 
     @abstractmethod
-    def ready_entry(self, key: Key, selecting_values: Callable[[Vary], tuple[bytes | None, ...]]) -> Entry | None:
+    def ready_entry(
+        self, key: Key, request: RequestT, selecting_values: Callable[[RequestT, Vary], tuple[bytes | None, ...]]
+    ) -> ReadyEntry | None:
         """Return the entry for a request if that is known without waiting, and nothing is left to decide but its age.
 
         That is so for an entry that is usable, and was not softly invalidated, at the time of this call: `lookup` would
@@ -123,7 +148,8 @@ class KnowsReadyEntries(ABC):
 
         Args:
             key: the key of the request.
-            selecting_values: returns the request's values of selecting header fields, as `Request.selecting_values`.
+            request: the request, in any form that `selecting_values` reads.
+            selecting_values: returns a request's values of selecting header fields, as `Request.selecting_values`.
         """
         ...
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.lowlevel import checkpoint
 
+from accelerator.http.request import Request
 from accelerator.stores.protocol import KnowsReadyEntries
 from accelerator.testing.contract_words import (
     ENTRIES,
@@ -23,7 +24,6 @@ from accelerator.testing.contract_words import (
 from accelerator.testing.samples import make_entry, make_request
 
 if TYPE_CHECKING:
-    from accelerator.http.request import Request
     from accelerator.stores.protocol import Store
 
 
@@ -65,13 +65,13 @@ class FindingContract:
                     await store.clear()
             for request in (plain, varied) * 2:
                 ready = (
-                    store.ready_entry(request.key, request.selecting_values)
+                    store.ready_entry(request.key, request, Request.selecting_values)
                     if isinstance(store, KnowsReadyEntries)
                     else None
                 )
                 found = await store.lookup(request)
                 if ready is not None:
-                    assert (found.entry, found.invalidated) == (ready, False), step
+                    assert (found.entry, found.invalidated) == (ready.entry, False), step
 
     async def test_the_whole_key_is_compared(self, store: Store) -> None:
         """No entry answers a request whose key differs in any part, even if the parts put together are equal."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from accelerator.stores.memory.eviction import Item, S3Fifo
 from accelerator.stores.memory.workers import warn_once
-from accelerator.stores.protocol import KnowsReadyEntries, Lookup, Store
+from accelerator.stores.protocol import KnowsReadyEntries, Lookup, ReadyEntry, Store
 from accelerator.stores.sizes import entry_bytes
 from accelerator.tags import ALL
 from accelerator.uncopied import Uncopied
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry
+    from accelerator.stores.protocol import RequestT
 
 MAX_VARIANTS: Final = 64
 """Number of variants of one URL."""
@@ -50,11 +51,12 @@ class _Cell:
 class _Record(Item):
     """An entry with its place in the table of its URL and in a queue."""
 
-    __slots__ = ("cells", "checked", "entry")
+    __slots__ = ("cells", "checked", "entry", "ready")
 
     def __init__(self, entry: Entry, cells: tuple[_Cell, ...], checked: int, size: int) -> None:
         super().__init__(hash((entry.key, entry.vary, entry.selected_by)), size)
         self.entry = entry
+        self.ready = ReadyEntry(entry)
         self.cells = cells
         self.checked = checked  # the position up to which no invalidation concerns it, -1 for none
 
@@ -115,7 +117,9 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
         """The bytes that the entries take."""
         return self._queues.size
 
-    def ready_entry(self, key: Key, selecting_values: Callable[[Vary], tuple[bytes | None, ...]]) -> Entry | None:
+    def ready_entry(
+        self, key: Key, request: RequestT, selecting_values: Callable[[RequestT, Vary], tuple[bytes | None, ...]]
+    ) -> ReadyEntry | None:
         """Return the entry that a lookup has checked at the present position, without the lock.
 
         Where somebody has put another `lookup` in place of this class's own, that one is to be asked.
@@ -125,12 +129,12 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
         if resource is None or getattr(self.lookup, "__func__", None) is not _LOOKUP:
             return None
         for vary in resource.varies:
-            record = resource.records.get((vary, selecting_values(vary) if vary else ()))
+            record = resource.records.get((vary, selecting_values(request, vary) if vary else ()))
             if record is not None:
                 if record.checked != position:
                     return None
                 record.used = True
-                return record.entry
+                return record.ready
         return None
 
     async def lookup(self, request: Request) -> Lookup:
