@@ -35,10 +35,11 @@ def messages_of(answering: Any) -> list[Message]:
     return sent
 
 
-def by_the_engine(cached: ASGIAccelerator, scope: Scope) -> list[Message]:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+async def receive() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
+
+def by_the_engine(cached: ASGIAccelerator, scope: Scope) -> list[Message]:
     return messages_of(lambda send: cached._engine.handle(scope, receive, send))
 
 
@@ -79,6 +80,7 @@ SAID: dict[str, Any] = {
     "public": {"public": True},
     "odd": {"vary": ["accept_language"]},
     "theme": {"vary": ["cookie"]},
+    "proxied": {"vary": ["x_forwarded_proto"]},
 }
 STRONG = [("etag", '"strong"'), ("last-modified", "Sat, 01 Jan 2000 00:00:00 GMT")]
 LINES = {
@@ -86,6 +88,8 @@ LINES = {
     "cookie": [("cache-control", "max-age=60")],
     "gzip": [("content-encoding", "gzip")],
     "odd": [("etag", "strong")],
+    "unsent": [("etag", '"strong"'), ("connection", "etag")],
+    "proxied": [],
     "strong": STRONG,
     "missing": STRONG,
 }
@@ -210,6 +214,7 @@ TWO_FIELDS: list[Any] = [
     [("x-forwarded-host", " example.org"), ("x-forwarded-proto", "https")],
     [("x-forwarded-proto", "https"), ("x-forwarded-proto", "http")],
     [("forwarded", "for=192.0.2.1;proto=https"), ("cookie", "a=1")],
+    [("x-forwarded-proto", "http")],
     [("accept\nrange", "bytes=0-0")],
     [("accept\ncookie", "theme=dark")],
 ]
@@ -247,8 +252,8 @@ def test_whatever_one_thing_is_unusual_the_answers_are_alike(kind: str) -> None:
 def test_at_whatever_age_and_after_whatever_invalidation_the_answers_are_alike(kind: str) -> None:
     for soft in (None, False, True):
         for age in (0.0, 4.9, 5.0, 5.1, 59.9, 60.0, 60.1, -3.0):
-            clock, store = ManualClock(), MemoryStore()
-            cached = ASGIAccelerator(Site(), store=store, clock=clock)
+            clock, store, site = ManualClock(), MemoryStore(), Site()
+            cached = ASGIAccelerator(site, store=store, clock=clock, on_event=site.events.append)
             warm(cached, kind)
             if soft is not None:
                 drive(store.invalidate_tag(kind or "front", soft=soft))
@@ -271,6 +276,7 @@ def test_whatever_coding_the_first_client_took_the_answers_are_alike(kind: str) 
 OPTIONS: list[dict[str, Any]] = [
     *({}, {}, {"cache_status": None}, {"credentials": ("x-a",)}, {"vary": ("x-a",)}, {"vary_cookies": ("theme",)}),
     *({"ignore_query": ("utm_*",)}, {"keep_query": ("b",)}, {"ignore_cookies": ("_ga",)}, {"keep_cookies": ("a",)}),
+    *({"credentials": ("if-none-match",)}, {"credentials": ("if-modified-since",)}, {"unstored_fields": ("etag",)}),
     *({"cookies": "vary"}, {"renewed_cookies": ("session",)}, {"vary_cookies": ()}, {"cacheable_errors": True}),
 ]
 
@@ -484,6 +490,70 @@ def test_what_asks_for_more_than_a_plain_hit_takes_the_long_way(fields: Any) -> 
     assert by_the_shortcut(cached, scope) is None
 
 
+def test_the_first_line_may_select_a_variant_like_any_other() -> None:
+    cached = ASGIAccelerator(Site(), clock=ManualClock())
+    scopes = [http_scope("/proxied", headers=BROWSER) for _ in range(2)]
+    for scope, scheme in zip(scopes, (b"https", b"http"), strict=True):
+        scope["headers"].insert(0, (b"x-forwarded-proto", scheme))
+    for scope in scopes * 2:
+        by_the_engine(cached, scope)
+    assert [compare(cached, scope) for scope in scopes] == [True, True]
+
+
+def test_lines_that_can_be_read_once_only_are_left_to_the_engine() -> None:
+    cached = warmed(MemoryStore(), ignore_query=("utm_*",))
+    for lines in (iter(PLAIN["headers"]), dict(PLAIN["headers"]).items()):
+        scope = {**PLAIN, "headers": lines}
+        assert by_the_shortcut(cached, scope) is None
+        assert [*scope["headers"]] == PLAIN["headers"]
+
+
+def test_a_target_of_another_type_is_left_to_the_engine() -> None:
+    cached = warmed(MemoryStore(), ignore_query=("utm_*",))
+    assert by_the_shortcut(cached, {**PLAIN, "query_string": bytearray(b"a=1")}) is None
+
+
+def test_where_cookies_are_ignored_a_request_with_some_is_left_to_the_engine() -> None:
+    store, clock = MemoryStore(), ManualClock()
+    one = ASGIAccelerator(Site(), store=store, clock=clock)
+    warm(one, "theme", [*BROWSER, ("cookie", "_ga=1")])
+    other = ASGIAccelerator(Site(), store=store, clock=clock, ignore_cookies=("_ga",))
+    scope = http_scope("/theme", headers=[*BROWSER, ("cookie", "_ga=1")])
+    assert compare(one, scope)
+    assert not compare(other, scope)
+
+
+def test_the_event_of_a_plain_hit_comes_after_its_messages_and_not_without_them() -> None:
+    site = Site()
+    cached = warmed(MemoryStore(), on_event=site.events.append)
+    site.events.clear()
+    seen: list[Any] = []
+
+    async def send(message: Message) -> None:
+        seen.append((message["type"], len(site.events)))
+        if fails and message["type"] == "http.response.body":
+            raise OSError("gone")
+
+    fails = True
+    with pytest.raises(OSError, match="gone"):
+        drive(cached(PLAIN, receive, send))
+    assert site.events == []
+    fails = False
+    drive(cached(PLAIN, receive, send))
+    assert seen == [("http.response.start", 0), ("http.response.body", 0)] * 2
+    assert [event.kind for event in site.events] == ["hit"]
+
+
+def test_what_is_long_is_not_kept_for_events() -> None:
+    site = Site()
+    cached = ASGIAccelerator(site, clock=ManualClock(), on_event=site.events.append)
+    path = "/" + "x" * 300
+    for _ in range(2):
+        by_the_engine(cached, http_scope(path, headers=BROWSER))
+    for _ in range(2):
+        assert compare(cached, http_scope(path, headers=BROWSER))
+
+
 def test_an_empty_session_is_nobodys_and_takes_the_short_way() -> None:
     cached = warmed(MemoryStore())
     assert compare(cached, {**PLAIN, "session": {}})
@@ -492,13 +562,12 @@ def test_an_empty_session_is_nobodys_and_takes_the_short_way() -> None:
 
 def test_whatever_clients_send_few_and_short_queries_are_remembered() -> None:
     cached = ASGIAccelerator(Site(), clock=ManualClock(), ignore_query=("utm_*",))
-    assert cached._shortcut is not None
     for number in range(2000):
         by_the_shortcut(cached, http_scope(f"/?a={number}", headers=BROWSER))
-    assert cached._shortcut._remembered.cache_info().currsize == 1024
-    before = cached._shortcut._remembered.cache_info()
+    remembered = cached._engine.ignored._kept_of_short_query.cache_info()
+    assert remembered.currsize == 1024
     by_the_shortcut(cached, http_scope("/?" + "a" * 257, headers=BROWSER))
-    assert cached._shortcut._remembered.cache_info() == before
+    assert cached._engine.ignored._kept_of_short_query.cache_info() == remembered
 
 
 def test_two_accelerators_with_one_store_do_not_send_each_others_lines() -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from accelerator.engine.report import shown
 from accelerator.events import CacheEvent
+from accelerator.http.fields import combined
 from accelerator.http.request import url_of
 from accelerator.rules.answer import current_lines
-from accelerator.rules.conditions import naming_only
+from accelerator.rules.conditions import conditions_for
 from accelerator.rules.freshness import age
 from accelerator.rules.response_tags import application_tags
 from accelerator.rules.stored_fields import without_content_fields
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
     from accelerator.engine.report import Reporter
     from accelerator.rules.entry import Entry
 
-_ROUNDINGS: Final = 8
-"""How many roundings of a time may add up. Before a second ends by that much, its answer is made anew."""
+MAX_KEPT_URL: Final = 256
+"""A longer URL is made anew for each event, so that what is prepared takes no more than `sizes.READY_BYTES`."""
+
+MAX_KEPT_TAGS: Final = 16
+"""More tags are made anew for each event."""
+
+_LAST_DIGITS: Final = 4
+"""So far the times may be off: by eight roundings, each of half of the last digit. The end is that much too early."""
 
 
-class Prepared:
+class PreparedHit:
     """The answers to plain hits of a fresh entry, from one moment until Age or the lifetime left is another number.
 
     Args:
@@ -37,19 +44,30 @@ class Prepared:
         headers: the header lines of the whole response.
     """
 
-    __slots__ = ("_current", "_entry", "_named", "_not_modified", "headers", "reporter", "since", "until")
+    __slots__ = (
+        "_conditions",
+        "_current",
+        "_entry",
+        "_named",
+        "_not_modified",
+        "headers",
+        "reporter",
+        "since",
+        "until",
+    )
 
     def __init__(self, entry: Entry, now: float, reporter: Reporter) -> None:
         current_age = age(entry, now)
         ttl = entry.lifetime - current_age
         self._entry = entry
-        self._current = current_lines(current_age, reporter.cache_status("hit", f"ttl={int(ttl)}"))
-        self._not_modified: tuple[tuple[bytes, ...], list[tuple[bytes, bytes]]] | None = None
+        self._current = current_lines(current_age, reporter.status_with_ttl(ttl, "hit"))
+        self._conditions: tuple[bytes, ...] | None = None
+        self._not_modified: list[tuple[bytes, bytes]] = []
         self._named: tuple[str, frozenset[str]] | None = None
         self.reporter = reporter
         self.since = now
-        rounding = ulp(abs(now) + current_age + entry.lifetime)
-        self.until = max(now, now + min(1 - current_age % 1, ttl % 1) - _ROUNDINGS * rounding)
+        last_digit = ulp(abs(now) + current_age + entry.lifetime)
+        self.until = max(now, now + min(1 - current_age % 1, ttl % 1) - _LAST_DIGITS * last_digit)
         self.headers = [*entry.headers, *entry.added, *self._current]
 
     def not_modified(self, condition: bytes) -> list[tuple[bytes, bytes]] | None:
@@ -57,20 +75,19 @@ class Prepared:
 
         It is if the entry is a 200, and the field names its ETag only (RFC 9110 §13.1.2, §13.2.1).
         """
-        if self._not_modified is None:
-            entry = self._entry
-            etags = naming_only(entry.etag) if entry.etag is not None and entry.status == 200 else ()
-            lines = without_content_fields(entry.headers + entry.added)
-            self._not_modified = etags, [*lines, *self._current]
-        etags, headers = self._not_modified
-        return headers if condition in etags else None
+        if self._conditions is None:
+            whole = self._entry.headers + self._entry.added
+            etag = combined(whole, b"etag") if self._entry.status == 200 else None
+            self._not_modified = [*without_content_fields(whole), *self._current]
+            self._conditions = () if etag is None else conditions_for(etag)
+        return self._not_modified if condition in self._conditions else None
 
     def report(self, method: str, now: float) -> None:
         """Report a plain hit that was answered at `now`."""
         entry = self._entry
-        if self._named is None:
-            self._named = shown(url_of(entry.key)), application_tags(entry)
-        url, tags = self._named
+        url, tags = self._named or (shown(url_of(entry.key)), application_tags(entry))
+        if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS:
+            self._named = url, tags
         current_age = age(entry, now)
         ttl = entry.lifetime - current_age
         self.reporter.emit(CacheEvent("hit", method=method, url=url, tags=tags, age=current_age, ttl=ttl))

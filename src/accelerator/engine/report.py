@@ -52,6 +52,10 @@ class Reporter:
         """Return a Cache-Status value with these parameters (RFC 9211 §2), None if none is to be sent."""
         return None if self._name is None else "; ".join((self._name, *parameters)).encode("ascii")
 
+    def status_with_ttl(self, ttl: float, *parameters: str) -> bytes | None:
+        """Return a Cache-Status value with these parameters, and the lifetime left in whole seconds (RFC 9211 §2.4)."""
+        return self.cache_status(*parameters, f"ttl={int(ttl // 1)}")
+
     def report(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
         """Report to `on_event` what was done with a request.
 

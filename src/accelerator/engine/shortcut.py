@@ -6,14 +6,14 @@ that entry, one of its variants, or a 304. Then no lookup, decision or exchange 
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING
 
-from accelerator.engine.prepared import Prepared
+from accelerator.engine.prepared import PreparedHit
 from accelerator.http.fields import BLANKS
 from accelerator.http.identity import is_bare, of_scope
-from accelerator.http.request import joined_key_fields, place_of, selecting_value
-from accelerator.http.shape import NAME, Shapes
+from accelerator.http.request import field_named, joined_key_fields, selecting_value
+from accelerator.http.shape import Shapes, name_of_line
 from accelerator.rules.freshness import age
 from accelerator.stores.protocol import KnowsReadyEntries
 
@@ -22,18 +22,13 @@ if TYPE_CHECKING:
 
     from accelerator.asgi_types import Message, Scope
     from accelerator.engine.report import Reporter
-    from accelerator.http.fields import HeaderLines
     from accelerator.http.ignored import Ignored
     from accelerator.http.request import RequestRules, Vary
     from accelerator.http.shape import Shape
     from accelerator.options import Options
     from accelerator.stores.protocol import ReadyEntry, Store
 
-_QUERIES: Final = 1024
-"""The number of query strings whose form without ignored parameters is remembered."""
-
-_QUERY_BYTES: Final = 256
-"""A longer query string is not remembered. So all of them take less than 1 MB, whatever clients send."""
+    Lines = list[tuple[bytes, bytes]]
 
 
 class Shortcut:
@@ -54,9 +49,7 @@ class Shortcut:
         self._clock = options.clock
         self._rules = rules
         self._shapes = Shapes(rules)
-        self._ignores_parameters = bool(options.ignore_query) or options.keep_query is not None
-        self._without_ignored = ignored.query
-        self._remembered = lru_cache(_QUERIES)(ignored.query)
+        self._ignored = ignored
         self._reporter = reporter
         self._is_heard = reporter.has_listener
 
@@ -83,13 +76,15 @@ class Shortcut:
             The two messages of the answer, and what reports it once they are sent, None if nobody listens.
         """
         method, lines = scope["method"], scope["headers"]
-        shape = self._shapes[b"\n".join(map(NAME, lines))]
-        if shape is None or shape.length != len(lines) or method not in {"GET", "HEAD"}:
+        if method not in {"GET", "HEAD"} or type(lines) is not list:  # iterators are for one reader: the engine
+            return None
+        shape = self._shapes[b"\n".join(map(name_of_line, lines))]
+        if shape is None or shape.length != len(lines):
             return None
         ready = self._ready(scope, lines, shape)
-        if ready is None or not (is_bare(scope) or _is_for_anybody(scope)):
+        if ready is None or not (is_bare(scope) or _is_anonymous(scope)):
             return None
-        if shape.cookie is not None and not (ready.entry.for_cookies and self._is_plain(lines[shape.cookie][1])):
+        if shape.cookie is not None and not (ready.entry.for_cookies and self._are_plain(lines[shape.cookie][1])):
             return None
         now, prepared = self._clock(), ready.prepared
         if prepared is None or not prepared.since <= now <= prepared.until or prepared.reporter is not self._reporter:
@@ -108,15 +103,17 @@ class Shortcut:
             partial(prepared.report, method, now) if self._is_heard else None,
         )
 
-    def _ready(self, scope: Scope, lines: HeaderLines, shape: Shape) -> ReadyEntry | None:
+    def _ready(self, scope: Scope, lines: Lines, shape: Shape) -> ReadyEntry | None:
         """Return what the store has at hand for a request."""
         host = lines[shape.host][1].strip(BLANKS)
         key_fields = self._key_fields(lines, shape) if shape.key_fields else b""
         try:
-            query = self._query(scope["query_string"]) if self._ignores_parameters else scope["query_string"]
+            query = scope["query_string"]
+            if query:
+                query = self._ignored.query(query)
             target = host, scope["raw_path"], scope["path"], query, scope["root_path"]
             key = scope["scheme"], *target, "", key_fields
-        except KeyError:  # the engine knows what stands for what a server leaves out
+        except (KeyError, TypeError):  # a server leaves something out, or gives it another type: the engine knows
             return None
         try:
             return self._ready_entry(key, (lines, shape), self._selecting_values)
@@ -125,36 +122,32 @@ class Shortcut:
             self._reporter.warn_once("ready entries", words, error)
             return None
 
-    def _selecting_values(self, request: tuple[HeaderLines, Shape], vary: Vary) -> tuple[bytes | None, ...]:
+    def _selecting_values(self, request: tuple[Lines, Shape], vary: Vary) -> tuple[bytes | None, ...]:
         lines, shape = request
         values = []
         for name in vary:
-            place = place_of(name, shape.places)
+            place = field_named(name, shape.places)
             values.append(selecting_value(name, None if place is None else lines[place][1], self._rules))
         return tuple(values)
 
-    def _key_fields(self, lines: HeaderLines, shape: Shape) -> bytes:
+    def _key_fields(self, lines: Lines, shape: Shape) -> bytes:
         """Return the fields that are part of the key as one text."""
         return joined_key_fields([(lines[place][0], lines[place][1].strip(BLANKS)) for place in shape.key_fields])
 
-    def _query(self, query: bytes) -> bytes:
-        """Return a query string without ignored parameters."""
-        return self._remembered(query) if len(query) <= _QUERY_BYTES else self._without_ignored(query)
+    def _are_plain(self, cookies: bytes) -> bool:
+        """Tell whether no cookie is ignored, or part of the key."""
+        return not (self._ignored.has_cookies or self._rules.key_cookies(cookies))
 
-    def _is_plain(self, cookies: bytes) -> bool:
-        """Tell whether no cookie is part of the key. Ignored ones are never among those that select an entry."""
-        return not self._rules.key_cookies(cookies)
-
-    def _prepare(self, ready: ReadyEntry, now: float) -> Prepared | None:
+    def _prepare(self, ready: ReadyEntry, now: float) -> PreparedHit | None:
         """Prepare the answers of an entry, None if it is not fresh, or not for all codings."""
         entry = ready.entry
         if not entry.for_codings or age(entry, now) >= entry.lifetime:
             return None
-        prepared = Prepared(entry, now, self._reporter)
-        ready.prepare(prepared)
+        prepared = PreparedHit(entry, now, self._reporter)
+        ready.keep(prepared)
         return prepared
 
 
-def _is_for_anybody(scope: Scope) -> bool:
+def _is_anonymous(scope: Scope) -> bool:
     """Tell whether nothing around a request tells who asks, and no environ has to be read instead."""
     return not (of_scope(scope) or "wsgi.environ" in scope)

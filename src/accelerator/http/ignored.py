@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from accelerator.http.cookies import is_one
 from accelerator.http.fields import BLANKS
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 
 _QUERY = re.compile(r"\?([^#]*)")
+_QUERIES: Final = 1024
+"""The number of query strings whose form without ignored parameters is remembered."""
+
+_QUERY_BYTES: Final = 256
+"""A longer query string is not remembered. So all of them take less than 1 MB, whatever clients send."""
+
 _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
 
 
@@ -29,6 +36,10 @@ class Ignored:
         cookies: globs of the names of ignored cookies.
         keep_query: globs of the only query parameters that are not ignored, None to use `query`.
         keep_cookies: globs of the only cookies that are not ignored, None to use `cookies`.
+
+    Attributes:
+        has_parameters: whether query parameters may be ignored.
+        has_cookies: whether cookies may be ignored.
     """
 
     def __init__(
@@ -43,6 +54,9 @@ class Ignored:
         self._drops_cookie = _dropping(cookies, keep_cookies)
         self._keeps_cookies_only = keep_cookies is not None
         self._keeps_parameters_only = keep_query is not None
+        self._kept_of_short_query = lru_cache(_QUERIES)(self._kept_of_query)
+        self.has_parameters = bool(query) or keep_query is not None
+        self.has_cookies = bool(cookies) or keep_cookies is not None
 
     def scope(self, scope: Scope) -> Scope:
         """Return the scope of a request without ignored query parameters and cookies."""
@@ -55,8 +69,11 @@ class Ignored:
 
     def query(self, query: bytes) -> bytes:
         """Return a query string without ignored parameters."""
-        if self._is_nothing or not query:
+        if not (query and self.has_parameters):
             return query
+        return self._kept_of_query(query) if len(query) > _QUERY_BYTES else self._kept_of_short_query(query)
+
+    def _kept_of_query(self, query: bytes) -> bytes:
         keeps_blanks = not self._keeps_parameters_only
         drops = _Judged(lambda name: self._drops_parameter(_parameter_name(name)))
         pairs = query.split(b"&")
@@ -64,9 +81,9 @@ class Ignored:
 
     def url(self, url: str) -> str:
         """Return a URL without ignored query parameters."""
-        return url if self._is_nothing else _QUERY.sub(self._kept_of_query, url, count=1)
+        return url if self._is_nothing else _QUERY.sub(self._kept_of_match, url, count=1)
 
-    def _kept_of_query(self, match: re.Match[str]) -> str:
+    def _kept_of_match(self, match: re.Match[str]) -> str:
         kept = self.query(match[1].encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
         return f"?{kept}" if kept else ""
 

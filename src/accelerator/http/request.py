@@ -274,7 +274,7 @@ class Request:
 
     def selecting_values(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values of the fields in `vary` that select a variant."""
-        return tuple([selecting_value(name, place_of(name, self._fields), self._rules) for name in vary])
+        return tuple([selecting_value(name, field_named(name, self._fields), self._rules) for name in vary])
 
 
 def url_of(key: Key) -> str:
@@ -283,8 +283,8 @@ def url_of(key: Key) -> str:
     return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("utf-8", "surrogateescape")
 
 
-def place_of(name: bytes, fields: Mapping[bytes, FieldT]) -> FieldT | None:
-    """Return what a table by names of fields has for a name in Vary. WSGI writes `-` and `_` alike in names."""
+def field_named(name: bytes, fields: Mapping[bytes, FieldT]) -> FieldT | None:
+    """Return what a table of request fields has for a name in Vary, in which WSGI writes `-` and `_` alike."""
     found = fields.get(name)
     return fields.get(name.replace(b"_", b"-")) if found is None and b"_" in name else found
 

@@ -14,13 +14,12 @@ from accelerator.http.request import CONDITIONS
 if TYPE_CHECKING:
     from accelerator.http.request import RequestRules
 
-NAME: Final = itemgetter(0)
-"""Returns the name of a header line."""
+name_of_line: Final = itemgetter(0)
 
-_SHAPES: Final = 512
+_SHAPES: Final = 256
 """The number of shapes that are remembered."""
 
-_MAX_BYTES: Final = 512
+_MAX_BYTES: Final = 1024
 """Longer lists of names are not read here. So all shapes together take less than 2 MB, whatever clients send."""
 
 
@@ -52,7 +51,7 @@ class Shape:
 
 
 class Shapes(dict[bytes, "Shape | None"]):
-    """The shapes by the names of the header lines, joined by newlines. Those asked for first are found out.
+    """The shapes by the names of the header lines, joined by newlines. A missing one is found, and added.
 
     The shape is None for names that ask for more than a stored response as a whole or a 304: for a range, for an answer
     to one user, for a condition that only the origin can evaluate, and so on. Then nothing is said about the request.
@@ -64,19 +63,22 @@ class Shapes(dict[bytes, "Shape | None"]):
     def __init__(self, rules: RequestRules) -> None:
         super().__init__()
         self._keyed = rules.keyed
-        self._plain = rules.ordinary.difference(CONDITIONS).union(rules.keyed, {b"host", b"cookie"})
+        self._conditions = rules.ordinary & {b"if-none-match", b"if-modified-since"}
+        allowed = rules.ordinary.difference(CONDITIONS).union(rules.keyed, self._conditions, {b"host", b"cookie"})
+        self._names = {name: name for name in allowed}  # shapes share the texts of their names
 
     def __missing__(self, joined_names: bytes) -> Shape | None:
-        shape = self._found(joined_names.split(b"\n"))
-        if len(joined_names) <= _MAX_BYTES:
-            if len(self) >= _SHAPES:
-                self.clear()
-            self[joined_names] = shape
+        if len(joined_names) > _MAX_BYTES:
+            return None
+        if len(self) >= _SHAPES:
+            self.clear()
+        self[joined_names] = shape = self._found(joined_names.split(b"\n"))
         return shape
 
     def _found(self, names: list[bytes]) -> Shape | None:
         found = set(names)
-        # If-Modified-Since does not count beside If-None-Match (RFC 9110 §13.2.2)
-        conditions = {b"if-none-match", b"if-modified-since"} if b"if-none-match" in found else set()
-        is_plain = b"host" in found and self._plain.union(conditions).issuperset(found)
-        return Shape(names, self._keyed) if is_plain and len(found) == len(names) else None
+        if len(found) < len(names) or b"host" not in found or not self._names.keys() >= found:
+            return None
+        if b"if-none-match" not in found and not self._conditions.isdisjoint(found):
+            return None  # If-Modified-Since counts: If-None-Match would come before it (RFC 9110 §13.2.2)
+        return Shape([self._names[name] for name in names], self._keyed)

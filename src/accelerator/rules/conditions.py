@@ -35,8 +35,8 @@ def not_modified(request: Request, headers: fields.HeaderLines, received: float)
     return since is not None and modified is not None and modified <= since
 
 
-def naming_only(etag: bytes) -> tuple[bytes, ...]:
-    """Return the values of If-None-Match that name one entity tag and no other: as a weak and as a strong one.
+def conditions_for(etag: bytes) -> tuple[bytes, ...]:
+    """Return the values of If-None-Match that name one ETag and no other: as a weak and as a strong one.
 
     For each of them a 200 with this ETag is answered by 304 (RFC 9110 §13.1.2).
     """

@@ -129,7 +129,7 @@ class ReadyEntry:
         self.entry = entry
         self.prepared: Any = None
 
-    def prepare(self, prepared: object) -> None:
+    def keep(self, prepared: object) -> None:
         """Keep what was prepared, in place of what was before."""
         self.prepared = prepared
 
