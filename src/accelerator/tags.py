@@ -19,6 +19,7 @@ ALL: Final = "@all"
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _NOT_URI = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+_UNUSUAL = re.compile(rf"%|{_NOT_URI.pattern}")
 
 
 class InvalidTagError(ValueError):
@@ -84,8 +85,8 @@ def entry_tags(names: Iterable[object]) -> frozenset[str]:
         TypeError, InvalidTagError: as `valid_tag`.
         InvalidTagError: there are more than 1000 tags, or they have more than 16 KiB in all.
     """
-    tags = frozenset(valid_tag(name) for name in names)
-    if len(tags) > MAX_TAGS or sum(len(tag.encode()) for tag in tags) > MAX_TAGS_BYTES:
+    tags = frozenset([valid_tag(name) for name in names])
+    if len(tags) > MAX_TAGS or sum([len(tag.encode()) for tag in tags]) > MAX_TAGS_BYTES:
         raise InvalidTagError(f"{len(tags)} tags: an entry has at most {MAX_TAGS}, of {MAX_TAGS_BYTES} bytes in all")
     return tags
 
@@ -156,8 +157,11 @@ def tag_of_reference(base: str, reference: str, without_ignored: Callable[[str],
 
 def _normal_host(host: str) -> str:
     """Return host and port in lower case, without a trailing dot and a default port (RFC 3986 §6.2.2.1, §6.2.3)."""
-    name, colon, port = _normal_escapes(host).lower().rpartition(":")
-    if not colon or not ((port.isascii() and port.isdigit()) or not port):
+    host = _normal_escapes(host).lower()
+    if ":" not in host:
+        return host.removesuffix(".")
+    name, colon, port = host.rpartition(":")
+    if not ((port.isascii() and port.isdigit()) or not port):
         name, port = name + colon + port, ""
     port = port.lstrip("0")
     return name.removesuffix(".") + (f":{port}" if port not in {"", "80", "443"} else "")
@@ -169,6 +173,8 @@ def _normal_escapes(text: str) -> str:
     Escapes of unreserved characters are decoded, other escapes are put in upper case, and characters that no URI may
     have are escaped.
     """
+    if _UNUSUAL.search(text) is None:
+        return text
 
     def normal(match: re.Match[str]) -> str:
         byte = unquote_to_bytes(match[0])
@@ -182,6 +188,8 @@ def _normal_escapes(text: str) -> str:
 
 def _without_dot_segments(path: str) -> str:
     """Return a path with its segments `.` and `..` resolved (RFC 3986 §5.2.4)."""
+    if "/." not in path and not path.startswith("."):
+        return path
     kept: list[str] = []
     segments = path.split("/")
     for segment in segments:

@@ -77,7 +77,7 @@ class Bypass:
         line = services.reporter.cache_status(f"fwd={fwd}", *([f'detail="{detail}"'] if detail else ()))
         is_reusable = self._exchange.scope["method"] in {"GET", "HEAD"}  # other caches may reuse it, and need its Vary
         return [
-            *without_tags(response.headers, services.options),
+            *without_tags(response, services.options),
             *(added_vary(response, self.notes, services.options) if is_reusable else ()),
             *([] if line is None else [(b"cache-status", line)]),
         ]

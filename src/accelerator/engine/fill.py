@@ -198,7 +198,7 @@ class Fill:
         self._exchange.read_notes(self.notes)
         made = plan(self._candidate(response))
         added = added_vary(response, self.notes, self._options)
-        self._client.hold({**message, "headers": [*without_tags(response.headers, self._options), *added]})
+        self._client.hold({**message, "headers": [*without_tags(response, self._options), *added]})
         if self.reason:
             await self._give_up(self.reason)
         elif isinstance(made, Refusal):
@@ -211,7 +211,7 @@ class Fill:
             self._plan = made
             self._on_body = self._copy
             self._client.add_lines(*added_for_browsers(response))
-            if is_event_stream(response.headers):
+            if is_event_stream(response.get(b"content-type")):
                 await self._copy_while_it_flows()
 
     async def _copy_while_it_flows(self) -> None:
@@ -285,7 +285,7 @@ class Fill:
     async def _answer_unstored(self, merged: Response, body: bytes) -> None:
         """Answer the client with the stored response, freshened by a 304, although it cannot be stored again."""
         headers = [
-            *without_tags(merged.headers, self._options),
+            *without_tags(merged, self._options),
             *added_vary(merged, self.notes, self._options),
             *added_for_browsers(merged),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, cast
 
 import http_sf
@@ -10,6 +11,9 @@ import http_sf
 from accelerator.http.fields import _TOKEN, delta_seconds, members
 
 _MAX_CONTROL_BYTES: Final = 8192
+
+_MAX_REMEMBERED_BYTES: Final = 256
+"""A longer value is parsed each time, so that what is remembered takes little memory."""
 
 _FORBIDDING: Final = {
     "no-store": "no-store",
@@ -38,22 +42,9 @@ class CacheControl:
 
         A malformed directive may forbid storing, but never permits it. A value over 8192 bytes counts as `no-store`.
         """
-        arguments: dict[str, list[str | None]] = {}
         if value is None:
-            return cls(arguments)
-        if len(value) > _MAX_CONTROL_BYTES:
-            return cls({"no-store": [None]})
-        for member in members(value):
-            text, equals, argument = member.partition("=")
-            token = _TOKEN.match(text.lower())
-            name = token[0] if token else ""
-            if name != text.strip(" \t").lower():
-                name = _FORBIDDING.get(name, "")
-            if name:  # a blank before the equals sign makes the argument malformed
-                arguments.setdefault(name, []).append(
-                    _unquoted(argument if name == text.lower() else "") if equals else None
-                )
-        return cls(arguments)
+            return _NOTHING
+        return _remembered(value) if len(value) <= _MAX_REMEMBERED_BYTES else _parsed(value)
 
     @classmethod
     def targeted(cls, value: bytes | None) -> CacheControl | None:
@@ -95,6 +86,29 @@ class CacheControl:
         if arguments is None:
             return None
         return min(bare if argument is None else delta_seconds(argument) or 0 for argument in arguments)
+
+
+_NOTHING: Final = CacheControl({})
+
+
+def _parsed(value: bytes) -> CacheControl:
+    arguments: dict[str, list[str | None]] = {}
+    if len(value) > _MAX_CONTROL_BYTES:
+        return CacheControl({"no-store": [None]})
+    for member in members(value):
+        text, equals, argument = member.partition("=")
+        token = _TOKEN.match(text.lower())
+        name = token[0] if token else ""
+        if name != text.strip(" \t").lower():
+            name = _FORBIDDING.get(name, "")
+        if name:  # a blank before the equals sign makes the argument malformed
+            arguments.setdefault(name, []).append(
+                _unquoted(argument if name == text.lower() else "") if equals else None
+            )
+    return CacheControl(arguments)
+
+
+_remembered: Final = lru_cache(1024)(_parsed)  # applications say the same few values again and again
 
 
 def _unquoted(argument: str) -> str:

@@ -77,7 +77,12 @@ def prefers_gzip(value: bytes | None) -> bool:
     Every application that compresses knows gzip. A wildcard does not count, because many applications look only for the
     name `gzip`. The result is False for None, a malformed field and one over 256 bytes.
     """
-    weights = _weights(value, _CODING) if value is not None and len(value) <= MAX_FORM_BYTES else None
+    return value is not None and len(value) <= MAX_FORM_BYTES and _prefers_gzip(value)
+
+
+@lru_cache(_MAX_FORMS)
+def _prefers_gzip(value: bytes) -> bool:
+    weights = _weights(value, _CODING)
     if not weights:
         return False
     gzip = max(weights.get(b"gzip", 0), weights.get(b"x-gzip", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import http_sf
@@ -25,6 +26,12 @@ _LIST_MEMBER = re.compile(rf'(?:[^,"]|{_QUOTED})++', re.DOTALL)
 _CLOSED = re.compile(rf'(?:[^"]|{_QUOTED})*+', re.DOTALL)
 _UNCLOSED: Final = "\u201c"  # replaces a quote that is never closed; Latin-1 text cannot contain it
 _ENTITY_TAG = re.compile(rb'[\s,]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|$)')
+
+
+@lru_cache(64)
+def lowered(names: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Return the field names of an option as they are compared with those of a message: in lower case."""
+    return tuple([name.lower().encode("ascii") for name in names])
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:

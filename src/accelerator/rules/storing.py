@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from accelerator.http.fields import is_token
+from accelerator.http.fields import is_token, lowered
 from accelerator.http.request import COOKIE
-from accelerator.http.response import is_event_stream, validators_of, vary_of
+from accelerator.http.response import is_event_stream, validators_of
 from accelerator.rules.entry import Entry
 from accelerator.rules.freshness import initial_age, lifetime
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.stored_fields import (
     added_for_browsers,
     added_vary,
-    option_vary,
     storable_lines,
     weak_etag,
-    without_tags,
 )
 from accelerator.tags import ALL
 
@@ -45,7 +43,7 @@ def plan(candidate: Candidate) -> Plan | Refusal:
     if isinstance(fresh_for, Refusal):
         return fresh_for
     made = _allowed(candidate, directives, fresh_for)
-    is_stream = is_event_stream(candidate.response.headers)
+    is_stream = is_event_stream(candidate.response.get(b"content-type"))
     if is_stream:  # a refresh in the background might never end, and no client would read it
         made = replace(made, stale_while_revalidate=0)
     if fresh_for <= 0 and (is_stream or not _is_useful_when_stale(candidate, made)):
@@ -88,7 +86,7 @@ def forbidden(candidate: Candidate, control: CacheControl) -> Refusal | None:
         return Refusal("private")
     if response.has(b"set-cookie"):
         return Refusal("Set-Cookie")
-    if not all(name != b"*" and is_token(name.decode("latin-1")) for name in vary_of(response)):
+    if not all(name != b"*" and is_token(name.decode("latin-1")) for name in response.vary):
         return Refusal("Vary")
     if not _is_storable_status(response.status, candidate.options):
         return Refusal(f"status {response.status}")
@@ -123,7 +121,7 @@ def selecting_fields(candidate: Candidate) -> Vary:
     is added if this response has a Content-Encoding, or if it selects the newest stored response for the same URL.
     """
     response, known = candidate.response, candidate.known_vary
-    names = {*vary_of(response), *candidate.notes.vary, *option_vary(candidate.options.vary)}
+    names = {*response.vary, *candidate.notes.vary, *lowered(candidate.options.vary)}
     if response.has(b"content-encoding") or b"accept-encoding" in known:
         names.add(b"accept-encoding")
     return tuple(sorted(names))
@@ -203,7 +201,7 @@ def new_entry(candidate: Candidate, made: Plan, body: bytes, tags: frozenset[str
         vary=made.vary,
         selected_by=request.selecting_values(made.vary),
         status=response.status,
-        headers=storable_lines(without_tags(response.headers, options), options),
+        headers=storable_lines(response, options),
         added=added,
         body=body,
         tags=tags | {request.url_tag, ALL},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from accelerator.http.fields import combined, is_strong, weakly_equal
-from accelerator.http.response import is_complete, validators_of, vary_of
+from accelerator.http.fields import combined, is_strong, lowered, weakly_equal
+from accelerator.http.response import is_complete, validators_of
 from accelerator.rules.freshness import expires_after
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.response_tags import response_tags
@@ -81,7 +81,7 @@ def freshened(entry: Entry, response: Response) -> Response:
     dropped = {name.lower() for name, _ in update} | {b"date"}
     kept = [line for line in entry.headers if line[0].lower() not in dropped]
     merged = replace(response, status=entry.status, headers=(*kept, *update))
-    missing = sorted({*entry.vary}.difference(vary_of(merged)))
+    missing = sorted({*entry.vary}.difference(merged.vary))
     return replace(merged, headers=(*merged.headers, (b"vary", b", ".join(missing)))) if missing else merged
 
 
@@ -96,8 +96,7 @@ def plan_after_304(entry: Entry, answer: Response, merged: Candidate) -> Plan | 
         merged: the stored response that it has updated, as `freshened` returns it.
     """
     request, options, notes = merged.request, merged.options, merged.notes
-    targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
-    if notes.ttl is not None or any(map(answer.has, (b"cache-control", b"expires", *targeted))):
+    if notes.ttl is not None or answer.has_any((b"cache-control", b"expires", *lowered(options.targeted_fields))):
         made = plan(merged)
         return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
