@@ -27,14 +27,14 @@ def canonical(name: bytes, value: bytes) -> bytes:
         name: the field's name in lower case.
         value: the field's value, its lines joined.
     """
-    if name in _FORMS:
+    if name in FORMS:
         return _canonical(name, value) if len(value) <= MAX_FORM_BYTES else value
     return value if name in _TEXTS else _listed(value)
 
 
 @lru_cache(_MAX_FORMS)
 def _canonical(name: bytes, value: bytes) -> bytes:
-    return _FORMS[name](value)
+    return FORMS[name](value)
 
 
 _WEIGHT: Final = rb"(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"  # RFC 9110 §12.4.2
@@ -138,8 +138,9 @@ def _listed(value: bytes, comma: bytes = b", ") -> bytes:
 _TEXTS: Final = frozenset(b"authorization cookie date from host if-modified-since if-range referer user-agent".split())
 """Fields whose values are not lists."""
 
-_FORMS: Final = {
+FORMS: Final = {
     b"accept": _accept,
     b"accept-encoding": _accept_encoding,
     b"accept-language": _accept_language,
 }
+"""Fields with a canonical form of their own, even if they have no comma."""

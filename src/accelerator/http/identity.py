@@ -59,6 +59,7 @@ _SESSIONS: Final = frozenset(
 )
 _SCOPES: Final = frozenset({"auth", "state.auth"})
 _SCOPE_NAMES: Final = frozenset({*SCOPE_IDENTITIES, _ENVIRON_IN_SCOPE})
+_WORLDS: Final = _SCOPE_NAMES | {"wsgi.environ"}
 _ENVIRON_NAMES: Final = frozenset({*_ENVIRON, _SCOPE_IN_ENVIRON})
 _STATE_NAMES: Final = frozenset(_STATE.values())
 _PLAIN: Final = frozenset({type(None), bool, str, bytes, dict, list, tuple, set, frozenset})
@@ -85,7 +86,7 @@ def of_environ(environ: Mapping[str, Any]) -> str:
 
 def identity_places_in(scope: Scope) -> frozenset[str]:
     """Return the places of a request's scope or environ whose value identifies a user, or may come to do so."""
-    return frozenset(_in_world(scope))
+    return frozenset() if _has_no_place(scope) else frozenset(_in_world(scope))
 
 
 def identity_at(places: frozenset[str], scope: Scope) -> str:
@@ -98,6 +99,16 @@ def identity_at(places: frozenset[str], scope: Scope) -> str:
         scope: the scope of the request.
     """
     return _first({place: value for place, value in _in_world(scope).items() if place in places}) if places else ""
+
+
+def _has_no_place(scope: Scope) -> bool:
+    """Tell at a glance that nothing in a scope names a user or a session, as in most; False says nothing."""
+    state, extensions = scope.get("state"), scope.get("extensions")
+    return (
+        scope.keys().isdisjoint(_WORLDS)
+        and (state is None or (type(state) is dict and state.keys().isdisjoint(_STATE_NAMES)))
+        and (extensions is None or (type(extensions) is dict and "tls" not in extensions))
+    )
 
 
 def _in_world(scope: Scope) -> dict[str, object]:

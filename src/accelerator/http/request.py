@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote
 
 from accelerator.http import identity
-from accelerator.http.canonical import canonical, prefers_gzip
+from accelerator.http.canonical import FORMS, canonical, prefers_gzip
 from accelerator.http.cookies import called, naming
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.fields import BLANKS
@@ -50,6 +50,7 @@ AUTHORIZATION: Final = "Authorization"
 _NOT_ASKING: Final = frozenset({b"upgrade", b"if-match", b"if-unmodified-since"})
 _BYPASS: Final = _NOT_ASKING | {b"transfer-encoding"}
 _METHODS: Final = spellings(METHOD_OVERRIDE_FIELDS)
+_NOT_KEYED_BY_CONTENT: Final = _NOT_ASKING | _METHODS
 _FORWARDED: Final = b"forwarded"
 _KEY_FIELDS: Final = spellings((*TARGET_FIELDS, *PARTIAL_PAGE_FIELDS))
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
@@ -176,6 +177,7 @@ class Request:
     def _read_special(self, partition: str) -> bytes:
         """Read the fields that plain requests do not have. Return those that are part of the key, as bytes."""
         fields, rules = self._fields, self._rules
+        special = [name for name in fields if name not in rules.ordinary]
         self.has_range = b"range" in fields and self.method == "GET"
         if not _METHODS.isdisjoint(fields):
             self.is_bypass = True
@@ -184,9 +186,9 @@ class Request:
             self.is_bypass = True
         if not partition:
             asks = [AUTHORIZATION] if b"authorization" in fields else list(self.audience)
-            asks += [rules.credentials[name] for name in fields if name in rules.credentials]
+            asks += [rules.credentials[name] for name in special if name in rules.credentials]
             self.audience = tuple(asks[:1])
-        key_fields = [_key_field(name, value) for name, value in fields.items() if _is_key_field(name)]
+        key_fields = [_key_field(name, fields[name]) for name in special if _is_key_field(name)]
         if b"cookie" in fields:
             self.audience = (COOKIE, *self.audience)
             key_fields += rules.key_cookies(fields[b"cookie"])
@@ -206,7 +208,7 @@ class Request:
         cache evaluates `CONDITIONS` itself.
         """
         fields = self._fields
-        if self.method not in {"POST", "QUERY"} or not (_NOT_ASKING | _METHODS).isdisjoint(fields):
+        if self.method not in {"POST", "QUERY"} or not _NOT_KEYED_BY_CONTENT.isdisjoint(fields):
             return False
         return self.method == "QUERY" or CONDITIONS.isdisjoint(fields)
 
@@ -268,8 +270,11 @@ class Request:
 
     def lines(self) -> list[tuple[bytes, bytes]]:
         """Return the header lines for the application. Values that the cache compares as equal are the same in them."""
-        fields = ((name, value.strip(BLANKS)) for name, value in self._fields.items())
-        return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in fields]
+        fields = [(name, value.strip(BLANKS)) for name, value in self._fields.items()]
+        return [
+            (name, canonical(name, value) if (b"," in value or name in FORMS) and not _is_raw(name) else value)
+            for name, value in fields
+        ]
 
     def selecting_values(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values of the fields in `vary`, as the function of this name does."""
