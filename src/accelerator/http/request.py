@@ -252,7 +252,7 @@ class Request:
     def url_tag(self) -> str:
         """The library's own tag of the URL, which every variant of its response carries."""
         _, host, path, _, query, *_ = self.key
-        return url_tag(*(part.decode("utf-8", "surrogateescape") for part in (host, path, query)))
+        return url_tag(*[part.decode("utf-8", "surrogateescape") for part in (host, path, query)])
 
     def group_tag(self, name: str) -> str:
         """Return the library's own tag of the cache group `name` of this host (RFC 9875)."""

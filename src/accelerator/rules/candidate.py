@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from accelerator.http.cache_control import CacheControl
@@ -27,8 +26,7 @@ class Directives(NamedTuple):
     is_targeted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A response that may be stored.
 
     Attributes:

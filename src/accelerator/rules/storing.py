@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from accelerator.http.fields import is_token, lowered
@@ -45,7 +44,7 @@ def plan(candidate: Candidate) -> Plan | Refusal:
     made = _allowed(candidate, directives, fresh_for)
     is_stream = is_event_stream(candidate.response.get(b"content-type"))
     if is_stream:  # a refresh in the background might never end, and no client would read it
-        made = replace(made, stale_while_revalidate=0)
+        made = made._replace(stale_while_revalidate=0)
     if fresh_for <= 0 and (is_stream or not _is_useful_when_stale(candidate, made)):
         return Refusal("no time to be fresh")
     return _refused_for_audience(candidate.request, made, candidate.notes) or made

@@ -98,7 +98,7 @@ def plan_after_304(entry: Entry, answer: Response, merged: Candidate) -> Plan | 
     request, options, notes = merged.request, merged.options, merged.notes
     if notes.ttl is not None or answer.has_any((b"cache-control", b"expires", *lowered(options.targeted_fields))):
         made = plan(merged)
-        return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
+        return made if isinstance(made, Refusal) else made._replace(for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
         # the fields of the 304 may be meant for this user only
         return Refusal("a request with credentials needs a word for shared caches")
@@ -155,7 +155,7 @@ def entry_after_head(entry: Entry, answer: Candidate) -> Entry | None:
         or not is_complete(response, len(entry.body))
     ):
         return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
-    merged = replace(answer, response=freshened(entry, response))
+    merged = answer._replace(response=freshened(entry, response))
     made = plan_after_304(entry, response, merged)
     if isinstance(made, Refusal) or refused_at_end(answer.request, made, notes) or not any(validators_of(response)):
         return None
