@@ -336,7 +336,7 @@ REQUESTS = [
     Mutation(
         "waiters handed the leader's response",
         PROMISE,
-        Change(FLIGHT, '"_landing", "place")', '"_landing", "entry", "place")'),
+        Change(FLIGHT, '"_landing", "name", "place")', '"_landing", "entry", "name", "place")'),
         Change(
             FLIGHT,
             """

@@ -94,15 +94,17 @@ class Flight:
 
     Attributes:
         place: the key, audience and selecting values of the entry that it would store.
+        name: what tells running flights apart: all of the place but whether an entry is stored.
     """
 
-    __slots__ = ("_flights", "_has_landed", "_landing", "place")
+    __slots__ = ("_flights", "_has_landed", "_landing", "name", "place")
 
     def __init__(self, flights: Flights, place: Place) -> None:
         self._flights = flights
         self._landing: Signal | None = None
         self._has_landed = False
         self.place = place
+        self.name = place[:3]
 
     def landing(self) -> Signal:
         """Return the signal that is set when the flight ends. The first request that waits creates it."""
@@ -178,13 +180,13 @@ class Flights:
                 self.remember(place, storable=False)
                 self.remove(running)  # it may hang for ever: nobody else waits for it
             return None
-        if self._has_landed_since(place, landings) and patience.looks_again():
+        if self.landings > landings and self._has_landed_since(flight, landings) and patience.looks_again():
             flight.land()
             return None
         return flight
 
-    def _has_landed_since(self, place: Place, landings: int) -> bool:
-        return self._last_landings.get(hash(place[:3]), 0) > landings
+    def _has_landed_since(self, flight: Flight, landings: int) -> bool:
+        return self._last_landings.get(hash(flight.name), 0) > landings
 
     def lead_if_none(self, place: Place) -> Flight | None:
         """Start a new flight for a place; return None if one is running there."""
@@ -193,19 +195,20 @@ class Flights:
 
     def _lead(self, place: Place) -> Flight:
         flight = Flight(self, place)
-        self._running.setdefault(place[:3], flight)
+        self._running.setdefault(flight.name, flight)
         return flight
 
     def remove(self, flight: Flight) -> None:
         """Count a flight as ended, and remove it from the running ones."""
+        name = hash(flight.name)
         with self._lock:
             self.landings += 1
-            self._last_landings.pop(hash(flight.place[:3]), None)
-            self._last_landings[hash(flight.place[:3])] = self.landings
+            self._last_landings.pop(name, None)
+            self._last_landings[name] = self.landings
             if len(self._last_landings) > MAX_LANDINGS:
                 del self._last_landings[next(iter(self._last_landings))]
-            if self._running.get(flight.place[:3]) is flight:
-                del self._running[flight.place[:3]]
+            if self._running.get(flight.name) is flight:
+                del self._running[flight.name]
 
     def remember(self, place: Place, *, storable: bool) -> None:
         """Remember whether a response for this key and audience was storable; "not" holds for `UNSTORABLE_SECONDS`."""

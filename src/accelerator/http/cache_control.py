@@ -28,13 +28,13 @@ _TIMES: Final = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-erro
 """The directives whose argument is a number of seconds."""
 
 
-class CacheControl:
-    """The directives of Cache-Control, or of a targeted field that replaces it (RFC 9111 §5.2, RFC 9213 §2.1)."""
+class CacheControl(dict[str, list[str | None]]):
+    """The directives of Cache-Control, or of a targeted field that replaces it (RFC 9111 §5.2, RFC 9213 §2.1).
 
-    __slots__ = ("_arguments",)
+    It has the arguments of each directive by its name, None for one without. It never changes.
+    """
 
-    def __init__(self, arguments: dict[str, list[str | None]]) -> None:
-        self._arguments = arguments
+    __slots__ = ()
 
     @classmethod
     def parse(cls, value: bytes | None) -> CacheControl:
@@ -65,12 +65,9 @@ class CacheControl:
         arguments = {name: [None if item is True else str(item)] for name, item in items.items() if item is not False}
         return cls(arguments) if items else None
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._arguments
-
     def has_any(self, *names: str) -> bool:
         """Tell whether at least one of the named directives is present."""
-        return any(name in self._arguments for name in names)
+        return not self.keys().isdisjoint(names)
 
     def seconds(self, name: str, *, bare: int = 0) -> int | None:
         """Return the argument of a directive in seconds, None if the directive is absent.
@@ -82,10 +79,10 @@ class CacheControl:
             name: the directive.
             bare: the number of seconds that a directive without an argument stands for.
         """
-        arguments = self._arguments.get(name)
+        arguments = self.get(name)
         if arguments is None:
             return None
-        return min(bare if argument is None else delta_seconds(argument) or 0 for argument in arguments)
+        return min([bare if argument is None else delta_seconds(argument) or 0 for argument in arguments])
 
 
 _NOTHING: Final = CacheControl({})

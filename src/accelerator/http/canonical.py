@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from accelerator.http.fields import BLANKS
+from accelerator.http.fields import BLANKS, COMMA
 
 MAX_FORM_BYTES: Final = 256
 """A longer Accept, Accept-Encoding or Accept-Language field is not changed."""
@@ -29,7 +29,7 @@ def canonical(name: bytes, value: bytes) -> bytes:
     """
     if name in FORMS:
         return _canonical(name, value) if len(value) <= MAX_FORM_BYTES else value
-    return value if name in _TEXTS else _listed(value)
+    return value if COMMA not in value or name in _TEXTS else _listed(value)
 
 
 @lru_cache(_MAX_FORMS)
@@ -130,9 +130,9 @@ def _listed(value: bytes, comma: bytes = b", ") -> bytes:
 
     A value with a quote is not changed, because a comma inside of quotes separates nothing.
     """
-    return (
-        value if b"," not in value or b'"' in value else comma.join([part.strip(BLANKS) for part in value.split(b",")])
-    )
+    if COMMA not in value or b'"' in value:
+        return value
+    return comma.join([part.strip(BLANKS) for part in value.split(b",")])
 
 
 _TEXTS: Final = frozenset(b"authorization cookie date from host if-modified-since if-range referer user-agent".split())

@@ -13,7 +13,7 @@ from accelerator.http import identity
 from accelerator.http.canonical import FORMS, canonical, prefers_gzip
 from accelerator.http.cookies import called, naming
 from accelerator.http.credentials import CREDENTIALS
-from accelerator.http.fields import BLANKS
+from accelerator.http.fields import BLANKS, COMMA
 from accelerator.http.globs import matching
 from accelerator.http.request_fields import (
     METHOD_OVERRIDE_FIELDS,
@@ -53,6 +53,7 @@ _METHODS: Final = spellings(METHOD_OVERRIDE_FIELDS)
 _NOT_KEYED_BY_CONTENT: Final = _NOT_ASKING | _METHODS
 _FORWARDED: Final = b"forwarded"
 _KEY_FIELDS: Final = spellings((*TARGET_FIELDS, *PARTIAL_PAGE_FIELDS))
+_UNDERSCORE: Final = ord("_")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-language")
 
@@ -271,10 +272,7 @@ class Request:
     def lines(self) -> list[tuple[bytes, bytes]]:
         """Return the header lines for the application. Values that the cache compares as equal are the same in them."""
         fields = [(name, value.strip(BLANKS)) for name, value in self._fields.items()]
-        return [
-            (name, canonical(name, value) if (b"," in value or name in FORMS) and not _is_raw(name) else value)
-            for name, value in fields
-        ]
+        return [(name, _shown(name, value) if COMMA in value or name in FORMS else value) for name, value in fields]
 
     def selecting_values(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values of the fields in `vary`, as the function of this name does."""
@@ -315,9 +313,9 @@ def joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return fields
 
 
-def _is_raw(name: bytes) -> bool:
-    """Tell whether the key contains a field without normalising it, so that the application gets it unchanged, too."""
-    return _is_key_field(name) or name in _CONTENT_FIELDS
+def _shown(name: bytes, value: bytes) -> bytes:
+    """Return the value of a field for the application: as it is in the key if that has it, else as it is compared."""
+    return value if _is_key_field(name) or name in _CONTENT_FIELDS else canonical(name, value)
 
 
 def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
@@ -328,7 +326,7 @@ def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
 
 def _is_key_field(name: bytes) -> bool:
     """Tell whether a field is part of the key: it is a known one, or has a `_`, which CGI cannot tell from a `-`."""
-    return name in _KEY_FIELDS or b"_" in name
+    return name in _KEY_FIELDS or _UNDERSCORE in name
 
 
 def _key_field(name: bytes, value: bytes) -> tuple[bytes, bytes]:

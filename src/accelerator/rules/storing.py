@@ -85,7 +85,7 @@ def forbidden(candidate: Candidate, control: CacheControl) -> Refusal | None:
         return Refusal("private")
     if response.has(b"set-cookie"):
         return Refusal("Set-Cookie")
-    if not all(name != b"*" and is_token(name.decode("latin-1")) for name in response.vary):
+    if response.vary and not all(name != b"*" and is_token(name.decode("latin-1")) for name in response.vary):
         return Refusal("Vary")
     if not _is_storable_status(response.status, candidate.options):
         return Refusal(f"status {response.status}")
@@ -141,17 +141,12 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
     never_stale = control.has_any("must-revalidate", "proxy-revalidate") or (not has_note and "no-cache" in control)
     # s-maxage alone forbids stale answers (§5.2.2.10): the response itself may allow them, the options may not
     no_default = not has_note and "s-maxage" in control
-
-    def window(noted: float | None, directive: str, default: float) -> float:
-        if never_stale:
-            return 0
-        if noted is not None:
-            return max(0.0, noted)
-        named = control.seconds(directive)
-        if named is not None:
-            return named
-        return 0 if no_default else default
-
+    if never_stale:
+        while_revalidate = if_error = 0.0
+    else:
+        default = (0, 0) if no_default else (options.stale_while_revalidate, options.stale_if_error)
+        while_revalidate = _window(notes.stale_while_revalidate, control.seconds("stale-while-revalidate"), default[0])
+        if_error = _window(notes.stale_if_error, control.seconds("stale-if-error"), default[1])
     public = notes.public or "public" in control
     is_shared = public or "s-maxage" in control
     # must-revalidate permits sharing (§3.5) only beside a time of the response itself
@@ -160,15 +155,26 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
     return Plan(
         vary=vary,
         lifetime=fresh_for,
-        stale_while_revalidate=window(
-            notes.stale_while_revalidate, "stale-while-revalidate", options.stale_while_revalidate
-        ),
-        stale_if_error=window(notes.stale_if_error, "stale-if-error", options.stale_if_error),
+        stale_while_revalidate=while_revalidate,
+        stale_if_error=if_error,
         never_stale=never_stale or no_default,
         for_cookies=has_note or directives.is_targeted or is_shared or options.cookies == "vary",
         for_credentials=is_shared or (has_own_time and "must-revalidate" in control),
         for_codings=b"accept-encoding" in vary or candidate.request.prefers_gzip,
     )
+
+
+def _window(noted: float | None, named: float | None, default: float) -> float:
+    """Return for how many seconds a response may be served stale: as the application, the response or the options say.
+
+    Args:
+        noted: the seconds given to `cache_for`.
+        named: those of the response's own directive.
+        default: those of the options.
+    """
+    if noted is not None:
+        return max(0.0, noted)
+    return default if named is None else named
 
 
 def _is_useful_when_stale(candidate: Candidate, made: Plan) -> bool:
