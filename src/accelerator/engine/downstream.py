@@ -68,7 +68,7 @@ class Downstream:
         """
         assert self._held is not None  # noqa: S101 - the caller has checked `is_waiting`
         start, self._held = self._held, None
-        headers = tuple(start["headers"])
+        headers = start["headers"]
         if start["status"] == 200 and not_modified(self._exchange.request, headers, self._clock()):
             start = {**start, "status": 304, "headers": [*without_content_fields(headers)]}
             self._was_sent_304 = True
