@@ -68,7 +68,7 @@ def flattened(names: Iterable[str | Iterable[str]], what: str = "a tag") -> list
     """
     flat: list[str] = []
     for name in names:
-        if isinstance(name, Iterable) and not isinstance(name, str | bytes):
+        if not isinstance(name, str | bytes) and isinstance(name, Iterable):
             flat.extend(name)
         else:
             flat.append(name)
@@ -86,7 +86,8 @@ def entry_tags(names: Iterable[object]) -> frozenset[str]:
         InvalidTagError: there are more than 1000 tags, or they have more than 16 KiB in all.
     """
     tags = frozenset([valid_tag(name) for name in names])
-    if len(tags) > MAX_TAGS or sum([len(tag.encode()) for tag in tags]) > MAX_TAGS_BYTES:
+    may_be_too_long = 4 * sum(map(len, tags)) > MAX_TAGS_BYTES  # UTF-8 has four bytes for a character, at most
+    if len(tags) > MAX_TAGS or (may_be_too_long and sum([len(tag.encode()) for tag in tags]) > MAX_TAGS_BYTES):
         raise InvalidTagError(f"{len(tags)} tags: an entry has at most {MAX_TAGS}, of {MAX_TAGS_BYTES} bytes in all")
     return tags
 

@@ -28,10 +28,11 @@ _TIMES: Final = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-erro
 """The directives whose argument is a number of seconds."""
 
 
-class CacheControl(dict[str, list[str | None]]):
+class CacheControl(dict[str, list[int | None]]):
     """The directives of Cache-Control, or of a targeted field that replaces it (RFC 9111 §5.2, RFC 9213 §2.1).
 
-    It has the arguments of each directive by its name, None for one without. It never changes.
+    It has the arguments of each directive by its name: the number of seconds that each stands for, None where there is
+    no argument. A malformed one counts as 0. It never changes.
     """
 
     __slots__ = ()
@@ -62,7 +63,9 @@ class CacheControl(dict[str, list[str | None]]):
         items = {name: item for name, (item, _) in dictionary.items()}
         if not all(type(items.get(name, 0)) is int for name in _TIMES):
             return None
-        arguments = {name: [None if item is True else str(item)] for name, item in items.items() if item is not False}
+        arguments = {
+            name: [None if item is True else _seconds(str(item))] for name, item in items.items() if item is not False
+        }
         return cls(arguments) if items else None
 
     def has_any(self, *names: str) -> bool:
@@ -72,8 +75,8 @@ class CacheControl(dict[str, list[str | None]]):
     def seconds(self, name: str, *, bare: int = 0) -> int | None:
         """Return the argument of a directive in seconds, None if the directive is absent.
 
-        A malformed argument counts as 0, and of several arguments the smallest counts: RFC 9111 §4.2.1 asks caches to
-        treat a response with invalid freshness information as stale.
+        Of several arguments the smallest counts: RFC 9111 §4.2.1 asks caches to treat a response with invalid freshness
+        information as stale.
 
         Args:
             name: the directive.
@@ -82,14 +85,14 @@ class CacheControl(dict[str, list[str | None]]):
         arguments = self.get(name)
         if arguments is None:
             return None
-        return min([bare if argument is None else delta_seconds(argument) or 0 for argument in arguments])
+        return min([bare if argument is None else argument for argument in arguments])
 
 
-_NOTHING: Final = CacheControl({})
+_NOTHING: Final = CacheControl()
 
 
 def _parsed(value: bytes) -> CacheControl:
-    arguments: dict[str, list[str | None]] = {}
+    found = CacheControl()
     if len(value) > _MAX_CONTROL_BYTES:
         return CacheControl({"no-store": [None]})
     for member in members(value):
@@ -99,13 +102,17 @@ def _parsed(value: bytes) -> CacheControl:
         if name != text.strip(" \t").lower():
             name = _FORBIDDING.get(name, "")
         if name:  # a blank before the equals sign makes the argument malformed
-            arguments.setdefault(name, []).append(
-                _unquoted(argument if name == text.lower() else "") if equals else None
+            found.setdefault(name, []).append(
+                _seconds(_unquoted(argument if name == text.lower() else "")) if equals else None
             )
-    return CacheControl(arguments)
+    return found
 
 
 _remembered: Final = lru_cache(1024)(_parsed)  # applications say the same few values again and again
+
+
+def _seconds(argument: str) -> int:
+    return delta_seconds(argument) or 0
 
 
 def _unquoted(argument: str) -> str:

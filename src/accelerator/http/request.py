@@ -56,6 +56,7 @@ _KEY_FIELDS: Final = spellings((*TARGET_FIELDS, *PARTIAL_PAGE_FIELDS))
 _UNDERSCORE: Final = ord("_")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-language")
+_RAW: Final = _KEY_FIELDS.union(_CONTENT_FIELDS)  # in the key as they are
 
 
 class RequestRules:
@@ -315,7 +316,7 @@ def joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 def _shown(name: bytes, value: bytes) -> bytes:
     """Return the value of a field for the application: as it is in the key if that has it, else as it is compared."""
-    return value if _is_key_field(name) or name in _CONTENT_FIELDS else canonical(name, value)
+    return value if name in _RAW or _UNDERSCORE in name else canonical(name, value)
 
 
 def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from accelerator.http import fields
 from accelerator.http.dates import http_date
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable
 
     from accelerator.asgi_types import Message
     from accelerator.http.request import Request, Vary
@@ -25,6 +26,9 @@ class Response:
         requested: when the application was called, in seconds since the epoch.
         received: when the application sent status and header lines, in seconds since the epoch.
         vary: the field names that Vary lists, in lower case, sorted.
+        get: returns the value of the field `name` (in lower case), its lines joined (RFC 9110 §5.3), None if it is
+            absent. It is the method of a table, since a fill asks for some twenty fields.
+        has: tells whether the response has the field `name` (in lower case).
     """
 
     status: int
@@ -32,13 +36,14 @@ class Response:
     requested: float
     received: float
     vary: Vary = field(init=False, repr=False, compare=False)
-    _fields: dict[bytes, bytes] = field(init=False, repr=False, compare=False)
+    get: Callable[[bytes], bytes | None] = field(init=False, repr=False, compare=False)
+    has: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Read the fields once: a fill asks for some fifteen of them."""
-        self._fields = _joined(self.headers)
-        value = self._fields.get(b"vary")
-        self.vary = fields.field_names(value) if value else ()
+        """Read the fields once."""
+        values = _joined(self.headers)
+        self.get, self.has = values.get, values.__contains__
+        self.vary = fields.field_names(values[b"vary"]) if b"vary" in values else ()
 
     @classmethod
     def read(cls, start: Message, requested: float, received: float) -> Response | None:
@@ -56,18 +61,6 @@ class Response:
         if not isinstance(status, int) or isinstance(status, bool):
             return None
         return cls(int(status), headers, requested, received)  # `http.HTTPStatus` is an int, too
-
-    def get(self, name: bytes) -> bytes | None:
-        """Return the value of a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
-        return self._fields.get(name)
-
-    def has(self, name: bytes) -> bool:
-        """Tell whether the response has the field `name` (in lower case)."""
-        return name in self._fields
-
-    def has_any(self, names: Collection[bytes]) -> bool:
-        """Tell whether the response has at least one of the fields with these names (in lower case)."""
-        return not self._fields.keys().isdisjoint(names)
 
 
 def _octets(text: Any) -> bytes:
@@ -89,6 +82,7 @@ def _joined(headers: fields.HeaderLines) -> dict[bytes, bytes]:
 _EVENT_STREAMS: Final = frozenset({b"text/event-stream", b"multipart/x-mixed-replace"})
 
 
+@lru_cache(256)
 def is_event_stream(content_type: bytes | None) -> bool:
     """Tell whether a response may go on until its client leaves: server-sent events, or parts that replace each other.
 

@@ -10,7 +10,7 @@ from accelerator.http import fields
 from accelerator.http.globs import matching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from accelerator.http.response import Response
     from accelerator.notes import Notes
@@ -36,12 +36,10 @@ _ETAG_DIGITS: Final = 24  # 96 bits
 
 def without_tags(response: Response, options: Options) -> fields.HeaderLines:
     """Return header lines without the fields of the option `tag_headers`, which clients do not get."""
-    return _without(response, response.headers, fields.lowered(options.tag_headers))
-
-
-def _without(response: Response, lines: fields.HeaderLines, names: Collection[bytes]) -> fields.HeaderLines:
-    """Return those of the lines of a response whose names, in lower case, are not among `names`."""
-    return tuple([line for line in lines if line[0].lower() not in names]) if response.has_any(names) else lines
+    hidden = fields.lowered(options.tag_headers)
+    if not any(map(response.has, hidden)):
+        return response.headers
+    return tuple([line for line in response.headers if line[0].lower() not in hidden])
 
 
 def added_for_browsers(response: Response) -> fields.HeaderLines:
@@ -69,21 +67,26 @@ def added_vary(response: Response, notes: Notes, options: Options) -> fields.Hea
 
 def storable_lines(response: Response, options: Options) -> fields.HeaderLines:
     """Return header lines without tags, and without those about one connection or one request."""
-    is_unstored = _unstored(options.unstored_fields)
-    return tuple([line for line in _end_to_end(response, options) if not is_unstored(line[0])])
+    left_out, is_unstored = _left_out(response, options), _unstored(options.unstored_fields)
+    return tuple([line for line in response.headers if line[0].lower() not in left_out and not is_unstored(line[0])])
 
 
 def lines_of_one_request(response: Response, options: Options) -> fields.HeaderLines:
     """Return the lines that are not stored because they describe one request, whose client alone gets them."""
-    is_unstored = _unstored(options.unstored_fields)
-    return tuple([line for line in _end_to_end(response, options) if is_unstored(line[0])])
+    left_out, is_unstored = _left_out(response, options), _unstored(options.unstored_fields)
+    return tuple([line for line in response.headers if line[0].lower() not in left_out and is_unstored(line[0])])
 
 
-def _end_to_end(response: Response, options: Options) -> fields.HeaderLines:
-    """Return header lines without tags, those about one connection, and those that Connection names (RFC 9111 §3.1)."""
+def _left_out(response: Response, options: Options) -> frozenset[bytes]:
+    """Return the fields that are tags, about one connection, or named by Connection (RFC 9111 §3.1)."""
+    always = _never_stored(options.tag_headers)
     connection = response.get(b"connection")
-    unstored = _NOT_STORED if connection is None else _NOT_STORED.union(fields.field_names(connection))
-    return _without(response, without_tags(response, options), unstored)
+    return always if connection is None else always.union(fields.field_names(connection))
+
+
+@lru_cache(64)
+def _never_stored(tag_headers: tuple[str, ...]) -> frozenset[bytes]:
+    return _NOT_STORED.union(fields.lowered(tag_headers))
 
 
 @lru_cache(64)

@@ -36,7 +36,9 @@ _UNDERSTOOD: Final = frozenset(  # the status codes of RFC 9110 §15, without th
 def plan(candidate: Candidate) -> Plan | Refusal:
     """Decide from its status and header lines whether and how a response may be stored (RFC 9111 §3)."""
     directives = candidate.directives()
-    if refusal := _refused_as_unsafe(candidate.request, candidate.notes) or forbidden(candidate, directives.control):
+    if candidate.request.is_unsafe and candidate.request.method not in candidate.notes.safe_methods:
+        return Refusal("an unsafe request")
+    if refusal := forbidden(candidate, directives.control):
         return refusal
     fresh_for = lifetime(candidate, directives)
     if isinstance(fresh_for, Refusal):
@@ -65,11 +67,6 @@ def refused_at_end(request: Request, made: Plan, notes: Notes) -> Refusal | None
     if not notes.vary.issubset(made.vary):
         return Refusal("vary() after the start")
     return _refused_for_audience(request, made, notes)
-
-
-def _refused_as_unsafe(request: Request, notes: Notes) -> Refusal | None:
-    """Refuse the answer to an unsafe request, unless the view has declared this method as safe."""
-    return Refusal("an unsafe request") if request.is_unsafe and request.method not in notes.safe_methods else None
 
 
 def forbidden(candidate: Candidate, control: CacheControl) -> Refusal | None:

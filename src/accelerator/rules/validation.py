@@ -96,7 +96,8 @@ def plan_after_304(entry: Entry, answer: Response, merged: Candidate) -> Plan | 
         merged: the stored response that it has updated, as `freshened` returns it.
     """
     request, options, notes = merged.request, merged.options, merged.notes
-    if notes.ttl is not None or answer.has_any((b"cache-control", b"expires", *lowered(options.targeted_fields))):
+    targeted = lowered(options.targeted_fields)
+    if notes.ttl is not None or any(map(answer.has, (b"cache-control", b"expires", *targeted))):
         made = plan(merged)
         return made if isinstance(made, Refusal) else made._replace(for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
