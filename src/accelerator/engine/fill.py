@@ -351,14 +351,14 @@ class Fill:
 
     async def _release(self) -> None:
         """Send the response start that is held back, if there is one."""
-        if self._client.is_waiting:
+        if self._client.held is not None:
             await self._forward(self._client.take_held(self._status_line()))
 
     async def _forward(self, message: Message) -> None:
         """Send a message to the client. A fill that may be stored goes on if the client has left."""
-        gone = self._client.seconds_gone
-        if gone is not None and self._plan is not None:
-            if gone < MAX_SECONDS_WITHOUT_CLIENT:
+        left_at = self._client.left_at
+        if left_at is not None and self._plan is not None:
+            if self._options.clock() - left_at < MAX_SECONDS_WITHOUT_CLIENT:
                 return
             await self._give_up("the client left")
         await self._client.send(message, may_leave=self._continues_without_client)
@@ -379,7 +379,7 @@ class Fill:
 
     def _report(self) -> None:
         """Report the outcome as an event, unless the application is called once more."""
-        if not self.wants_retry:
+        if not self.wants_retry and self._options.on_event is not None:
             detail = "stored" if self.stored else self.reason
             ttl = self.entry.lifetime if self.entry is not None and self.stored else None
             self._services.reporter.report(self.kind, self._exchange.request, self.entry, detail=detail, ttl=ttl)

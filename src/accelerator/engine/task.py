@@ -43,8 +43,7 @@ class Task(NamedTuple):
 
     def conditions(self) -> list[tuple[bytes, bytes]]:
         """Return the header lines of the conditional request to the application, none for an unconditional one."""
-        stale = self.stale
-        return conditions(stale) if stale is not None and self.is_validation else []
+        return conditions(self.stale) if self.is_validation and self.stale is not None else []
 
     def without_conditions(self) -> Task:
         """Return the same task without conditions, to be done after a 304 that cannot be used."""
