@@ -19,7 +19,8 @@ ALL: Final = "@all"
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _NOT_URI = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
-_UNUSUAL = re.compile(rf"%|{_NOT_URI.pattern}")
+_NORMAL_HOST = re.compile(r"[0-9a-z.-]*[0-9a-z-]")
+_TO_NORMALISE = re.compile(rf"%|{_NOT_URI.pattern}")
 
 
 class InvalidTagError(ValueError):
@@ -97,9 +98,12 @@ def url_tag(host: str, path: str, query: str) -> str:
 
     It has the URL normalised by RFC 3986 §6.2.2, without its scheme. If that is too long for a tag, it has a digest.
     """
-    url = f"{_normal_host(host)}{_without_dot_segments(_normal_escapes(path)) or '/'}"
-    if query:
-        url += f"?{_normal_escapes(query)}"
+    target = f"{path}?{query}" if query else path
+    if _NORMAL_HOST.fullmatch(host) and path[:1] == "/" and "/." not in path and not _TO_NORMALISE.search(target):
+        url = host + target  # as most are
+    else:
+        url = f"{_normal_host(host)}{_without_dot_segments(_normal_escapes(path)) or '/'}"
+        url += f"?{_normal_escapes(query)}" if query else ""
     if len(url) + len("@url:") > MAX_TAG_BYTES:
         url = f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
     return f"@url:{url}"
@@ -158,11 +162,8 @@ def tag_of_reference(base: str, reference: str, without_ignored: Callable[[str],
 
 def _normal_host(host: str) -> str:
     """Return host and port in lower case, without a trailing dot and a default port (RFC 3986 §6.2.2.1, §6.2.3)."""
-    host = _normal_escapes(host).lower()
-    if ":" not in host:
-        return host.removesuffix(".")
-    name, colon, port = host.rpartition(":")
-    if not ((port.isascii() and port.isdigit()) or not port):
+    name, colon, port = _normal_escapes(host).lower().rpartition(":")
+    if not colon or not ((port.isascii() and port.isdigit()) or not port):
         name, port = name + colon + port, ""
     port = port.lstrip("0")
     return name.removesuffix(".") + (f":{port}" if port not in {"", "80", "443"} else "")
@@ -174,8 +175,6 @@ def _normal_escapes(text: str) -> str:
     Escapes of unreserved characters are decoded, other escapes are put in upper case, and characters that no URI may
     have are escaped.
     """
-    if _UNUSUAL.search(text) is None:
-        return text
 
     def normal(match: re.Match[str]) -> str:
         byte = unquote_to_bytes(match[0])
@@ -189,8 +188,6 @@ def _normal_escapes(text: str) -> str:
 
 def _without_dot_segments(path: str) -> str:
     """Return a path with its segments `.` and `..` resolved (RFC 3986 §5.2.4)."""
-    if "/." not in path and not path.startswith("."):
-        return path
     kept: list[str] = []
     segments = path.split("/")
     for segment in segments:
