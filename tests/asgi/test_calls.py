@@ -1,4 +1,4 @@
-"""What requests cost, as numbers that no machine's noise moves: the functions of Python that they call."""
+"""What hits cost, as numbers that no machine's noise moves: the functions of Python that they call."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ async def send(message: Message) -> None:
     """Nobody looks."""
 
 
-def cost(cached: ASGIAccelerator, *, path: str = "/", headers: Any = BROWSER) -> int:
+def cost(cached: ASGIAccelerator, *, headers: Any = BROWSER) -> int:
     """How many functions of Python one request calls."""
-    scope = http_scope(path, headers=headers)
+    scope = http_scope("/", headers=headers)
     return calls_of(driving(lambda: cached(scope, receive, send))).python
 
 
@@ -39,14 +39,3 @@ def test_a_hit_calls_so_many_functions_and_no_more(what: str, bound: int) -> Non
     for _ in range(2):
         cost(cached, headers=[*BROWSER, *fields])
     assert 5 < cost(cached, headers=[*BROWSER, *fields]) <= bound
-
-
-@pytest.mark.parametrize(
-    ("lines", "bound"),
-    [([("cache-control", "s-maxage=60")], 390), ([("cache-control", "no-store")], 205), ([], 215)],
-    ids=["stored", "no-store", "no time"],
-)
-def test_a_miss_calls_so_many_functions_and_no_more(lines: Any, bound: int) -> None:
-    cached = ASGIAccelerator(app_saying(*lines, ("content-type", "text/html")), clock=ManualClock())
-    cost(cached, path="/warm")
-    assert 5 < cost(cached, path="/") <= bound
