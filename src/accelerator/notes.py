@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
@@ -99,8 +98,10 @@ def stop_noting(token: Token[Notes | None]) -> None:
 
     A response that was never closed may be garbage-collected in another context, whose notes are not touched.
     """
-    with suppress(ValueError):  # the token belongs to another context
+    try:
         _current.reset(token)
+    except ValueError:  # the token belongs to another context
+        return
 
 
 def seconds(name: str, value: object) -> float:

@@ -19,6 +19,8 @@ ALL: Final = "@all"
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _NOT_URI = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
+_NORMAL_HOST = re.compile(r"[0-9a-z.-]*[0-9a-z-]")
+_TO_NORMALISE = re.compile(rf"%|{_NOT_URI.pattern}")
 
 
 class InvalidTagError(ValueError):
@@ -67,7 +69,7 @@ def flattened(names: Iterable[str | Iterable[str]], what: str = "a tag") -> list
     """
     flat: list[str] = []
     for name in names:
-        if isinstance(name, Iterable) and not isinstance(name, str | bytes):
+        if not isinstance(name, str | bytes) and isinstance(name, Iterable):
             flat.extend(name)
         else:
             flat.append(name)
@@ -84,8 +86,9 @@ def entry_tags(names: Iterable[object]) -> frozenset[str]:
         TypeError, InvalidTagError: as `valid_tag`.
         InvalidTagError: there are more than 1000 tags, or they have more than 16 KiB in all.
     """
-    tags = frozenset(valid_tag(name) for name in names)
-    if len(tags) > MAX_TAGS or sum(len(tag.encode()) for tag in tags) > MAX_TAGS_BYTES:
+    tags = frozenset([valid_tag(name) for name in names])
+    may_be_too_long = 4 * sum(map(len, tags)) > MAX_TAGS_BYTES  # UTF-8 has four bytes for a character, at most
+    if len(tags) > MAX_TAGS or (may_be_too_long and sum([len(tag.encode()) for tag in tags]) > MAX_TAGS_BYTES):
         raise InvalidTagError(f"{len(tags)} tags: an entry has at most {MAX_TAGS}, of {MAX_TAGS_BYTES} bytes in all")
     return tags
 
@@ -95,9 +98,12 @@ def url_tag(host: str, path: str, query: str) -> str:
 
     It has the URL normalised by RFC 3986 §6.2.2, without its scheme. If that is too long for a tag, it has a digest.
     """
-    url = f"{_normal_host(host)}{_without_dot_segments(_normal_escapes(path)) or '/'}"
-    if query:
-        url += f"?{_normal_escapes(query)}"
+    target = f"{path}?{query}" if query else path
+    if _NORMAL_HOST.fullmatch(host) and path[:1] == "/" and "/." not in path and not _TO_NORMALISE.search(target):
+        url = host + target  # as most are
+    else:
+        url = f"{_normal_host(host)}{_without_dot_segments(_normal_escapes(path)) or '/'}"
+        url += f"?{_normal_escapes(query)}" if query else ""
     if len(url) + len("@url:") > MAX_TAG_BYTES:
         url = f"sha256:{hashlib.sha256(url.encode()).hexdigest()}"
     return f"@url:{url}"

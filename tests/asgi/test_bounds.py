@@ -35,13 +35,15 @@ async def test_verdicts_and_landings_are_remembered_for_so_many_places_only(monk
     monkeypatch.setattr(flight, "MAX_STORABLE", 2)
     monkeypatch.setattr(flight, "MAX_LANDINGS", 2)
     flights = Flights(AnyioRuntime(), ManualClock())
+    ended = []
     for number in range(3):
         led = await flights.join_or_lead(place(number), Patience(1), flights.landings)
         assert led is not None
         led.land()
+        ended.append(led)
         flights.remember(place(number), storable=False)
     assert [flights.is_storable(place(number), if_unknown=True) for number in range(3)] == [True, False, False]
-    assert [flights._has_landed_since(place(number), 0) for number in range(3)] == [False, True, True]
+    assert [flights._has_landed_since(led, 0) for led in ended] == [False, True, True]
 
 
 async def test_the_copies_of_all_running_fills_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

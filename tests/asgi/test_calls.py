@@ -1,38 +1,18 @@
-"""What requests cost, as numbers that no machine's noise moves: functions called, in Python and in C."""
+"""What hits cost, as numbers that no machine's noise moves: the functions of Python that they call."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from accelerator import ASGIAccelerator
 from accelerator.testing import ManualClock
-from tests.support import BROWSER, app_saying, drive, http_scope
+from tests.counting import calls_of, driving
+from tests.support import BROWSER, app_saying, http_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
     from tests.support import Message
-
-
-def calls_of(work: Callable[[], object]) -> Counter[str]:
-    """How many functions some work calls: `call` in Python, `c_call` in C."""
-    counted: Counter[str] = Counter()
-
-    def count(frame: FrameType, event: str, argument: Any) -> None:
-        counted[event] += 1
-
-    outer = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(outer)
-    return counted
 
 
 async def receive() -> Message:
@@ -43,10 +23,10 @@ async def send(message: Message) -> None:
     """Nobody looks."""
 
 
-def cost(cached: ASGIAccelerator, *, path: str = "/", headers: Any = BROWSER) -> int:
+def cost(cached: ASGIAccelerator, *, headers: Any = BROWSER) -> int:
     """How many functions of Python one request calls."""
-    scope = http_scope(path, headers=headers)
-    return calls_of(lambda: drive(cached(scope, receive, send)))["call"]
+    scope = http_scope("/", headers=headers)
+    return calls_of(driving(lambda: cached(scope, receive, send))).python
 
 
 @pytest.mark.parametrize(
@@ -59,14 +39,3 @@ def test_a_hit_calls_so_many_functions_and_no_more(what: str, bound: int) -> Non
     for _ in range(3):  # it is stored, looked up, prepared
         cost(cached, headers=[*BROWSER, *fields])
     assert 5 < cost(cached, headers=[*BROWSER, *fields]) <= bound
-
-
-@pytest.mark.parametrize(
-    ("lines", "bound"),
-    [([("cache-control", "s-maxage=60")], 390), ([("cache-control", "no-store")], 205), ([], 215)],
-    ids=["stored", "no-store", "no time"],
-)
-def test_a_miss_calls_so_many_functions_and_no_more(lines: Any, bound: int) -> None:
-    cached = ASGIAccelerator(app_saying(*lines, ("content-type", "text/html")), clock=ManualClock())
-    cost(cached, path="/warm")
-    assert 5 < cost(cached, path="/") <= bound

@@ -336,7 +336,7 @@ REQUESTS = [
     Mutation(
         "waiters handed the leader's response",
         PROMISE,
-        Change(FLIGHT, '"_landing", "place")', '"_landing", "entry", "place")'),
+        Change(FLIGHT, '"_landing", "name", "place")', '"_landing", "entry", "name", "place")'),
         Change(
             FLIGHT,
             """
@@ -351,10 +351,10 @@ REQUESTS = [
         Change(
             FLIGHT,
             """
-        if running is not None:
+        if landing is not None:
 """,
             """
-        if running is not None:
+        if landing is not None:
             patience.flight = running
 """,
         ),
@@ -397,8 +397,11 @@ REQUESTS = [
         PROMISE,
         Change(
             BYPASS,
-            "            await self._invalidations.after_request(self._exchange.request, response, self.notes)\n",
-            "",
+            """
+            if self._exchange.request.is_unsafe:
+                await self._invalidations.after_request(self._exchange.request, response, self.notes)
+""",
+            "\n",
         ),
         Change(
             BYPASS,

@@ -160,6 +160,12 @@ def test_an_environ_that_holds_nobody_is_anybodys(held: dict[str, Any]) -> None:
         ({"user": UnauthenticatedUser()}, {"user": SimpleUser("ada")}, "a user"),
         ({"state": {"user_id": None}}, {"state": {"user_id": 0}}, "a user"),
         ({"state": State({"user": None})}, {"state": State({"user": "ada"})}, "a user"),
+        (
+            {"extensions": {"tls": {"client_cert_name": None}}},
+            {"extensions": {"tls": {"client_cert_name": "CN=ada"}}},
+            "a client certificate",
+        ),
+        ({"extensions": {}}, {"extensions": {"tls": {"client_cert_name": "CN=ada"}}}, ""),
         ({"session": {}}, {"session": {}}, ""),
         ({"session": {}}, {"session": None}, ""),
         ({"session": {}}, {}, ""),

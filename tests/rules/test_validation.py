@@ -206,7 +206,7 @@ RETAINED = entry(
 
 
 def planned(of: Entry, answer: Candidate) -> Plan | Refusal:
-    merged = replace(answer, response=validation.freshened(of, answer.response))
+    merged = answer._replace(response=validation.freshened(of, answer.response))
     return validation.plan_after_304(of, answer.response, merged)
 
 

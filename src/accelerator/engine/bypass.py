@@ -63,12 +63,13 @@ class Bypass:
         kind = message.get("type")
         if kind == "http.response.start":
             response = Response.read(message, self._requested, self._services.options.clock())
-            await self._invalidations.after_request(self._exchange.request, response, self.notes)
+            if self._exchange.request.is_unsafe:
+                await self._invalidations.after_request(self._exchange.request, response, self.notes)
             if response is not None:
                 self._head = response if self._exchange.scope["method"] == "HEAD" else None
                 message = {**message, "headers": self._lines(response)}
-        elif kind == "http.response.body" and not message.get("more_body", False):
-            await self._freshen()
+        elif self._head is not None and kind == "http.response.body" and not message.get("more_body", False):
+            await self._freshen(self._head)
         await self._exchange.send(message)
 
     def _lines(self, response: Response) -> list[tuple[bytes, bytes]]:
@@ -77,18 +78,18 @@ class Bypass:
         line = services.reporter.cache_status(f"fwd={fwd}", *([f'detail="{detail}"'] if detail else ()))
         is_reusable = self._exchange.scope["method"] in {"GET", "HEAD"}  # other caches may reuse it, and need its Vary
         return [
-            *without_tags(response.headers, services.options),
+            *without_tags(response, services.options),
             *(added_vary(response, self.notes, services.options) if is_reusable else ()),
             *([] if line is None else [(b"cache-status", line)]),
         ]
 
-    async def _freshen(self) -> None:
+    async def _freshen(self, head: Response) -> None:
         """Freshen the stored entry by the response to a HEAD request, or make it stale if they differ.
 
         The entry keeps its mark (RFC 9111 §4.3.5).
         """
         stored = self._reason.freshens
-        if self._head is None or stored is None:
+        if stored is None:
             return
         self._exchange.read_notes(self.notes)
         if self.notes.no_store:
@@ -97,7 +98,7 @@ class Bypass:
         found = await store.look_up(request)
         if found is None or found.entry != stored:  # the entry has been replaced meanwhile
             return
-        answer = Candidate(request, self._head, self.notes, self._services.options, found.vary or ())
+        answer = Candidate(request, head, self.notes, self._services.options, found.vary or ())
         entry = entry_after_head(stored, answer)
         if entry is None:
             return

@@ -25,38 +25,30 @@ class Downstream:
 
     Attributes:
         has_sent_anything: whether any message was sent to the client.
+        held: the response start that is held back until the first chunk comes, None if there is none.
+        left_at: when the client was found to have left, in seconds since the epoch; None if it is not known to have.
     """
 
     def __init__(self, exchange: Exchange, clock: Callable[[], float]) -> None:
         self.has_sent_anything = False
+        self.held: Message | None = None
+        self.left_at: float | None = None
         self._exchange = exchange
         self._clock = clock
-        self._held: Message | None = None  # the response start, until the first chunk comes
         self._was_sent_304 = False  # the client was sent a 304: the body is not sent
-        self._left_at: float | None = None
-
-    @property
-    def seconds_gone(self) -> float | None:
-        """How many seconds ago the client left, None if it is not known to have left."""
-        return None if self._left_at is None else self._clock() - self._left_at
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a response start is held back."""
-        return self._held is not None
 
     def hold(self, start: Message) -> None:
         """Hold back the start of a response. Its `headers` are a list, since lines may be added."""
-        self._held = start
+        self.held = start
 
     def add_lines(self, *lines: tuple[bytes, bytes]) -> None:
         """Add header lines to the start that is held back; do nothing if there is none."""
-        if self._held is not None:
-            self._held["headers"].extend(lines)
+        if self.held is not None:
+            self.held["headers"].extend(lines)
 
     def drop_held(self) -> None:
         """Discard the start that is held back, because the client gets another response."""
-        self._held = None
+        self.held = None
 
     def take_held(self, cache_status: bytes | None) -> Message:
         """Return the start that was held back; nothing is held back any more.
@@ -66,9 +58,9 @@ class Downstream:
         Args:
             cache_status: the value of a Cache-Status line to add, None for no line.
         """
-        assert self._held is not None  # noqa: S101 - the caller has checked `is_waiting`
-        start, self._held = self._held, None
-        headers = tuple(start["headers"])
+        assert self.held is not None  # noqa: S101 - the caller has checked it
+        start, self.held = self.held, None
+        headers = start["headers"]
         if start["status"] == 200 and not_modified(self._exchange.request, headers, self._clock()):
             start = {**start, "status": 304, "headers": [*without_content_fields(headers)]}
             self._was_sent_304 = True
@@ -94,4 +86,4 @@ class Downstream:
         except OSError:
             if not may_leave:
                 raise
-            self._left_at = self._clock()
+            self.left_at = self._clock()

@@ -31,6 +31,7 @@ from accelerator.rules.validation import freshenable_by_head
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Application, Receive, Scope, Send
+    from accelerator.engine.exchange import Headers
     from accelerator.engine.runtime import Runtime
     from accelerator.events import EventKind
     from accelerator.options import Options
@@ -147,14 +148,13 @@ class Engine:
 
     async def _forward(self, exchange: Exchange, reason: Reason) -> None:
         """Forward a request without storing its response. The application gets the same header lines as in a fill."""
-        with exchange.with_headers(exchange.request.lines()):
-            await self._bypass(exchange, reason)
+        await self._bypass(exchange, reason, exchange.request.lines())
 
-    async def _bypass(self, exchange: Exchange, reason: Reason) -> None:
+    async def _bypass(self, exchange: Exchange, reason: Reason, headers: Headers | None = None) -> None:
         """Call the application, and pass its response on without storing it."""
         bypass = Bypass(exchange, reason, self._services, self.invalidations)
         try:
-            await self._upstream.call(exchange, bypass.notes, exchange.receive, bypass.send)
+            await self._upstream.call(exchange, bypass.notes, exchange.receive, bypass.send, headers)
         finally:
             self._questions.learn(exchange.request, bypass.notes)
             self._reporter.report("pass", exchange.request, detail=reason.detail)

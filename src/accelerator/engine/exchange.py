@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from accelerator.http.identity import identity_at, identity_places_in
 from accelerator.http.request import CONDITIONS
-from accelerator.notes import start_noting, stop_noting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from accelerator.asgi_types import Message, Receive, Scope, Send
     from accelerator.http.request import Request
     from accelerator.notes import Notes
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""Header lines as an application gets them."""
 
 
 @dataclass(slots=True)
@@ -37,46 +36,38 @@ class Exchange:
     send: Send
     identity_places: frozenset[str] | None = None
 
-    @contextmanager
-    def with_headers(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
-        """Give the application the request with these header lines, and without ignored query parameters.
-
-        The scope is restored at the end, because outer middlewares use the same one.
-        """
-        before = {"headers": self.scope["headers"], "query_string": self.scope.get("query_string", b"")}
-        self.scope.update(headers=headers, query_string=self.request.query)
-        try:
-            yield
-        finally:
-            self.scope.update(before)
-
-    @contextmanager
-    def collecting(self, notes: Notes, owner: object) -> Iterator[None]:
-        """Collect what the application says about its response, by functions such as `tag` and by keys of its scope.
+    def show(self, notes: Notes, owner: object, headers: Headers | None) -> dict[str, Any]:
+        """Put into the scope what the application finds there. Return what `restore` needs.
 
         Args:
-            notes: where it is collected.
-            owner: the object that the application finds in its scope as `accelerator`.
+            notes: where the tags go that the application adds to its scope.
+            owner: the object that it finds there as `accelerator`.
+            headers: header lines for the application, which it gets without ignored query parameters; None to show it
+                the request as it came.
         """
         scope = self.scope
         if self.identity_places is None:
             self.identity_places = identity_places_in(scope)
-        ttl = scope.get("accelerator.cache_for")
-        scope["accelerator"] = owner
-        scope["accelerator.tags"] = notes.tags
-        token = start_noting(notes)
-        try:
-            yield
-        finally:
-            stop_noting(token)
-            if ttl is None:
-                scope.pop("accelerator.cache_for", None)
-            scope.pop("accelerator", None)
-            scope.pop("accelerator.tags", None)
+        before: dict[str, Any] = {}
+        if headers is not None:
+            before = {"headers": scope["headers"], "query_string": scope.get("query_string", b"")}
+            scope["headers"], scope["query_string"] = headers, self.request.query
+        if (ttl := scope.get("accelerator.cache_for")) is not None:
+            before["accelerator.cache_for"] = ttl
+        scope["accelerator"], scope["accelerator.tags"] = owner, notes.tags
+        return before
+
+    def restore(self, before: dict[str, Any]) -> None:
+        """Restore the scope after `show`, because outer middlewares use the same one."""
+        scope = self.scope
+        for name in ("accelerator", "accelerator.tags", "accelerator.cache_for"):
+            scope.pop(name, None)
+        scope.update(before)
 
     def read_notes(self, notes: Notes) -> None:
         """Note what the scope says now: the keys that the application has set, and credentials in `identity_places`."""
-        notes.read_scope(self.scope, identity_at(self.identity_places or frozenset(), self.scope))
+        places = self.identity_places
+        notes.read_scope(self.scope, identity_at(places, self.scope) if places else "")
 
     def detached(self) -> Exchange:
         """Return an exchange for a refresh in the background: for the whole response, without conditions or client."""

@@ -90,13 +90,14 @@ class Fill:
         self._mark = task.found.mark
         self._services = services
         self._options = services.options
-        self._is_known_storable = task.flight.is_known_storable
         self._requested = services.options.clock()
         self._response: Response | None = None
+        self._candidate: Candidate | None = None  # of the response, once it is copied
         self._plan: Plan | None = None  # set while the response may be stored
         self._chunks: list[bytes] = []
         self._size = 0
-        self._on_body: Callable[[Message], Awaitable[None]] = self._forward
+        # functions, since bound methods would be cycles of references: the collector would have to free each fill
+        self._on_body: Callable[[Fill, Message], Awaitable[None]] = Fill._forward
         self._is_event_stream = False
         self._disconnect: Message | None = None
         self._has_ended = False  # the outcome is known, and has been reported
@@ -136,7 +137,7 @@ class Fill:
 
     async def _keep_disconnect_back(self) -> None:
         """Wait until the response is stored or will not be, for at most `MAX_SECONDS_WITHOUT_CLIENT`."""
-        before_start = self._is_known_storable and self._response is None
+        before_start = self._response is None and self._task.flight.is_known_storable
         if before_start or self._continues_without_client:
             self._receive_may_return = self._receive_may_return or anyio.Event()
             with anyio.move_on_after(MAX_SECONDS_WITHOUT_CLIENT):
@@ -150,7 +151,7 @@ class Fill:
         if kind == "http.response.start" and self._response is None:
             await self._start(message)
         elif kind == "http.response.body" and self._response is not None:
-            await self._on_body(message)
+            await self._on_body(self, message)
         elif kind == "http.response.debug":  # template data for test clients, not a part of the response
             await self._release()
             await self._forward(message)
@@ -183,22 +184,23 @@ class Fill:
             assert self._stale is not None  # noqa: S101 - a validation has a stored entry
             is_proof = not self._task.found.invalidated or proves_unchanged(self._stale, response)
             self.wants_retry = not (is_proof and same_representation(self._stale, response))
-            self._on_body = self._drop if self.wants_retry else self._freshen
+            self._on_body = Fill._drop if self.wants_retry else Fill._freshen
         elif response.status in ERRORS and self._may_hide_error():
             logger.error("answered %d, a stale response was served: %r", response.status, self._exchange.request.url)
             await self._answer_stale()
         else:
             await self._start_copy(message, response)
 
-    def _candidate(self, response: Response) -> Candidate:
+    def _candidate_of(self, response: Response) -> Candidate:
         found = self._task.found
         return Candidate(self._exchange.request, response, self.notes, self._options, found.vary or ())
 
     async def _start_copy(self, message: Message, response: Response) -> None:
         self._exchange.read_notes(self.notes)
-        made = plan(self._candidate(response))
+        self._candidate = self._candidate_of(response)
+        made = plan(self._candidate)
         added = added_vary(response, self.notes, self._options)
-        self._client.hold({**message, "headers": [*without_tags(response.headers, self._options), *added]})
+        self._client.hold({**message, "headers": [*without_tags(response, self._options), *added]})
         if self.reason:
             await self._give_up(self.reason)
         elif isinstance(made, Refusal):
@@ -209,9 +211,9 @@ class Fill:
             await self._refuse("body too large")
         else:
             self._plan = made
-            self._on_body = self._copy
+            self._on_body = Fill._copy
             self._client.add_lines(*added_for_browsers(response))
-            if is_event_stream(response.headers):
+            if is_event_stream(response.get(b"content-type")):
                 await self._copy_while_it_flows()
 
     async def _copy_while_it_flows(self) -> None:
@@ -245,13 +247,14 @@ class Fill:
     async def _complete(self) -> None:
         """Store the complete response."""
         assert self._response is not None  # noqa: S101 - the response has started
+        assert self._candidate is not None  # noqa: S101 - only a candidate is copied
         assert self._plan is not None  # noqa: S101 - only a storable response is copied
         if not is_complete(self._response, self._size):
             await self._refuse(_INCOMPLETE)
             return
-        await self._keep(self._candidate(self._response), self._plan, b"".join(self._chunks), self._mark)
+        await self._keep(self._candidate, self._plan, b"".join(self._chunks), self._mark)
         if self.entry is not None and self.entry.validator is None:
-            self._client.add_lines(*(line for line in self.entry.added if line[0] == b"etag"))
+            self._client.add_lines(*[line for line in self.entry.added if line[0] == b"etag"])
         await self._release()
         self._settle()
 
@@ -259,12 +262,12 @@ class Fill:
         """Freshen the stored entry by the 304 that confirmed it, and answer the client from it (RFC 9111 §4.3.4)."""
         if message.get("more_body", False):
             return
-        self._on_body = self._drop
+        self._on_body = Fill._drop
         self.was_validated = True
         assert self._response is not None  # noqa: S101 - the response has started
         assert self._stale is not None  # noqa: S101 - a validation has a stored entry
         self._exchange.read_notes(self.notes)
-        merged = self._candidate(freshened(self._stale, self._response))
+        merged = self._candidate_of(freshened(self._stale, self._response))
         made = plan_after_304(self._stale, self._response, merged)
         if isinstance(made, Refusal):
             self.reason = made
@@ -285,7 +288,7 @@ class Fill:
     async def _answer_unstored(self, merged: Response, body: bytes) -> None:
         """Answer the client with the stored response, freshened by a 304, although it cannot be stored again."""
         headers = [
-            *without_tags(merged.headers, self._options),
+            *without_tags(merged, self._options),
             *added_vary(merged, self.notes, self._options),
             *added_for_browsers(merged),
         ]
@@ -341,21 +344,21 @@ class Fill:
 
     async def _give_up(self, reason: str) -> None:
         """Do not store the response. The client gets the rest of it as it comes."""
-        self._on_body = self._forward
+        self._on_body = Fill._forward
         self.reason = self.reason or reason
         self._settle()
         await self._release()
 
     async def _release(self) -> None:
         """Send the response start that is held back, if there is one."""
-        if self._client.is_waiting:
+        if self._client.held is not None:
             await self._forward(self._client.take_held(self._status_line()))
 
     async def _forward(self, message: Message) -> None:
         """Send a message to the client. A fill that may be stored goes on if the client has left."""
-        gone = self._client.seconds_gone
-        if gone is not None and self._plan is not None:
-            if gone < MAX_SECONDS_WITHOUT_CLIENT:
+        left_at = self._client.left_at
+        if left_at is not None and self._plan is not None:
+            if self._options.clock() - left_at < MAX_SECONDS_WITHOUT_CLIENT:
                 return
             await self._give_up("the client left")
         await self._client.send(message, may_leave=self._continues_without_client)
@@ -369,14 +372,14 @@ class Fill:
         self._services.budget.give_back(self._size)
         self._size = 0
         self._chunks.clear()
-        if self._on_body == self._copy:
-            self._on_body = self._forward
+        if self._on_body is Fill._copy:
+            self._on_body = Fill._forward
         if self._receive_may_return is not None:
             self._receive_may_return.set()
 
     def _report(self) -> None:
         """Report the outcome as an event, unless the application is called once more."""
-        if not self.wants_retry:
+        if not self.wants_retry and self._options.on_event is not None:
             detail = "stored" if self.stored else self.reason
             ttl = self.entry.lifetime if self.entry is not None and self.stored else None
             self._services.reporter.report(self.kind, self._exchange.request, self.entry, detail=detail, ttl=ttl)
@@ -390,7 +393,7 @@ class Fill:
         assert self._stale is not None  # noqa: S101 - `_may_hide_error` has checked it
         self.answered_stale = True
         self._client.drop_held()
-        self._on_body = self._drop
+        self._on_body = Fill._drop
         self.reason = "stale-if-error"
         self._settle()
         await self._answer(self._stale)

@@ -60,7 +60,8 @@ class Filler:
             The fill, which has ended.
         """
         services, request = self._services, exchange.request
-        services.reporter.warn_of_outer_middleware(request)
+        if request.outer_identity:
+            services.reporter.warn_of_outer_middleware(request)
         fwd = reason_to_forward(request, found, services.options.clock())
         task = Task(found, decision, flight, fwd, purpose)
         fill = Fill(exchange, task, services)
@@ -82,8 +83,7 @@ class Filler:
         headers = [line for line in request.lines() if line[0] not in CONDITIONS] + task.conditions()
         send = self._invalidations.watching_send(request, fill.notes, fill.send)
         try:
-            with exchange.with_headers(headers):
-                await self._upstream.call(exchange, fill.notes, fill.receive, send)
+            await self._upstream.call(exchange, fill.notes, fill.receive, send, headers)
         except Exception:
             if not await fill.rescue():
                 await fill.finish()

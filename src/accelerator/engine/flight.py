@@ -52,6 +52,11 @@ def place_of(request: Request, found: Lookup) -> Place:
     return Place(request.key, request.audience, selected_by, is_stored)
 
 
+def name_of(place: Place) -> int:
+    """Return the hash of all that tells running flights apart. A collision only changes which requests wait."""
+    return hash(place[:3])
+
+
 class Patience:
     """How much longer one request waits for the fills of other requests.
 
@@ -94,15 +99,17 @@ class Flight:
 
     Attributes:
         place: the key, audience and selecting values of the entry that it would store.
+        name: what tells running flights apart, see `name_of`.
     """
 
-    __slots__ = ("_flights", "_has_landed", "_landing", "place")
+    __slots__ = ("_flights", "_has_landed", "_landing", "name", "place")
 
     def __init__(self, flights: Flights, place: Place) -> None:
         self._flights = flights
         self._landing: Signal | None = None
         self._has_landed = False
         self.place = place
+        self.name = name_of(place)
 
     def landing(self) -> Signal:
         """Return the signal that is set when the flight ends. The first request that waits creates it."""
@@ -147,9 +154,9 @@ class Flights:
         self.landings = 0
         self._clock = clock
         self._lock = threading.Lock()
-        self._running: dict[tuple[object, ...], Flight] = {}
-        self._last_landings: dict[int, int] = {}
         # by hash, so that long keys take no memory: a collision only changes which requests wait or look up again
+        self._running: dict[int, Flight] = {}
+        self._last_landings: dict[int, int] = {}
         self._storable: OrderedDict[int, tuple[bool, float]] = OrderedDict()
 
     async def join_or_lead(self, place: Place, patience: Patience, landings: int) -> Flight | None:
@@ -167,45 +174,43 @@ class Flights:
             The new flight, or None if the request is to look up again: it has waited, or a flight of this place has
             ended since its lookup.
         """
+        flight = Flight(self, place)
+        landing = None
         with self._lock:
-            running = self._running.get(place[:3])
-            if running is not None and patience.is_left and self.is_storable(place, if_unknown=not place.audience):
+            running = self._running.setdefault(flight.name, flight)
+            is_led = running is not flight and patience.is_left
+            if is_led and self.is_storable(place, if_unknown=not place.audience):
                 landing = running.landing()
-            else:
-                running, flight = None, self._lead(place)
-        if running is not None:
+        if landing is not None:
             if not await patience.wait(landing):
                 self.remember(place, storable=False)
                 self.remove(running)  # it may hang for ever: nobody else waits for it
             return None
-        if self._has_landed_since(place, landings) and patience.looks_again():
+        if self.landings > landings and self._has_landed_since(flight, landings) and patience.looks_again():
             flight.land()
             return None
         return flight
 
-    def _has_landed_since(self, place: Place, landings: int) -> bool:
-        return self._last_landings.get(hash(place[:3]), 0) > landings
+    def _has_landed_since(self, flight: Flight, landings: int) -> bool:
+        return self._last_landings.get(flight.name, 0) > landings
 
     def lead_if_none(self, place: Place) -> Flight | None:
         """Start a new flight for a place; return None if one is running there."""
         with self._lock:
-            return None if place[:3] in self._running else self._lead(place)
-
-    def _lead(self, place: Place) -> Flight:
-        flight = Flight(self, place)
-        self._running.setdefault(place[:3], flight)
-        return flight
+            flight = Flight(self, place)
+            return flight if self._running.setdefault(flight.name, flight) is flight else None
 
     def remove(self, flight: Flight) -> None:
         """Count a flight as ended, and remove it from the running ones."""
+        name = flight.name
         with self._lock:
             self.landings += 1
-            self._last_landings.pop(hash(flight.place[:3]), None)
-            self._last_landings[hash(flight.place[:3])] = self.landings
+            self._last_landings.pop(name, None)
+            self._last_landings[name] = self.landings
             if len(self._last_landings) > MAX_LANDINGS:
                 del self._last_landings[next(iter(self._last_landings))]
-            if self._running.get(flight.place[:3]) is flight:
-                del self._running[flight.place[:3]]
+            if self._running.get(name) is flight:
+                del self._running[name]
 
     def remember(self, place: Place, *, storable: bool) -> None:
         """Remember whether a response for this key and audience was storable; "not" holds for `UNSTORABLE_SECONDS`."""

@@ -36,7 +36,7 @@ class Questions:
 
     def may_be(self, request: Request) -> bool:
         """Tell whether a request may be one that reads by its content, by its method or its remembered path."""
-        return request.may_key_by_content and (not request.is_unsafe or _place(request) in self._learned)
+        return (not request.is_unsafe or _place(request) in self._learned) and request.may_key_by_content
 
     def learn(self, request: Request, notes: Notes) -> None:
         """Remember the path of a request whose view has declared its method safe, and forget the oldest paths."""

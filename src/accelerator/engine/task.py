@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from accelerator.rules.reuse import Decision
 from accelerator.rules.validation import conditions
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from accelerator.stores.protocol import Lookup
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """What a fill is to do, and why.
 
     Attributes:
@@ -45,9 +43,8 @@ class Task:
 
     def conditions(self) -> list[tuple[bytes, bytes]]:
         """Return the header lines of the conditional request to the application, none for an unconditional one."""
-        stale = self.stale
-        return conditions(stale) if stale is not None and self.is_validation else []
+        return conditions(self.stale) if self.is_validation and self.stale is not None else []
 
     def without_conditions(self) -> Task:
         """Return the same task without conditions, to be done after a 304 that cannot be used."""
-        return replace(self, decision=Decision.FILL)
+        return self._replace(decision=Decision.FILL)

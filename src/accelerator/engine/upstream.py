@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accelerator.notes import start_noting, stop_noting
+
 if TYPE_CHECKING:
     from accelerator.asgi_types import Application, Receive, Send
-    from accelerator.engine.exchange import Exchange
+    from accelerator.engine.exchange import Exchange, Headers
     from accelerator.notes import Notes
 
 
@@ -22,7 +24,9 @@ class Upstream:
         self._app = app
         self._owner = owner
 
-    async def call(self, exchange: Exchange, notes: Notes, receive: Receive, send: Send) -> None:
+    async def call(
+        self, exchange: Exchange, notes: Notes, receive: Receive, send: Send, headers: Headers | None = None
+    ) -> None:
         """Call the application, and collect what it says about its response.
 
         Args:
@@ -30,6 +34,12 @@ class Upstream:
             notes: where that is collected.
             receive: the ASGI `receive` for the application.
             send: the ASGI `send` for the application.
+            headers: the header lines of the request for the application; None for those in the scope.
         """
-        with exchange.collecting(notes, self._owner):
+        before = exchange.show(notes, self._owner, headers)
+        token = start_noting(notes)
+        try:
             await self._app(exchange.scope, receive, send)
+        finally:
+            stop_noting(token)
+            exchange.restore(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, cast
 
 import http_sf
@@ -10,6 +11,9 @@ import http_sf
 from accelerator.http.fields import _TOKEN, delta_seconds, members
 
 _MAX_CONTROL_BYTES: Final = 8192
+
+_MAX_REMEMBERED_BYTES: Final = 256
+"""A longer value is parsed each time, so that what is remembered takes little memory."""
 
 _FORBIDDING: Final = {
     "no-store": "no-store",
@@ -24,13 +28,14 @@ _TIMES: Final = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-erro
 """The directives whose argument is a number of seconds."""
 
 
-class CacheControl:
-    """The directives of Cache-Control, or of a targeted field that replaces it (RFC 9111 §5.2, RFC 9213 §2.1)."""
+class CacheControl(dict[str, list[int | None]]):
+    """The directives of Cache-Control, or of a targeted field that replaces it (RFC 9111 §5.2, RFC 9213 §2.1).
 
-    __slots__ = ("_arguments",)
+    It has the arguments of each directive by its name: the number of seconds that each stands for, None where there is
+    no argument. A malformed one counts as 0. It never changes.
+    """
 
-    def __init__(self, arguments: dict[str, list[str | None]]) -> None:
-        self._arguments = arguments
+    __slots__ = ()
 
     @classmethod
     def parse(cls, value: bytes | None) -> CacheControl:
@@ -38,22 +43,9 @@ class CacheControl:
 
         A malformed directive may forbid storing, but never permits it. A value over 8192 bytes counts as `no-store`.
         """
-        arguments: dict[str, list[str | None]] = {}
         if value is None:
-            return cls(arguments)
-        if len(value) > _MAX_CONTROL_BYTES:
-            return cls({"no-store": [None]})
-        for member in members(value):
-            text, equals, argument = member.partition("=")
-            token = _TOKEN.match(text.lower())
-            name = token[0] if token else ""
-            if name != text.strip(" \t").lower():
-                name = _FORBIDDING.get(name, "")
-            if name:  # a blank before the equals sign makes the argument malformed
-                arguments.setdefault(name, []).append(
-                    _unquoted(argument if name == text.lower() else "") if equals else None
-                )
-        return cls(arguments)
+            return _NOTHING
+        return _remembered(value) if len(value) <= _MAX_REMEMBERED_BYTES else _parsed(value)
 
     @classmethod
     def targeted(cls, value: bytes | None) -> CacheControl | None:
@@ -71,30 +63,56 @@ class CacheControl:
         items = {name: item for name, (item, _) in dictionary.items()}
         if not all(type(items.get(name, 0)) is int for name in _TIMES):
             return None
-        arguments = {name: [None if item is True else str(item)] for name, item in items.items() if item is not False}
+        arguments = {
+            name: [None if item is True else _seconds(str(item))] for name, item in items.items() if item is not False
+        }
         return cls(arguments) if items else None
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._arguments
 
     def has_any(self, *names: str) -> bool:
         """Tell whether at least one of the named directives is present."""
-        return any(name in self._arguments for name in names)
+        return not self.keys().isdisjoint(names)
 
     def seconds(self, name: str, *, bare: int = 0) -> int | None:
         """Return the argument of a directive in seconds, None if the directive is absent.
 
-        A malformed argument counts as 0, and of several arguments the smallest counts: RFC 9111 §4.2.1 asks caches to
-        treat a response with invalid freshness information as stale.
+        Of several arguments the smallest counts: RFC 9111 §4.2.1 asks caches to treat a response with invalid freshness
+        information as stale.
 
         Args:
             name: the directive.
             bare: the number of seconds that a directive without an argument stands for.
         """
-        arguments = self._arguments.get(name)
+        arguments = self.get(name)
         if arguments is None:
             return None
-        return min(bare if argument is None else delta_seconds(argument) or 0 for argument in arguments)
+        return min([bare if argument is None else argument for argument in arguments])
+
+
+_NOTHING: Final = CacheControl()
+
+
+def _parsed(value: bytes) -> CacheControl:
+    found = CacheControl()
+    if len(value) > _MAX_CONTROL_BYTES:
+        return CacheControl({"no-store": [None]})
+    for member in members(value):
+        text, equals, argument = member.partition("=")
+        token = _TOKEN.match(text.lower())
+        name = token[0] if token else ""
+        if name != text.strip(" \t").lower():
+            name = _FORBIDDING.get(name, "")
+        if name:  # a blank before the equals sign makes the argument malformed
+            found.setdefault(name, []).append(
+                _seconds(_unquoted(argument if name == text.lower() else "")) if equals else None
+            )
+    return found
+
+
+_remembered: Final = lru_cache(1024)(_parsed)  # applications say the same few values again and again
+
+
+def _seconds(argument: str) -> int:
+    return delta_seconds(argument) or 0
 
 
 def _unquoted(argument: str) -> str:

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from accelerator.http.fields import BLANKS
+from accelerator.http.fields import BLANKS, COMMA
 
 MAX_FORM_BYTES: Final = 256
 """A longer Accept, Accept-Encoding or Accept-Language field is not changed."""
@@ -27,14 +27,14 @@ def canonical(name: bytes, value: bytes) -> bytes:
         name: the field's name in lower case.
         value: the field's value, its lines joined.
     """
-    if name in _FORMS:
+    if name in FORMS:
         return _canonical(name, value) if len(value) <= MAX_FORM_BYTES else value
-    return value if name in _TEXTS else _listed(value)
+    return value if COMMA not in value or name in _TEXTS else _listed(value)
 
 
 @lru_cache(_MAX_FORMS)
 def _canonical(name: bytes, value: bytes) -> bytes:
-    return _FORMS[name](value)
+    return FORMS[name](value)
 
 
 _WEIGHT: Final = rb"(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"  # RFC 9110 §12.4.2
@@ -77,7 +77,12 @@ def prefers_gzip(value: bytes | None) -> bool:
     Every application that compresses knows gzip. A wildcard does not count, because many applications look only for the
     name `gzip`. The result is False for None, a malformed field and one over 256 bytes.
     """
-    weights = _weights(value, _CODING) if value is not None and len(value) <= MAX_FORM_BYTES else None
+    return value is not None and len(value) <= MAX_FORM_BYTES and _prefers_gzip(value)
+
+
+@lru_cache(_MAX_FORMS)
+def _prefers_gzip(value: bytes) -> bool:
+    weights = _weights(value, _CODING)
     if not weights:
         return False
     gzip = max(weights.get(b"gzip", 0), weights.get(b"x-gzip", 0))
@@ -125,16 +130,17 @@ def _listed(value: bytes, comma: bytes = b", ") -> bytes:
 
     A value with a quote is not changed, because a comma inside of quotes separates nothing.
     """
-    return (
-        value if b"," not in value or b'"' in value else comma.join([part.strip(BLANKS) for part in value.split(b",")])
-    )
+    if COMMA not in value or b'"' in value:
+        return value
+    return comma.join([part.strip(BLANKS) for part in value.split(b",")])
 
 
 _TEXTS: Final = frozenset(b"authorization cookie date from host if-modified-since if-range referer user-agent".split())
 """Fields whose values are not lists."""
 
-_FORMS: Final = {
+FORMS: Final = {
     b"accept": _accept,
     b"accept-encoding": _accept_encoding,
     b"accept-language": _accept_language,
 }
+"""Fields with a canonical form of their own, even if they have no comma."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import calendar
 import re
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeAlias
 
+_Clock: TypeAlias = tuple[int, int, int]
+
+_MAX_BYTES: Final = 40  # the longest date has 33
 _YEAR: Final = 31_556_952  # seconds of the mean Gregorian year
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME: Final = r"(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60)"
@@ -27,25 +31,33 @@ def http_date(value: bytes | None, now: float) -> float | None:
         value: the date.
         now: seconds since the epoch. The two-digit year of the obsolete format is never more than 50 years after it.
     """
-    if value is None:
+    read = None if value is None or len(value) > _MAX_BYTES else _read(value)
+    if read is None:
         return None
+    digits, year, month, day, clock = read
+    if digits == 4:
+        return _timestamp(year, month, day, clock)
+    this_year = 1970 + int(now // _YEAR)
+    in_this_century = _timestamp(this_year - this_year % 100 + year, month, day, clock)
+    if in_this_century is not None and in_this_century > now + 50 * _YEAR:
+        return _timestamp(this_year - this_year % 100 + year - 100, month, day, clock)
+    return in_this_century
+
+
+@lru_cache(1024)  # a second or a file has one date, which many messages name
+def _read(value: bytes) -> tuple[int, int, int, int, _Clock] | None:
+    """Return the number of digits of the year, then year, month, day and time of a date, None if it is malformed."""
     text = value.decode("latin-1")
     for pattern in _DATE_FORMATS:
         if match := pattern.fullmatch(text):
             month = _MONTHS.index(match["month"].lower()) + 1
             clock = (int(match["hour"]), int(match["minute"]), int(match["second"]))
-            year, day = int(match["year"]), int(match["day"])
-            if len(match["year"]) == 4:
-                return _timestamp(year, month, day, clock)
-            this_year = 1970 + int(now // _YEAR)
-            in_this_century = _timestamp(this_year - this_year % 100 + year, month, day, clock)
-            if in_this_century is not None and in_this_century > now + 50 * _YEAR:
-                return _timestamp(this_year - this_year % 100 + year - 100, month, day, clock)
-            return in_this_century
+            return len(match["year"]), int(match["year"]), month, int(match["day"]), clock
     return None
 
 
-def _timestamp(year: int, month: int, day: int, clock: tuple[int, int, int]) -> float | None:
+@lru_cache(1024)
+def _timestamp(year: int, month: int, day: int, clock: _Clock) -> float | None:
     if not year or not 1 <= day <= calendar.monthrange(year, month)[1]:
         return None
     return float(calendar.timegm((year, month, day, *clock)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import http_sf
@@ -16,6 +17,9 @@ HeaderLines: TypeAlias = "tuple[tuple[bytes, bytes], ...]"
 BLANKS: Final = b" \t"
 """The whitespace around a field value, which is not a part of it (RFC 9110 §5.5)."""
 
+COMMA: Final = ord(",")
+"""The number of the character, since looking for a number in bytes takes a fifth of looking for bytes in bytes."""
+
 MAX_SECONDS: Final = 2**31
 """The largest number of seconds; a larger one counts as this (RFC 9111 §1.2.2)."""
 
@@ -25,6 +29,12 @@ _LIST_MEMBER = re.compile(rf'(?:[^,"]|{_QUOTED})++', re.DOTALL)
 _CLOSED = re.compile(rf'(?:[^"]|{_QUOTED})*+', re.DOTALL)
 _UNCLOSED: Final = "\u201c"  # replaces a quote that is never closed; Latin-1 text cannot contain it
 _ENTITY_TAG = re.compile(rb'[\s,]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|$)')
+
+
+@lru_cache(64)
+def lowered(names: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Return the field names of an option as they are compared with those of a message: in lower case."""
+    return tuple([name.lower().encode("ascii") for name in names])
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:

@@ -74,7 +74,7 @@ def of_scope(scope: Scope) -> str:
 def is_bare(scope: Scope) -> bool:
     """Tell quickly whether an ASGI scope certainly has nothing that identifies a user, and is not made of an environ.
 
-    It is so for what servers make. False says nothing.
+    What servers make has nothing. False says nothing.
     """
     state, extensions = scope.get("state"), scope.get("extensions")
     return (
@@ -91,7 +91,8 @@ def of_environ(environ: Mapping[str, Any]) -> str:
 
 def identity_places_in(scope: Scope) -> frozenset[str]:
     """Return the places of a request's scope or environ whose value identifies a user, or may come to do so."""
-    return frozenset(_in_world(scope))
+    has_none = is_bare(scope) and "tls" not in (scope.get("extensions") or ())
+    return frozenset() if has_none else frozenset(_in_world(scope))
 
 
 def identity_at(places: frozenset[str], scope: Scope) -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from accelerator.http import identity
-from accelerator.http.canonical import canonical, prefers_gzip
+from accelerator.http.canonical import FORMS, canonical, prefers_gzip
 from accelerator.http.cookies import called, naming
 from accelerator.http.credentials import CREDENTIALS
-from accelerator.http.fields import BLANKS
+from accelerator.http.fields import BLANKS, COMMA
 from accelerator.http.globs import matching
 from accelerator.http.request_fields import (
     METHOD_OVERRIDE_FIELDS,
@@ -52,10 +52,13 @@ AUTHORIZATION: Final = "Authorization"
 _NOT_ASKING: Final = frozenset({b"upgrade", b"if-match", b"if-unmodified-since"})
 _BYPASS: Final = _NOT_ASKING | {b"transfer-encoding"}
 _METHODS: Final = spellings(METHOD_OVERRIDE_FIELDS)
+_NOT_KEYED_BY_CONTENT: Final = _NOT_ASKING | _METHODS
 _FORWARDED: Final = b"forwarded"
 _KEY_FIELDS: Final = spellings((*TARGET_FIELDS, *PARTIAL_PAGE_FIELDS))
+_UNDERSCORE: Final = ord("_")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-language")
+_RAW: Final = _KEY_FIELDS.union(_CONTENT_FIELDS)  # in the key as they are
 
 
 class RequestRules:
@@ -180,6 +183,7 @@ class Request:
     def _read_special(self, partition: str) -> bytes:
         """Read the fields that plain requests do not have. Return those that are part of the key, as bytes."""
         fields, rules = self._fields, self._rules
+        special = [name for name in fields if name not in rules.ordinary]
         self.has_range = b"range" in fields and self.method == "GET"
         if not _METHODS.isdisjoint(fields):
             self.is_bypass = True
@@ -188,9 +192,9 @@ class Request:
             self.is_bypass = True
         if not partition:
             asks = [AUTHORIZATION] if b"authorization" in fields else list(self.audience)
-            asks += [rules.credentials[name] for name in fields if name in rules.credentials]
+            asks += [rules.credentials[name] for name in special if name in rules.credentials]
             self.audience = tuple(asks[:1])
-        key_fields = [line for line in fields.items() if is_key_field(line[0])]
+        key_fields = [(name, fields[name]) for name in special if is_key_field(name)]
         if b"cookie" in fields:
             self.audience = (COOKIE, *self.audience)
             key_fields += rules.key_cookies(fields[b"cookie"])
@@ -208,7 +212,7 @@ class Request:
         cache evaluates `CONDITIONS` itself.
         """
         fields = self._fields
-        if self.method not in {"POST", "QUERY"} or not (_NOT_ASKING | _METHODS).isdisjoint(fields):
+        if self.method not in {"POST", "QUERY"} or not _NOT_KEYED_BY_CONTENT.isdisjoint(fields):
             return False
         return self.method == "QUERY" or CONDITIONS.isdisjoint(fields)
 
@@ -251,7 +255,7 @@ class Request:
     def url_tag(self) -> str:
         """The library's own tag of the URL, which every variant of its response carries."""
         _, host, path, _, query, *_ = self.key
-        return url_tag(*(part.decode("utf-8", "surrogateescape") for part in (host, path, query)))
+        return url_tag(*[part.decode("utf-8", "surrogateescape") for part in (host, path, query)])
 
     def group_tag(self, name: str) -> str:
         """Return the library's own tag of the cache group `name` of this host (RFC 9875)."""
@@ -269,8 +273,8 @@ class Request:
 
     def lines(self) -> list[tuple[bytes, bytes]]:
         """Return the header lines for the application. Values that the cache compares as equal are the same in them."""
-        fields = ((name, value.strip(BLANKS)) for name, value in self._fields.items())
-        return [(name, value if _is_raw(name) else canonical(name, value)) for name, value in fields]
+        fields = [(name, value.strip(BLANKS)) for name, value in self._fields.items()]
+        return [(name, _shown(name, value) if COMMA in value or name in FORMS else value) for name, value in fields]
 
     def selecting_values(self, vary: Vary) -> tuple[bytes | None, ...]:
         """Return the values of the fields in `vary` that select a variant."""
@@ -316,9 +320,9 @@ def joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return fields
 
 
-def _is_raw(name: bytes) -> bool:
-    """Tell whether the key contains a field without normalising it, so that the application gets it unchanged, too."""
-    return is_key_field(name) or name in _CONTENT_FIELDS
+def _shown(name: bytes, value: bytes) -> bytes:
+    """Return the value of a field for the application: as it is in the key if that has it, else as it is compared."""
+    return value if name in _RAW or _UNDERSCORE in name else canonical(name, value)
 
 
 def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
@@ -329,7 +333,7 @@ def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
 
 def is_key_field(name: bytes) -> bool:
     """Tell whether a field is part of the key: it is a known one, or has a `_`, which CGI cannot tell from a `-`."""
-    return name in _KEY_FIELDS or b"_" in name
+    return name in _KEY_FIELDS or _UNDERSCORE in name
 
 
 def joined_key_fields(lines: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -2,80 +2,97 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from accelerator.http import fields
 from accelerator.http.dates import http_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
     from accelerator.asgi_types import Message
     from accelerator.http.request import Request, Vary
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Response:
-    """The status and header lines of an application's response, without its body.
+    """The status and header lines of an application's response, without its body. It never changes.
 
     Attributes:
         status: the status code.
         headers: the header lines exactly as they were sent.
         requested: when the application was called, in seconds since the epoch.
         received: when the application sent status and header lines, in seconds since the epoch.
+        vary: the field names that Vary lists, in lower case, sorted.
+        get: returns the value of the field `name` (in lower case), its lines joined (RFC 9110 §5.3), None if it is
+            absent. It is the method of a table, since a fill asks for some twenty fields.
+        has: tells whether the response has the field `name` (in lower case).
     """
 
     status: int
     headers: fields.HeaderLines
     requested: float
     received: float
+    vary: Vary = field(init=False, repr=False, compare=False)
+    get: Callable[[bytes], bytes | None] = field(init=False, repr=False, compare=False)
+    has: Callable[[bytes], bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read the fields once."""
+        values = _joined(self.headers)
+        self.get, self.has = values.get, values.__contains__
+        self.vary = fields.field_names(values[b"vary"]) if b"vary" in values else ()
 
     @classmethod
     def read(cls, start: Message, requested: float, received: float) -> Response | None:
         """Return the response that an ASGI message starts, or None for a malformed message: the server handles it."""
         status, lines = start.get("status"), start.get("headers", ())
         try:
-            headers = tuple((bytes(memoryview(name)), bytes(memoryview(value))) for name, value in lines)
+            headers = tuple(
+                [
+                    (name, value) if type(name) is type(value) is bytes else (_octets(name), _octets(value))
+                    for name, value in lines
+                ]
+            )
         except (TypeError, ValueError):
             return None
         if not isinstance(status, int) or isinstance(status, bool):
             return None
         return cls(int(status), headers, requested, received)  # `http.HTTPStatus` is an int, too
 
-    def get(self, name: bytes) -> bytes | None:
-        """Return the value of a field, its lines joined (RFC 9110 §5.3), None if it is absent."""
-        return self._fields.get(name)
 
-    def has(self, name: bytes) -> bool:
-        """Tell whether the response has the field `name` (in lower case)."""
-        return name in self._fields
+def _octets(text: Any) -> bytes:
+    """Return the bytes of a name or value that an application gives as another type, such as a bytearray."""
+    return bytes(memoryview(text))
 
-    @cached_property
-    def _fields(self) -> dict[bytes, bytes]:
-        """The fields by their names in lower case; a fill asks for some fifteen of them."""
-        values: dict[bytes, list[bytes]] = {}
-        for name, value in self.headers:
-            values.setdefault(name.lower(), []).append(value.strip(fields.BLANKS))
-        return {name: b", ".join(lines) for name, lines in values.items()}
+
+def _joined(headers: fields.HeaderLines) -> dict[bytes, bytes]:
+    """Return the values of the fields by their names in lower case, the lines of each joined (RFC 9110 §5.3)."""
+    values = {name.lower(): value.strip(fields.BLANKS) for name, value in headers}
+    if len(values) < len(headers):
+        repeated: dict[bytes, list[bytes]] = {}
+        for name, value in headers:
+            repeated.setdefault(name.lower(), []).append(value.strip(fields.BLANKS))
+        values = {name: b", ".join(lines) for name, lines in repeated.items()}
+    return values
 
 
 _EVENT_STREAMS: Final = frozenset({b"text/event-stream", b"multipart/x-mixed-replace"})
 
 
-def vary_of(response: Response) -> Vary:
-    """Return the field names that the Vary of a response lists, in lower case, sorted."""
-    return fields.field_names(response.get(b"vary") or b"")
-
-
-def is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+@lru_cache(256)
+def is_event_stream(content_type: bytes | None) -> bool:
     """Tell whether a response may go on until its client leaves: server-sent events, or parts that replace each other.
 
     The cache passes such a response on as it comes, lets no other request wait for it, and ends it when its client
     leaves.
+
+    Args:
+        content_type: the value of its Content-Type, None if it has none.
     """
-    media_type = (fields.combined(headers, b"content-type") or b"").partition(b";")[0]
+    media_type = (content_type or b"").partition(b";")[0]
     return media_type.strip(fields.BLANKS).lower() in _EVENT_STREAMS
 
 
@@ -95,6 +112,7 @@ def content_length(message: Request | Response) -> int:
 
 def is_complete(response: Response, size: int) -> bool:
     """Tell whether a body of `size` bytes has the length of every Content-Length in the response (RFC 9112 §8)."""
-    return all(
-        (value.lstrip(b"0") or b"0") == b"%d" % size for value in fields.lines(response.headers, b"content-length")
+    length = b"%d" % size
+    return response.get(b"content-length") in {None, length} or all(
+        (value.lstrip(b"0") or b"0") == length for value in fields.lines(response.headers, b"content-length")
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from accelerator.http.cache_control import CacheControl
+from accelerator.http.fields import lowered
 
 if TYPE_CHECKING:
     from accelerator.http.request import Request, Vary
@@ -26,8 +26,7 @@ class Directives(NamedTuple):
     is_targeted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A response that may be stored.
 
     Attributes:
@@ -46,8 +45,7 @@ class Candidate:
 
     def directives(self) -> Directives:
         """Return the directives that apply: those of the first valid targeted field, else those of Cache-Control."""
-        for field in self.options.targeted_fields:
-            targeted = CacheControl.targeted(self.response.get(field.lower().encode("ascii")))
-            if targeted is not None:
+        for field in lowered(self.options.targeted_fields):
+            if (targeted := CacheControl.targeted(self.response.get(field))) is not None:
                 return Directives(targeted, is_targeted=True)
         return Directives(CacheControl.parse(self.response.get(b"cache-control")), is_targeted=False)

@@ -80,7 +80,7 @@ def lifetime(candidate: Candidate, directives: Directives) -> float | Refusal:
         return expires_after(response)
     if candidate.request.method == "POST":
         return NO_TIME
-    if is_event_stream(response.headers):
+    if is_event_stream(response.get(b"content-type")):
         return Refusal("an event stream needs an explicit time")
     if options.default_ttl is not None and options.default_ttl > 0 and response.status in _CACHEABLE_BY_DEFAULT:
         return options.default_ttl

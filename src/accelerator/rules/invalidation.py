@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from accelerator.http.request import Request
     from accelerator.http.response import Response
 
+_REFERENCES: Final = (b"location", b"content-location")
+
 
 def invalidated_by(request: Request, response: Response, without_ignored: Callable[[str], str] = str) -> set[str]:
     """Return the tags that a successful unsafe request invalidates (RFC 9111 §4.4).
@@ -25,7 +27,7 @@ def invalidated_by(request: Request, response: Response, without_ignored: Callab
         response: the status and header lines of its response.
         without_ignored: removes ignored query parameters from a URL.
     """
-    references = fields.lines(response.headers, b"location") + fields.lines(response.headers, b"content-location")
+    references = [line for name in _REFERENCES if response.has(name) for line in fields.lines(response.headers, name)]
     tags = {
         tag_of_reference(request.url, value.decode("utf-8", "surrogateescape"), without_ignored) for value in references
     }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from accelerator.rules.candidate import Candidate
     from accelerator.rules.entry import Entry
 
+_SEPARATORS: Final = re.compile(r"[,\s]+")
 
 MAX_GROUPS: Final = 128
 """The most cache groups of a response that is stored. RFC 9875 §2 asks caches to support at least 32."""
@@ -23,12 +24,11 @@ MAX_GROUPS: Final = 128
 def header_tags(response: Response, options: Options) -> list[str]:
     """Return the tags in the fields of the option `tag_headers`. A tag that is not UTF-8 becomes an invalid tag."""
     found: list[str] = []
-    for field in options.tag_headers:
-        name = field.lower().encode("latin-1")
-        separator = r",\s*" if name == b"cache-tag" else r"[,\s]+"
-        for value in fields.lines(response.headers, name):
+    for name in fields.lowered(options.tag_headers):
+        if value := response.get(name):
             text = value.decode("utf-8", "surrogateescape")
-            found += [tag for tag in (part.strip() for part in re.split(separator, text)) if tag]
+            parts = text.split(",") if name == b"cache-tag" else _SEPARATORS.split(text)
+            found += [tag for part in parts if (tag := part.strip())]
     return found
 
 

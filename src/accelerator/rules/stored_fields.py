@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from accelerator.http import fields
 from accelerator.http.globs import matching
-from accelerator.http.response import Response, vary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from accelerator.http.request import Vary
+    from accelerator.http.response import Response
     from accelerator.notes import Notes
     from accelerator.options import Options
 
@@ -32,18 +31,15 @@ _NOT_STORED: Final = frozenset(  # RFC 9111 §3.1; Age is computed for each answ
     b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization proxy-connection te"
     b" trailer transfer-encoding upgrade".split()
 )
+_ETAG_DIGITS: Final = 24  # 96 bits
 
 
-@lru_cache(64)
-def option_vary(names: tuple[str, ...]) -> Vary:
-    """Return the fields of the option `vary`, in lower case."""
-    return tuple(name.lower().encode("ascii") for name in names)
-
-
-def without_tags(headers: fields.HeaderLines, options: Options) -> fields.HeaderLines:
+def without_tags(response: Response, options: Options) -> fields.HeaderLines:
     """Return header lines without the fields of the option `tag_headers`, which clients do not get."""
-    hidden = {name.lower().encode("latin-1") for name in options.tag_headers}
-    return tuple(line for line in headers if line[0].lower() not in hidden)
+    hidden = fields.lowered(options.tag_headers)
+    if not any(map(response.has, hidden)):
+        return response.headers
+    return tuple([line for line in response.headers if line[0].lower() not in hidden])
 
 
 def added_for_browsers(response: Response) -> fields.HeaderLines:
@@ -63,39 +59,46 @@ def added_vary(response: Response, notes: Notes, options: Options) -> fields.Hea
 
     They are known from the option `vary` and the application's calls. The line tells them to clients and other caches.
     """
-    names = {*option_vary(options.vary), *notes.vary}.difference(vary_of(response))
+    if not (options.vary or notes.vary):
+        return ()
+    names = {*fields.lowered(options.vary), *notes.vary}.difference(response.vary)
     return ((b"vary", b", ".join(sorted(names))),) if names else ()
 
 
-def storable_lines(headers: fields.HeaderLines, options: Options) -> fields.HeaderLines:
-    """Return header lines without those about one connection or one request."""
-    is_unstored = _unstored(options.unstored_fields)
-    return tuple(line for line in _end_to_end(headers) if not is_unstored(line[0]))
+def storable_lines(response: Response, options: Options) -> fields.HeaderLines:
+    """Return header lines without tags, and without those about one connection or one request."""
+    left_out, is_unstored = _left_out(response, options), _unstored(options.unstored_fields)
+    return tuple([line for line in response.headers if line[0].lower() not in left_out and not is_unstored(line[0])])
 
 
 def lines_of_one_request(response: Response, options: Options) -> fields.HeaderLines:
     """Return the lines that are not stored because they describe one request, whose client alone gets them."""
-    is_unstored = _unstored(options.unstored_fields)
-    return tuple(line for line in _end_to_end(without_tags(response.headers, options)) if is_unstored(line[0]))
+    left_out, is_unstored = _left_out(response, options), _unstored(options.unstored_fields)
+    return tuple([line for line in response.headers if line[0].lower() not in left_out and is_unstored(line[0])])
 
 
-def _end_to_end(headers: fields.HeaderLines) -> fields.HeaderLines:
-    """Return header lines without those about one connection, and those that Connection names (RFC 9111 §3.1)."""
-    connection = fields.combined(headers, b"connection")
-    unstored = _NOT_STORED if connection is None else _NOT_STORED.union(fields.field_names(connection))
-    return tuple(line for line in headers if line[0].lower() not in unstored)
+def _left_out(response: Response, options: Options) -> frozenset[bytes]:
+    """Return the fields that are tags, about one connection, or named by Connection (RFC 9111 §3.1)."""
+    always = _never_stored(options.tag_headers)
+    connection = response.get(b"connection")
+    return always if connection is None else always.union(fields.field_names(connection))
+
+
+@lru_cache(64)
+def _never_stored(tag_headers: tuple[str, ...]) -> frozenset[bytes]:
+    return _NOT_STORED.union(fields.lowered(tag_headers))
 
 
 @lru_cache(64)
 def _unstored(globs: tuple[str, ...]) -> Callable[[bytes], bool]:
     """Return a function that tells whether a field name matches one of the globs, in any case of either."""
     matches = matching([glob.lower() for glob in globs])
-    return lambda name: matches(name.lower().decode("latin-1"))
+    return lru_cache(1024)(lambda name: matches(name.lower().decode("latin-1")))
 
 
 def weak_etag(body: bytes) -> bytes:
-    """Return a weak entity tag of a body (RFC 9110 §8.8.1)."""
-    return b'W/"%s"' % blake2b(body, digest_size=12).hexdigest().encode("ascii")
+    """Return a weak entity tag of a body (RFC 9110 §8.8.1). Processors have instructions for SHA-256."""
+    return b'W/"%s"' % sha256(body).hexdigest()[:_ETAG_DIGITS].encode("ascii")
 
 
 def without_content_fields(headers: fields.HeaderLines) -> fields.HeaderLines:

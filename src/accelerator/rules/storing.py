@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from accelerator.http.fields import is_token
+from accelerator.http.fields import is_token, lowered
 from accelerator.http.request import COOKIE
-from accelerator.http.response import is_event_stream, validators_of, vary_of
+from accelerator.http.response import is_event_stream, validators_of
 from accelerator.rules.entry import Entry
 from accelerator.rules.freshness import initial_age, lifetime
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.stored_fields import (
     added_for_browsers,
     added_vary,
-    option_vary,
     storable_lines,
     weak_etag,
-    without_tags,
 )
 from accelerator.tags import ALL
 
@@ -39,15 +36,17 @@ _UNDERSTOOD: Final = frozenset(  # the status codes of RFC 9110 §15, without th
 def plan(candidate: Candidate) -> Plan | Refusal:
     """Decide from its status and header lines whether and how a response may be stored (RFC 9111 §3)."""
     directives = candidate.directives()
-    if refusal := _refused_as_unsafe(candidate.request, candidate.notes) or forbidden(candidate, directives.control):
+    if candidate.request.is_unsafe and candidate.request.method not in candidate.notes.safe_methods:
+        return Refusal("an unsafe request")
+    if refusal := forbidden(candidate, directives.control):
         return refusal
     fresh_for = lifetime(candidate, directives)
     if isinstance(fresh_for, Refusal):
         return fresh_for
     made = _allowed(candidate, directives, fresh_for)
-    is_stream = is_event_stream(candidate.response.headers)
+    is_stream = is_event_stream(candidate.response.get(b"content-type"))
     if is_stream:  # a refresh in the background might never end, and no client would read it
-        made = replace(made, stale_while_revalidate=0)
+        made = made._replace(stale_while_revalidate=0)
     if fresh_for <= 0 and (is_stream or not _is_useful_when_stale(candidate, made)):
         return Refusal("no time to be fresh")
     return _refused_for_audience(candidate.request, made, candidate.notes) or made
@@ -70,11 +69,6 @@ def refused_at_end(request: Request, made: Plan, notes: Notes) -> Refusal | None
     return _refused_for_audience(request, made, notes)
 
 
-def _refused_as_unsafe(request: Request, notes: Notes) -> Refusal | None:
-    """Refuse the answer to an unsafe request, unless the view has declared this method as safe."""
-    return Refusal("an unsafe request") if request.is_unsafe and request.method not in notes.safe_methods else None
-
-
 def forbidden(candidate: Candidate, control: CacheControl) -> Refusal | None:
     """Return why a response must not be stored, even if `cache_for` was called; None if it may be (RFC 9111 §3)."""
     response = candidate.response
@@ -88,7 +82,7 @@ def forbidden(candidate: Candidate, control: CacheControl) -> Refusal | None:
         return Refusal("private")
     if response.has(b"set-cookie"):
         return Refusal("Set-Cookie")
-    if not all(name != b"*" and is_token(name.decode("latin-1")) for name in vary_of(response)):
+    if response.vary and not all(name != b"*" and is_token(name.decode("latin-1")) for name in response.vary):
         return Refusal("Vary")
     if not _is_storable_status(response.status, candidate.options):
         return Refusal(f"status {response.status}")
@@ -123,7 +117,7 @@ def selecting_fields(candidate: Candidate) -> Vary:
     is added if this response has a Content-Encoding, or if it selects the newest stored response for the same URL.
     """
     response, known = candidate.response, candidate.known_vary
-    names = {*vary_of(response), *candidate.notes.vary, *option_vary(candidate.options.vary)}
+    names = {*response.vary, *candidate.notes.vary, *lowered(candidate.options.vary)}
     if response.has(b"content-encoding") or b"accept-encoding" in known:
         names.add(b"accept-encoding")
     return tuple(sorted(names))
@@ -144,17 +138,12 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
     never_stale = control.has_any("must-revalidate", "proxy-revalidate") or (not has_note and "no-cache" in control)
     # s-maxage alone forbids stale answers (§5.2.2.10): the response itself may allow them, the options may not
     no_default = not has_note and "s-maxage" in control
-
-    def window(noted: float | None, directive: str, default: float) -> float:
-        if never_stale:
-            return 0
-        if noted is not None:
-            return max(0.0, noted)
-        named = control.seconds(directive)
-        if named is not None:
-            return named
-        return 0 if no_default else default
-
+    if never_stale:
+        while_revalidate = if_error = 0.0
+    else:
+        default = (0, 0) if no_default else (options.stale_while_revalidate, options.stale_if_error)
+        while_revalidate = _window(notes.stale_while_revalidate, control.seconds("stale-while-revalidate"), default[0])
+        if_error = _window(notes.stale_if_error, control.seconds("stale-if-error"), default[1])
     public = notes.public or "public" in control
     is_shared = public or "s-maxage" in control
     # must-revalidate permits sharing (§3.5) only beside a time of the response itself
@@ -163,15 +152,26 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
     return Plan(
         vary=vary,
         lifetime=fresh_for,
-        stale_while_revalidate=window(
-            notes.stale_while_revalidate, "stale-while-revalidate", options.stale_while_revalidate
-        ),
-        stale_if_error=window(notes.stale_if_error, "stale-if-error", options.stale_if_error),
+        stale_while_revalidate=while_revalidate,
+        stale_if_error=if_error,
         never_stale=never_stale or no_default,
         for_cookies=has_note or directives.is_targeted or is_shared or options.cookies == "vary",
         for_credentials=is_shared or (has_own_time and "must-revalidate" in control),
         for_codings=b"accept-encoding" in vary or candidate.request.prefers_gzip,
     )
+
+
+def _window(noted: float | None, named: float | None, default: float) -> float:
+    """Return for how many seconds a response may be served stale: as the application, the response or the options say.
+
+    Args:
+        noted: the seconds given to `cache_for`.
+        named: those of the response's own directive.
+        default: those of the options.
+    """
+    if noted is not None:
+        return max(0.0, noted)
+    return default if named is None else named
 
 
 def _is_useful_when_stale(candidate: Candidate, made: Plan) -> bool:
@@ -203,7 +203,7 @@ def new_entry(candidate: Candidate, made: Plan, body: bytes, tags: frozenset[str
         vary=made.vary,
         selected_by=request.selecting_values(made.vary),
         status=response.status,
-        headers=storable_lines(without_tags(response.headers, options), options),
+        headers=storable_lines(response, options),
         added=added,
         body=body,
         tags=tags | {request.url_tag, ALL},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from accelerator.http.fields import combined, is_strong, weakly_equal
-from accelerator.http.response import is_complete, validators_of, vary_of
+from accelerator.http.fields import combined, is_strong, lowered, weakly_equal
+from accelerator.http.response import is_complete, validators_of
 from accelerator.rules.freshness import expires_after
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.response_tags import response_tags
@@ -81,7 +81,7 @@ def freshened(entry: Entry, response: Response) -> Response:
     dropped = {name.lower() for name, _ in update} | {b"date"}
     kept = [line for line in entry.headers if line[0].lower() not in dropped]
     merged = replace(response, status=entry.status, headers=(*kept, *update))
-    missing = sorted({*entry.vary}.difference(vary_of(merged)))
+    missing = sorted({*entry.vary}.difference(merged.vary))
     return replace(merged, headers=(*merged.headers, (b"vary", b", ".join(missing)))) if missing else merged
 
 
@@ -96,10 +96,10 @@ def plan_after_304(entry: Entry, answer: Response, merged: Candidate) -> Plan | 
         merged: the stored response that it has updated, as `freshened` returns it.
     """
     request, options, notes = merged.request, merged.options, merged.notes
-    targeted = (field.lower().encode("ascii") for field in options.targeted_fields)
+    targeted = lowered(options.targeted_fields)
     if notes.ttl is not None or any(map(answer.has, (b"cache-control", b"expires", *targeted))):
         made = plan(merged)
-        return made if isinstance(made, Refusal) else replace(made, for_codings=entry.for_codings)
+        return made if isinstance(made, Refusal) else made._replace(for_codings=entry.for_codings)
     if request.credential or (request.audience and options.cookies == "strict"):
         # the fields of the 304 may be meant for this user only
         return Refusal("a request with credentials needs a word for shared caches")
@@ -156,7 +156,7 @@ def entry_after_head(entry: Entry, answer: Candidate) -> Entry | None:
         or not is_complete(response, len(entry.body))
     ):
         return replace(entry, lifetime=0, stale_while_revalidate=0, stale_if_error=0)
-    merged = replace(answer, response=freshened(entry, response))
+    merged = answer._replace(response=freshened(entry, response))
     made = plan_after_304(entry, response, merged)
     if isinstance(made, Refusal) or refused_at_end(answer.request, made, notes) or not any(validators_of(response)):
         return None

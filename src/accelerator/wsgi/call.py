@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from accelerator.http.fields import combined
 from accelerator.http.response import is_event_stream
 from accelerator.notes import current_notes, start_noting, stop_noting
 from accelerator.wsgi.answer import STATUS_LINE, ServerResponse
@@ -87,7 +88,7 @@ class Call:
 
     async def _pass_on(self) -> None:
         await outside(partial(self._with_notes, self._begin))
-        if self._start is not None and is_event_stream(self._start["headers"]):
+        if self._start is not None and is_event_stream(combined(self._start["headers"], b"content-type")):
             await self._send_start(self._start)  # its first event may come late
         while (chunk := await outside(partial(self._with_notes, self._next))) is not None:
             await self._send_chunk(chunk)
