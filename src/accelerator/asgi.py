@@ -14,7 +14,7 @@ from accelerator.uncopied import Uncopied
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from accelerator.asgi_types import Application, Receive, Scope, Send
+    from accelerator.asgi_types import Application, Message, Receive, Scope, Send
     from accelerator.stores.protocol import Store
 
 
@@ -49,6 +49,16 @@ class ASGIAccelerator(Uncopied):
                 await send(message)
         else:
             await self._engine.handle(scope, receive, send)
+
+    def answer_at_once(self, scope: Scope) -> tuple[Message, Message] | None:
+        """Return the two messages that answer a plain hit, for a server that has not called the application yet.
+
+        Nothing is changed, and nothing waits. Where it returns None the application is called as ever.
+
+        Args:
+            scope: the scope of an HTTP request without content, as the application would see it.
+        """
+        return None if self._shortcut is None else self._shortcut.answer(scope)
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`."""

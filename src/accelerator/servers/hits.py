@@ -1,0 +1,202 @@
+"""uvicorn's protocol on httptools, with a door: a plain hit is answered as soon as its header section is parsed.
+
+No task, coroutine or cycle is made for it. Everything else goes uvicorn's own way, and so does a hit that would have to
+wait, or after which the connection would be closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import urllib.parse
+from contextlib import suppress
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import httptools
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
+
+from accelerator.asgi import ASGIAccelerator
+from accelerator.servers.framing import framed
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+    from accelerator.asgi_types import Message, Receive, Scope, Send
+
+logger = logging.getLogger("accelerator")
+
+_FORWARDED: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+_JOINED: Final = 65536
+"""Up to this many bytes of content are cheaper to copy than to write on their own."""
+
+
+class _Answered(RequestResponseCycle):
+    """What stands for the cycle of a request that was answered without one."""
+
+    def __init__(self) -> None:
+        self.response_complete = True
+        self.message_event = asyncio.Event()
+
+
+class _Forwarded(ProxyHeadersMiddleware):
+    """What a middleware of uvicorn makes of a request's scope, without the application behind it."""
+
+    def __init__(self, middleware: ProxyHeadersMiddleware) -> None:
+        self.app: Any = _nothing
+        self.trusted_hosts = middleware.trusted_hosts
+
+    def trusts(self, client: tuple[str, int] | None) -> bool:
+        """Tell whether this client's word for whom it forwards counts."""
+        return (client[0] if client else None) in self.trusted_hosts
+
+    def seen(self, scope: Scope) -> Scope:
+        """Return the scope as the application would see it; the one that is given stays as it is."""
+        seen: Scope = dict(scope)
+        unused: Any = None
+        with suppress(StopIteration):  # nothing in it waits
+            self(seen, unused, unused).send(None)  # type: ignore[arg-type]  # uvicorn has types of its own for scopes
+        return seen
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand where an application would."""
+
+
+class _Front:
+    """The accelerator that is the outermost application of a server, with what uvicorn has put around it.
+
+    Args:
+        accelerator: the accelerator.
+        forwarded: the middleware for the fields of proxies; None if there is none.
+    """
+
+    def __init__(self, accelerator: ASGIAccelerator, forwarded: _Forwarded | None) -> None:
+        self.answer = accelerator.answer_at_once
+        self.forwarded = forwarded
+
+    @classmethod
+    def of(cls, app: Any) -> _Front | None:
+        """Return the front that this application is, None if another application would see a request first."""
+        forwarded = None
+        if type(app) is ProxyHeadersMiddleware:
+            forwarded, app = _Forwarded(app), app.app
+        if isinstance(app, ASGIAccelerator) and type(app).__call__ is ASGIAccelerator.__call__:
+            return cls(app, forwarded)
+        logger.warning(
+            "AcceleratedProtocol is off, hits take the ordinary way: uvicorn serves a %s. Have it serve the accelerator"
+            " itself: app = ASGIAccelerator(app).",
+            type(app).__name__,
+        )
+        return None
+
+
+_ANSWERED: Final = _Answered()
+_fronts: WeakKeyDictionary[Config, _Front | None] = WeakKeyDictionary()
+
+
+def _front_of(config: Config) -> _Front | None:
+    """Return the front of a server; it is looked for once."""
+    if config not in _fronts:
+        _fronts[config] = _Front.of(config.loaded_app)
+    return _fronts[config]
+
+
+class HitsFirstProtocol(HttpToolsProtocol):
+    """What uvicorn makes for each connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._front = _front_of(config)
+        self._forwarded: _Forwarded | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Begin a connection."""
+        super().connection_made(transport)
+        forwarded = None if self._front is None else self._front.forwarded
+        self._forwarded = forwarded if forwarded is not None and forwarded.trusts(self.client) else None
+
+    def on_headers_complete(self) -> None:
+        """Answer a plain hit; begin what uvicorn begins for anything else."""
+        if self._front is None or not self._is_next() or not self._is_answered(self._front):
+            super().on_headers_complete()
+
+    def _is_next(self) -> bool:
+        """Tell whether the request's turn has come, and its answer would leave the connection open.
+
+        A pipelined one waits for those before it (RFC 9112 §9.3.2), one whose answer would have to wait does so in a
+        task, and uvicorn itself continues, upgrades, refuses and closes.
+        """
+        limit, parser = self.limit_concurrency, self.parser
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+            and not self.expect_100_continue
+            and (limit is None or (len(self.connections) < limit and len(self.tasks) < limit))
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+            and parser.get_http_version() == "1.1"
+            and self.url.isascii()
+        )
+
+    def _is_answered(self, front: _Front) -> bool:
+        """Answer a plain hit; tell whether it was one."""
+        scope = self._scope()
+        try:
+            messages = front.answer(scope)
+        except Exception:  # noqa: BLE001 - the ordinary way meets it again, and there it is logged
+            return False
+        if messages is None:
+            return False
+        start, body = messages
+        written = framed(self.server_state.default_headers, start, body["body"], scope["method"])
+        if written is None:
+            return False
+        self._log(scope, start)
+        self._write(*written)
+        self.cycle = _ANSWERED
+        self.on_response_complete()
+        return True
+
+    def _scope(self) -> Scope:
+        """Return the scope that the application would see. What uvicorn refuses raises here as it does there."""
+        scope: Scope = self.scope  # type: ignore[assignment]  # uvicorn has types of its own for scopes
+        parsed = httptools.parse_url(self.url)
+        path = parsed.path.decode("ascii")
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["path"] = self.root_path + (urllib.parse.unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.root_path.encode("ascii") + parsed.path
+        scope["query_string"] = parsed.query or b""
+        if self._forwarded is not None and not _FORWARDED.isdisjoint(map(itemgetter(0), self.headers)):
+            return self._forwarded.seen(scope)
+        return scope
+
+    def _log(self, scope: Any, start: Message) -> None:
+        """Write uvicorn's line into the access log."""
+        if self.access_log and self.access_logger.isEnabledFor(logging.INFO):
+            self.access_logger.info(
+                '%s - "%s %s HTTP/%s" %d',
+                get_client_addr(scope),
+                scope["method"],
+                get_path_with_query_string(scope),
+                scope["http_version"],
+                start["status"],
+            )
+
+    def _write(self, head: bytes, content: bytes) -> None:
+        """Write an answer, with as few calls of the system as its length is worth."""
+        if len(content) <= _JOINED:
+            self.transport.write(head + content)
+        else:
+            self.transport.write(head)
+            self.transport.write(content)
