@@ -129,6 +129,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Answer a plain hit; begin what uvicorn begins for anything else."""
         if self._front is None or not self._is_next() or not self._is_answered(self._front):
+            self._unset_keepalive_if_required()  # a hit in the same packet has begun to wait for this request
             super().on_headers_complete()
 
     def _is_next(self) -> bool:
