@@ -12,7 +12,7 @@ from accelerator.stores.protocol import checked_store
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from accelerator.asgi_types import Application, Message, Receive, Scope, Send
     from accelerator.stores.protocol import Store
@@ -50,15 +50,20 @@ class ASGIAccelerator(Uncopied):
         else:
             await self._engine.handle(scope, receive, send)
 
-    def answer_at_once(self, scope: Scope) -> tuple[Message, Message] | None:
-        """Return the two messages that answer a plain hit, for a server that has not called the application yet.
+    def answer_at_once(self, scope: Scope) -> tuple[Message, Message, Callable[[], None] | None] | None:
+        """Return the answer to a plain hit, for a server that would rather not call the application for it.
 
-        Nothing is changed, and nothing waits. Where it returns None the application is called as ever.
+        Nothing waits. Where this returns None the application is to be called as ever.
 
         Args:
             scope: the scope of an HTTP request without content, as the application would see it.
+
+        Returns:
+            The two messages of the answer, and what reports it once they are sent, None if nobody listens.
         """
-        return None if self._shortcut is None else self._shortcut.answer(scope)
+        if self._shortcut is None or (messages := self._shortcut.answer(scope)) is None:
+            return None
+        return *messages, None
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`."""

@@ -107,7 +107,7 @@ async def serving(http: Any = DOOR, *, app: Any = None, **options: Any) -> Async
     """Serve a site of its own, or an application, by the protocol of that name."""
     site = Site()
     cached = ASGIAccelerator(site, clock=ManualClock(1_000_000_000)) if app is None else app
-    config = uvicorn.Config(cached, http=http, log_config=None, ws="websockets-sansio", **options)
+    config = uvicorn.Config(cached, http=http, log_config=None, ws="wsproto", **options)
     served = Served(site, cached, config)
     listening = await asyncio.get_running_loop().create_server(served.protocol, "127.0.0.1", 0, ssl=config.ssl)
     served.port = listening.sockets[0].getsockname()[1]

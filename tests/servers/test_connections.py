@@ -12,11 +12,13 @@ import pytest
 import trustme
 import uvicorn
 
+from accelerator import ASGIAccelerator
 from tests.servers.serving import (
     BIG,
     DOOR,
     PLAIN,
     SECONDS,
+    Site,
     become,
     connected,
     cycles_begun,
@@ -24,12 +26,14 @@ from tests.servers.serving import (
     request,
     serving,
 )
+from tests.support import chunk, start
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.servers.serving import Peer, Served
+    from tests.support import Message, Scope
 
 pytestmark = pytest.mark.anyio
 
@@ -147,6 +151,33 @@ async def test_over_the_limit_uvicorn_refuses(kind: str) -> None:
             held.update(others)
             assert (await peer.ask("/page")).startswith(b"HTTP/1.1 503 ")
             held.difference_update(others)
+
+
+class Eager(ASGIAccelerator):
+    """One that would answer whatever it is asked."""
+
+    def answer_at_once(self, scope: Scope) -> tuple[Message, Message, Callable[[], None] | None] | None:
+        return start(("content-length", "5")), chunk(b"eager"), lambda: reported.append(scope["path"])
+
+
+reported: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_eager"),
+    [
+        ("upgrade: websocket\r\nconnection: upgrade", False),
+        ("upgrade: h2c\r\nconnection: upgrade", False),
+        ("expect: 100-continue", False),
+        ("connection: close", False),
+        ("x-a: b", True),
+    ],
+)
+async def test_what_is_uvicorns_business_is_asked_of_nobody_else(line: str, is_eager: bool) -> None:
+    reported.clear()
+    async with serving(app=Eager(Site())) as served, connected(served.port) as peer:
+        answer = await peer.ask("/page", line)
+    assert (b"eager" in answer, reported) == (is_eager, ["/page"] * is_eager)
 
 
 async def test_garbage_behind_a_hit_is_refused_behind_its_answer(served: Served, peer: Peer) -> None:

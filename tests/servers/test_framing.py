@@ -39,7 +39,14 @@ class Recorder(asyncio.Transport):
 def by_uvicorn(start: Message, content: bytes, method: str) -> bytes | None:
     """What a cycle writes on a connection that is kept; None if it raises, or closes the connection."""
     transport = Recorder()
-    scope: Any = {"type": "http", "method": method, "path": "/", "query_string": b"", "http_version": "1.1"}
+    scope: Any = {
+        "type": "http",
+        "method": method,
+        "path": "/",
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": [],
+    }
     cycle = RequestResponseCycle(
         scope=scope,
         transport=transport,

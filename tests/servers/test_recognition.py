@@ -40,7 +40,7 @@ def test_a_known_uvicorn_gets_the_door(module: Any, caplog: pytest.LogCaptureFix
     assert said(caplog) == []
 
 
-@pytest.mark.parametrize("version", ["0.31.9", "0.55.0", "1.0.0", "0.54.0.dev1", "unheard of"])
+@pytest.mark.parametrize("version", ["0.39.9", "0.55.0", "1.0.0", "0.54.0.dev1", "unheard of"])
 def test_an_unknown_version_of_uvicorn_gets_its_own_protocol(
     module: Any, version: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -48,11 +48,11 @@ def test_an_unknown_version_of_uvicorn_gets_its_own_protocol(
         patch.setattr(uvicorn, "__version__", version)
         assert importlib.reload(module).AcceleratedProtocol is HttpToolsProtocol
     assert said(caplog) == [
-        "AcceleratedProtocol is off, hits take the ordinary way: it knows uvicorn 0.32 to 0.54, and this is " + version
+        "AcceleratedProtocol is off, hits take the ordinary way: it knows uvicorn 0.40 to 0.54, and this is " + version
     ]
 
 
-@pytest.mark.parametrize("version", ["0.32.0", "0.54.99"])
+@pytest.mark.parametrize("version", ["0.40.0", "0.54.99"])
 def test_versions_are_known_from_the_oldest_to_the_newest(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uvicorn, "__version__", version)
     assert door.unknown() is None

@@ -147,26 +147,27 @@ class HitsFirstProtocol(HttpToolsProtocol):
             and parser.should_keep_alive()
             and not parser.should_upgrade()
             and parser.get_http_version() == "1.1"
-            and self.url.isascii()
         )
 
     def _is_answered(self, front: _Front) -> bool:
         """Answer a plain hit; tell whether it was one."""
         scope = self._scope()
         try:
-            messages = front.answer(scope)
+            hit = front.answer(scope)
+            if hit is None:
+                return False
+            start, body, report = hit
+            written = framed(self.server_state.default_headers, start, body["body"], scope["method"])
         except Exception:  # noqa: BLE001 - the ordinary way meets it again, and there it is logged
             return False
-        if messages is None:
-            return False
-        start, body = messages
-        written = framed(self.server_state.default_headers, start, body["body"], scope["method"])
         if written is None:
             return False
         self._log(scope, start)
         self._write(*written)
         self.cycle = _ANSWERED
         self.on_response_complete()
+        if report is not None:
+            report()
         return True
 
     def _scope(self) -> Scope:

@@ -16,7 +16,7 @@ except ImportError as error:
 
 logger = logging.getLogger("accelerator")
 
-OLDEST: Final = (0, 32)
+OLDEST: Final = (0, 40)
 NEWEST: Final = (0, 54)
 """The versions of uvicorn that the tests have passed with. `hits` uses what uvicorn promises to nobody."""
 
