@@ -131,13 +131,31 @@ async def test_a_kept_connection_is_closed_when_its_time_is_up() -> None:
             assert await peer.rest() == b""
 
 
-async def test_a_request_in_time_is_one_hit_more(served: Served, peer: Peer) -> None:
+async def test_a_hit_in_time_gives_the_connection_as_much_again(served: Served, peer: Peer) -> None:
     await peer.ask("/page")
     protocol = served.protocols[-1]
-    first = protocol.timeout_keep_alive_task
+    timer, before = protocol.timeout_keep_alive_task, protocol.loop.time()
     await peer.ask("/page")
-    assert first.cancelled()
-    assert not protocol.timeout_keep_alive_task.cancelled()
+    assert protocol.timeout_keep_alive_task is timer, "hits share one"
+    protocol.timeout_keep_alive_handler()  # as if it were due
+    again = protocol.timeout_keep_alive_task
+    assert again is not timer
+    assert again.when() >= before + protocol.timeout_keep_alive
+    assert b"accelerator; hit" in await peer.ask("/page")
+
+
+@pytest.mark.parametrize("first", ["/page", "/missing"])
+async def test_part_of_a_request_stops_the_timer(served: Served, peer: Peer, first: str) -> None:
+    await peer.ask(first)
+    protocol = served.protocols[-1]
+    await become(lambda: protocol.timeout_keep_alive_task)
+    timer = protocol.timeout_keep_alive_task
+    protocol.data_received(b"GET /page")
+    assert timer.cancelled()
+    assert protocol.timeout_keep_alive_task is None
+    peer.send(request("/page").removeprefix(b"GET /page"))
+    assert b"accelerator; hit" in await peer.answer()
+    assert protocol.timeout_keep_alive_task is not None
 
 
 @pytest.mark.parametrize("kind", ["connections", "tasks"])

@@ -59,7 +59,7 @@ def test_versions_are_known_from_the_oldest_to_the_newest(version: str, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(httptools_impl, "STATUS_LINE"), (HttpToolsProtocol, "on_response_complete")]
+    ("owner", "name"), [(httptools_impl, "STATUS_LINE"), (HttpToolsProtocol, "timeout_keep_alive_handler")]
 )
 def test_a_uvicorn_that_lacks_what_the_door_needs_gets_its_own_protocol(
     module: Any, owner: Any, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

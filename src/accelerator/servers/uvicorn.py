@@ -22,17 +22,12 @@ NEWEST: Final = (0, 54)
 
 _NAMES: Final = frozenset({"HEADER_RE", "HEADER_VALUE_RE", "RequestResponseCycle", "STATUS_LINE"})
 _METHODS: Final = frozenset(
-    {
-        "connection_made",
-        "on_headers_complete",
-        "on_message_begin",
-        "on_response_complete",
-        "_unset_keepalive_if_required",
-    }
+    {"connection_made", "data_received", "on_headers_complete", "on_message_begin", "timeout_keep_alive_handler"}
 )
 _ATTRIBUTES: Final = frozenset(
     {"access_log", "access_logger", "client", "connections", "cycle", "expect_100_continue", "flow", "headers"}
-    | {"limit_concurrency", "parser", "root_path", "scope", "server_state", "tasks", "transport", "url"}
+    | {"limit_concurrency", "loop", "parser", "root_path", "scope", "server_state", "tasks", "timeout_keep_alive"}
+    | {"timeout_keep_alive_task", "transport", "url"}
 )
 
 
