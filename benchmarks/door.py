@@ -144,6 +144,7 @@ def slice_of(server: Server, seconds: int) -> tuple[float, float]:
     requests, rate = re.search(r"(\d+) requests in", done.stdout), re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     assert requests is not None
     assert rate is not None
+    assert int(requests[1]), "no request was answered"
     return float(rate[1]), taken / int(requests[1]) * 1e6
 
 
