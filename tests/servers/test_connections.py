@@ -81,6 +81,18 @@ async def test_a_hit_waits_for_the_answers_before_it(served: Served, peer: Peer)
     assert begun, "what waits its turn does so as a task"
 
 
+async def test_many_hits_in_one_packet_leave_the_loop_its_turns(served: Served, peer: Peer) -> None:
+    whole = await peer.ask("/page")
+    protocol = served.protocols[-1]
+    with cycles_begun() as begun:
+        protocol.data_received(request("/page") * 40)
+        assert (len(begun), len(protocol.pipeline)) == (1, 40 - 16 - 1)
+        peer.send(END)
+        received = await peer.rest()
+    assert received.startswith(whole * 40)
+    assert received.count(b"HTTP/1.1 200 OK") == 41
+
+
 async def test_a_miss_behind_a_hit_is_not_timed_by_it(served: Served, peer: Peer) -> None:
     peer.send(request("/page") + request("/slow"))
     await served.site.is_waited_for.wait()

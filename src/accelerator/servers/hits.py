@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("accelerator")
 
 _FORWARDED: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+_AT_ONCE: Final = 16
+"""As many pipelined hits are answered before the loop has another turn; a packet may have thousands."""
+
 _JOINED: Final = 65536
 """Up to this many bytes of content are cheaper to copy than to write on their own."""
 
@@ -119,6 +122,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._front = _front_of(config)
         self._forwarded: _Forwarded | None = None
+        self._hits_of_packet = 0
         self._is_idle = False
         self._idle_since = 0.0
 
@@ -133,7 +137,8 @@ class HitsFirstProtocol(HttpToolsProtocol):
 
         The timer of an idle connection goes on while hits come: one for each would be a tenth of what a hit costs.
         """
-        timer, self.timeout_keep_alive_task, self._is_idle = self.timeout_keep_alive_task, None, False
+        timer, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
+        self._hits_of_packet, self._is_idle = 0, False
         super().data_received(data)
         if self._is_idle:
             self._idle_since = self.loop.time()
@@ -167,6 +172,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
         limit, parser = self.limit_concurrency, self.parser
         return (
             (self.cycle is None or self.cycle.response_complete)
+            and self._hits_of_packet < _AT_ONCE
             and not self.flow.write_paused
             and not self.expect_100_continue
             and (limit is None or (len(self.connections) < limit and len(self.tasks) < limit))
@@ -191,6 +197,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
         self._log(scope, start)
         self._write(*written)
         self.cycle = _ANSWERED
+        self._hits_of_packet += 1
         self.server_state.total_requests += 1
         if report is not None:
             report()
