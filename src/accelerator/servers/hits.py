@@ -53,10 +53,6 @@ class _Forwarded(ProxyHeadersMiddleware):
         self.app: Any = _nothing
         self.trusted_hosts = middleware.trusted_hosts
 
-    def trusts(self, client: tuple[str, int] | None) -> bool:
-        """Tell whether this client's word for whom it forwards counts."""
-        return (client[0] if client else None) in self.trusted_hosts
-
     def seen(self, scope: Scope) -> Scope:
         """Return the scope as the application would see it; the one that is given stays as it is."""
         seen: Scope = dict(scope)
@@ -121,16 +117,9 @@ class HitsFirstProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._front = _front_of(config)
-        self._forwarded: _Forwarded | None = None
         self._hits_of_packet = 0
         self._is_idle = False
         self._idle_since = 0.0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Begin a connection."""
-        super().connection_made(transport)
-        forwarded = None if self._front is None else self._front.forwarded
-        self._forwarded = forwarded if forwarded is not None and forwarded.trusts(self.client) else None
 
     def data_received(self, data: bytes) -> None:
         """Parse a packet.
@@ -183,7 +172,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
 
     def _is_answered(self, front: _Front) -> bool:
         """Answer a plain hit; tell whether it was one."""
-        scope = self._scope()
+        scope = self._scope(front.forwarded)
         try:
             hit = front.answer(scope)
             if hit is None:
@@ -203,7 +192,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
             report()
         return True
 
-    def _scope(self) -> Scope:
+    def _scope(self, forwarded: _Forwarded | None) -> Scope:
         """Return the scope that the application would see. What uvicorn refuses raises here as it does there."""
         scope: Scope = self.scope  # type: ignore[assignment]  # uvicorn has types of its own for scopes
         parsed = httptools.parse_url(self.url)
@@ -212,8 +201,8 @@ class HitsFirstProtocol(HttpToolsProtocol):
         scope["path"] = self.root_path + (urllib.parse.unquote(path) if "%" in path else path)
         scope["raw_path"] = self.root_path.encode("ascii") + parsed.path
         scope["query_string"] = parsed.query or b""
-        if self._forwarded is not None and not _FORWARDED.isdisjoint(map(itemgetter(0), self.headers)):
-            return self._forwarded.seen(scope)
+        if forwarded is not None and not _FORWARDED.isdisjoint(map(itemgetter(0), self.headers)):
+            return forwarded.seen(scope)
         return scope
 
     def _log(self, scope: Any, start: Message) -> None:

@@ -21,11 +21,9 @@ NEWEST: Final = (0, 54)
 """The versions of uvicorn that the tests have passed with. `hits` uses what uvicorn promises to nobody."""
 
 _NAMES: Final = frozenset({"HEADER_RE", "HEADER_VALUE_RE", "RequestResponseCycle", "STATUS_LINE"})
-_METHODS: Final = frozenset(
-    {"connection_made", "data_received", "on_headers_complete", "on_message_begin", "timeout_keep_alive_handler"}
-)
+_METHODS: Final = frozenset({"data_received", "on_headers_complete", "on_message_begin", "timeout_keep_alive_handler"})
 _ATTRIBUTES: Final = frozenset(
-    {"access_log", "access_logger", "client", "connections", "cycle", "expect_100_continue", "flow", "headers"}
+    {"access_log", "access_logger", "connections", "cycle", "expect_100_continue", "flow", "headers"}
     | {"limit_concurrency", "loop", "parser", "root_path", "scope", "server_state", "tasks", "timeout_keep_alive"}
     | {"timeout_keep_alive_task", "transport", "url"}
 )
