@@ -12,9 +12,9 @@ from accelerator.stores.protocol import checked_store
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from accelerator.asgi_types import Application, Receive, Scope, Send
+    from accelerator.asgi_types import Application, Message, Receive, Scope, Send
     from accelerator.stores.protocol import Store
 
 
@@ -52,6 +52,21 @@ class ASGIAccelerator(Uncopied):
                 report()
         else:
             await self._engine.handle(scope, receive, send)
+
+    def answer_at_once(self, scope: Scope) -> tuple[Message, Message, Callable[[], None] | None] | None:
+        """Return the answer to a plain hit, for a server that would rather not call the application for it.
+
+        Nothing waits. Where this returns None the application is to be called as ever.
+
+        Args:
+            scope: the scope of an HTTP request without content, as the application would see it.
+
+        Returns:
+            The two messages of the answer, and what reports it once they are sent, None if nobody listens.
+        """
+        if self._shortcut is None or (messages := self._shortcut.answer(scope)) is None:
+            return None
+        return *messages, None
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`."""

@@ -1,16 +1,21 @@
-"""The same rules over sockets: uvicorn with either of its parsers between the client and the cache."""
+"""The same rules over sockets: behind uvicorn with either of its parsers, and through the door in one of them."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import h11
 import pytest
 import uvicorn
+from uvicorn.server import ServerState
 
-from tests.conformance.cases import each_subject
+from accelerator.servers.hits import HitsFirstProtocol
+from tests.conformance.cases import CASES, each_subject
 from tests.conformance.runner import Broken, Outcome, play_all
 from tests.conformance.test_cases import accelerated
 from tests.support import Answer, Receive, Scope, Send, chunk, start
@@ -63,17 +68,75 @@ class Wire:
 
     async def __call__(self, cached: Any, exchange: Exchange, origin: Origin) -> Outcome:
         self.site.cached, self.site.failed = cached, False
-        before = asyncio.all_tasks()
-        async with asyncio.timeout(SECONDS):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            try:
-                writer.write(written(exchange))
-                answer = await read(reader, exchange.method)
-            finally:
-                writer.close()
-            while begun := asyncio.all_tasks() - before:
-                await asyncio.wait(begun)
+        answer = await exchanged(exchange, self.port)
         return Outcome(answer, self.site.failed, None)
+
+
+async def exchanged(exchange: Exchange, port: int) -> Answer:
+    """The answer that a server gives, when all that it began is over."""
+    before = asyncio.all_tasks()
+    async with asyncio.timeout(SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(written(exchange))
+            answer = await read(reader, exchange.method)
+        finally:
+            writer.close()
+        while begun := asyncio.all_tasks() - before:
+            await asyncio.wait(begun)
+    return answer
+
+
+class SecureDoor(HitsFirstProtocol):
+    """The door, as if behind TLS; it counts what went through it."""
+
+    through = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self.scheme = "https"
+
+    def _write(self, head: bytes, content: bytes) -> None:
+        SecureDoor.through += 1
+        super()._write(head, content)
+
+
+class Failures(logging.Handler):
+    """Whether uvicorn has logged that the application failed."""
+
+    failed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.failed |= record.exc_info is not None and isinstance(record.exc_info[1], Broken)
+
+
+@asynccontextmanager
+async def failures() -> AsyncIterator[Failures]:
+    logger, handler = logging.getLogger("uvicorn.error"), Failures()
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def by_a_browser(case: Case) -> Case:
+    """The same case of requests that take a coding, as browsers do, where it does not depend on that."""
+    if "accept-encoding" in repr(case).lower():
+        return case
+    taking = [replace(exchange, fields=(*exchange.fields, ("accept-encoding", "gzip"))) for exchange in case.exchanges]
+    return replace(case, exchanges=tuple(taking))
+
+
+async def through_the_door(cached: Any, exchange: Exchange, origin: Origin) -> Outcome:
+    """Ask a server of its own, whose application is the cache itself."""
+    config = uvicorn.Config(cached, http=SecureDoor, log_config=None)
+    config.load()
+
+    def protocol() -> SecureDoor:
+        return SecureDoor(config, ServerState(), {})
+
+    async with failures() as seen, await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0) as server:
+        answer = await exchanged(exchange, server.sockets[0].getsockname()[1])
+    return Outcome(answer, seen.failed, None)
 
 
 def written(exchange: Exchange) -> bytes:
@@ -135,3 +198,17 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
 @each_subject
 async def test_the_rules_hold_behind_a_server(cases: list[Case], wire: Wire) -> None:
     await play_all(filter(of_its_own_server, cases), accelerated, wire)
+
+
+@pytest.mark.anyio
+@each_subject
+async def test_the_rules_hold_with_the_door(cases: list[Case]) -> None:
+    await play_all(map(by_a_browser, filter(of_its_own_server, cases)), accelerated, through_the_door)
+
+
+@pytest.mark.anyio
+async def test_hits_of_these_rules_go_through_the_door() -> None:
+    SecureDoor.through = 0
+    cases = [by_a_browser(case) for name, case in CASES if name.startswith("age-")]
+    await play_all(filter(of_its_own_server, cases), accelerated, through_the_door)
+    assert SecureDoor.through

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MAIN, COMPRESSION, WATCHING = blocks_of("deploying.md")
+MAIN, WRAPPING, WORKER, COMPRESSION, WATCHING = blocks_of("deploying.md")
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
+COMMANDS = {
+    "uvicorn": re.findall(r"^\$ (uvicorn --http .*)$", PAGE, re.MULTILINE)[0] + " --app-dir {home} --port {port}",
+    "gunicorn": re.findall(r"`(gunicorn -k .*)`", PAGE)[0]
+    + " --chdir {home} --bind 127.0.0.1:{port} --no-control-socket",
+}
 LOCATION = re.findall(r"^```nginx\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]
 NGINX = """
 daemon off; master_process off; pid nginx.pid; error_log stderr warn;
@@ -92,3 +97,15 @@ async def test_what_the_cache_does_is_counted() -> None:
     run(MAIN + WATCHING, notes)
     await ask(notes["app"], "/openapi.json")
     assert notes["requests"] == {"miss": 1}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(("app", "is_off"), [("site", False), ("app", True)])
+def test_a_server_is_told_to_answer_hits_itself(name: str, app: str, is_off: bool, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(MAIN + COMPRESSION + WRAPPING)
+    (tmp_path / "workers.py").write_text(WORKER)
+    words = COMMANDS[name].replace("main:site", f"main:{app}").replace("{home}", str(tmp_path)).split()
+    with running(*words, log=tmp_path / "log") as server:
+        replies = [server.ask("/terms", "Accept-Encoding: gzip") for _ in range(3)]
+    assert [b"hit" in status(reply) for reply in replies] == [False, True, True]
+    assert ("AcceleratedProtocol is off" in (tmp_path / "log").read_text()) == is_off

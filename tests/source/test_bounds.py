@@ -16,6 +16,7 @@ WRITTEN_FROM_OUTSIDE = {
     ("demo.site", "database"): "Starlette's place for what an application shares",
     ("demo.site", "slowness"): "Starlette's place for what an application shares",
     ("gateway.__init__", "method"): "httpx writes it in upper case, and a method has a case",
+    ("servers.hits", "total_requests"): "of uvicorn's server, which ends by it",
     ("stores.memory.store", "used"): "a call in place of it would cost a tenth of a hit",
     ("stores.redis.address", "args"): "of an exception, whose text has a password",
     ("stores.redis.address", "strerror"): "of an exception, whose text has a password",

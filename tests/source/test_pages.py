@@ -43,7 +43,8 @@ def is_there(name: str) -> bool:
 
 def test_each_name_of_the_rooms_in_the_text_is_one() -> None:
     names = {
-        f"accelerator.{name}" for name in re.findall(r"`((?:http|rules|engine|stores|wsgi)(?:\.\w+)+)`", ARCHITECTURE)
+        f"accelerator.{name}"
+        for name in re.findall(r"`((?:http|rules|engine|servers|stores|wsgi)(?:\.\w+)+)`", ARCHITECTURE)
     }
     assert {name for name in names if not is_there(name)} == set()
     assert {"accelerator.rules.reuse.decide", "accelerator.engine.shortcut"} <= names
