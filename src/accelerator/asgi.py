@@ -64,9 +64,7 @@ class ASGIAccelerator(Uncopied):
         Returns:
             The two messages of the answer, and what reports it once they are sent, None if nobody listens.
         """
-        if self._shortcut is None or (messages := self._shortcut.answer(scope)) is None:
-            return None
-        return *messages, None
+        return None if self._shortcut is None else self._shortcut.answer(scope)
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from accelerator.servers import framing
 from accelerator.servers.framing import framed
 from tests.support import chunk, drive
 
@@ -119,3 +120,16 @@ def test_a_plain_answer_is_not_left_to_uvicorn() -> None:
         b"3\r\nabc\r\n0\r\n\r\n",
     )
     assert framed(DEFAULTS[1:], start, b"abc", "HEAD") == (head + b"\r\n", b"")
+
+
+def test_whatever_applications_send_few_and_short_heads_are_remembered() -> None:
+    framing._heads.clear()
+    for number in range(1500):
+        start = {"status": 200, "headers": [(b"content-length", b"0"), (b"x-number", b"%d" % number)]}
+        assert framed([], start, b"", "GET") is not None
+        assert len(framing._heads) <= 1024
+    framing._heads.clear()
+    long = {"status": 200, "headers": [(b"content-length", b"0"), (b"x-long", b"x" * 2048)]}
+    head, _ = framed([], long, b"", "GET") or (b"", b"")
+    assert head.endswith(b"x-long: " + b"x" * 2048 + b"\r\n\r\n")
+    assert not framing._heads
