@@ -151,6 +151,53 @@ async def test_reads_that_wait_at_the_same_moment_share_a_command(pool: Connecti
         assert mgets(admin) - before == 3, "128, 128, and the rest"
 
 
+async def test_a_read_that_is_alone_makes_no_task(server: RedisServer, open_store: OpenStore) -> None:
+    def count(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
+        made.append(work)
+        return asyncio.Task(work, loop=loop, **more)
+
+    link, made = open_store(server.url)._link(), list[object]()
+    await link.read([b"nothing"])
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(count)
+    await link.read([b"nothing"])
+    alone = len(made)
+    await asyncio.gather(link.read([b"one"]), link.read([b"other"]))
+    loop.set_task_factory(None)
+    assert (alone, len(made)) == (0, 2 + 1), "gather makes two, and the command that they share is the third"
+
+
+async def test_who_joins_a_read_that_is_then_cancelled_is_answered(pool: ConnectionPool, relay: Relay) -> None:
+    """Whether it is cancelled before its command is sent, or while the answer is on its way."""
+    link = Link(pool, 5)
+    relay.delay = 0.001
+    for steps in range(12):
+        alone = asyncio.ensure_future(link.read([b"alone"]))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        others = [asyncio.ensure_future(link.read([b"%d" % number])) for number in range(3)]
+        await asyncio.sleep(0)
+        alone.cancel()
+        found = await asyncio.wait_for(asyncio.gather(*others), 5)
+        assert [values[b"%d" % number] for number, (values, _) in enumerate(found)] == [None] * 3
+        assert await asyncio.gather(alone, return_exceptions=True)
+
+
+async def test_only_the_pool_of_a_client_that_was_given_gets_its_connections_back(
+    server: RedisServer, prefix: str, open_store: OpenStore
+) -> None:
+    """Its owner needs them, too. In a pool of the store's own, to get one and to give it back is for nothing."""
+    client = Redis.from_url(server.url, max_connections=1)
+    given, own = open_store(client, prefix), open_store(f"{server.url}?max_connections=1", prefix)
+    for store in (given, own):
+        await fill(store, "x")
+        assert await state(store) == "fresh"
+    assert await client.ping()
+    assert [store._link()._idle is None for store in (given, own)] == [True, False]
+    assert len(own._link()._idle or ()) == 1
+    await client.aclose()
+
+
 async def test_large_values_share_a_command_with_fewer_others(
     pool: ConnectionPool, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,13 +124,14 @@ class RedisStore(Uncopied, Store):
         if link is None:
             for other in [other for other in self._links if other.is_closed()]:
                 del self._links[other]
+            is_own = isinstance(self._source, str)
             if isinstance(self._source, str):
                 pool = new_pool(self._source)
             elif not self._links:
                 pool = self._source.connection_pool
             else:
                 raise RuntimeError("the client given works on one event loop: give RedisStore a URL to use several")
-            link = self._links[loop] = Link(pool, self._deadline)
+            link = self._links[loop] = Link(pool, self._deadline, is_own=is_own)
         return link
 
     # --- lookup -------------------------------------------------------------------------------------------------------
