@@ -2,6 +2,16 @@
 
 from accelerator.http.request import Request, Vary
 from accelerator.rules.entry import Entry, Mark
-from accelerator.stores.protocol import InvalidationError, KnowsReadyEntries, Lookup, Store
+from accelerator.stores.protocol import InvalidationError, KnowsReadyEntries, LooksUpInThreads, Lookup, Store
 
-__all__ = ["Entry", "InvalidationError", "KnowsReadyEntries", "Lookup", "Mark", "Request", "Store", "Vary"]
+__all__ = [
+    "Entry",
+    "InvalidationError",
+    "KnowsReadyEntries",
+    "LooksUpInThreads",
+    "Lookup",
+    "Mark",
+    "Request",
+    "Store",
+    "Vary",
+]

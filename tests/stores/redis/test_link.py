@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,9 @@ from redis.exceptions import RedisError
 from accelerator import RedisStore
 from accelerator.stores.redis import link as redis_link
 from accelerator.stores.redis import memo as redis_memo
-from accelerator.stores.redis.link import Link, ServerLeftAloneError, Values
+from accelerator.stores.redis import server as redis_server
+from accelerator.stores.redis.link import Link
+from accelerator.stores.redis.server import Breaker, ServerLeftAloneError, Values
 from accelerator.testing import make_request
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.support import OpenStore, StartServer, fill, request_of, state
@@ -59,7 +62,7 @@ def mgets(admin: Any) -> int:
 
 async def test_a_call_cancelled_at_any_point_leaves_no_answer_behind(pool: ConnectionPool) -> None:
     """The schedules of redis-py's issues 2624 and 2665: the next one on the connection would read it as its own."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     points = 0
     for steps in range(200):
         call = asyncio.ensure_future(link.call(echo(f"cancelled {steps}")))
@@ -79,7 +82,7 @@ async def test_under_load_every_answer_belongs_to_its_question(
 ) -> None:
     monkeypatch.setattr(redis_link, "MAX_CALLS", 2)
     relay.delay = delay
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     chance = random.Random(7)  # noqa: S311 - no secret
     answered = cancelled = 0
 
@@ -140,7 +143,7 @@ async def test_commits_cancelled_at_any_point_leave_the_store_right(
 
 
 async def test_reads_that_wait_at_the_same_moment_share_a_command(pool: ConnectionPool, server: RedisServer) -> None:
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     with server.client() as admin:
         admin.mset({f"shared:{number}": number for number in range(300)})
         await link.read([b"nothing"])
@@ -169,7 +172,7 @@ async def test_a_read_that_is_alone_makes_no_task(server: RedisServer, open_stor
 
 async def test_who_joins_a_read_that_is_then_cancelled_is_answered(pool: ConnectionPool, relay: Relay) -> None:
     """Whether it is cancelled before its command is sent, or while the answer is on its way."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     relay.delay = 0.001
     for steps in range(12):
         alone = asyncio.ensure_future(link.read([b"alone"]))
@@ -203,7 +206,7 @@ async def test_large_values_share_a_command_with_fewer_others(
 ) -> None:
     """All of them in one answer would not come in time."""
     monkeypatch.setattr(redis_link, "MAX_BYTES", 10_000)
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     with server.client() as admin:
         admin.mset({f"large:{number}": bytes(5000) for number in range(20)})
         before = mgets(admin)
@@ -214,7 +217,7 @@ async def test_large_values_share_a_command_with_fewer_others(
 
 
 async def test_what_did_not_come_in_time_is_asked_for_by_halves(pool: ConnectionPool, relay: Relay) -> None:
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     await link.read([b"nothing"])
     relay.silent = True
     link._deadline = 0.02
@@ -228,7 +231,7 @@ async def test_a_failure_that_nobody_expects_reaches_those_who_wait(
     pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that dies in silence would leave them waiting for ever."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
 
     async def fail(command_for: object) -> None:
         await asyncio.sleep(0)
@@ -265,7 +268,7 @@ async def test_lookups_that_meet_while_a_url_begins_to_vary_all_get_an_answer(
 async def test_a_connection_that_connects_anew_is_asked_again_who_it_leads_to(
     pool: ConnectionPool, relay: Relay, start_server: StartServer, server: RedisServer
 ) -> None:
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     one = (await link.call(echo("one"))).identity
     relay.target = start_server().socket
     relay.cut()
@@ -280,7 +283,7 @@ async def test_a_connection_is_asked_again_after_a_while(
     pool: ConnectionPool, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever stands between may have turned to another server without closing it."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     with server.client() as admin:
 
         def asked() -> int:
@@ -291,14 +294,14 @@ async def test_a_connection_is_asked_again_after_a_while(
         before = asked()
         await link.call(echo("two"))
         assert asked() == before + 1, "only by the test itself"
-        monkeypatch.setattr(redis_link, "IDENTITY_SECONDS", -1)
+        monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", -1)
         await link.call(echo("three"))
         assert asked() == before + 3
 
 
 async def test_a_connection_closed_by_the_server_costs_no_call(pool: ConnectionPool, server: RedisServer) -> None:
     """Servers close idle connections (`timeout`), and redis-py does not notice with RESP3."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     with server.client() as admin:
         for turn in range(5):
             assert (await link.call(echo(f"{turn}"))).value == b"%d" % turn
@@ -311,13 +314,13 @@ async def test_a_connection_closed_by_the_server_costs_no_call(pool: ConnectionP
 async def test_a_server_that_fails_is_left_alone_and_then_tried_by_one_call(
     pool: ConnectionPool, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     await link.call(echo("connected"))
     relay.silent = True
     link._deadline = 0.02
     with pytest.raises(TimeoutError):
         await link.call(echo("lost"))
-    monkeypatch.setattr(link, "_left_alone_until", link._time())
+    monkeypatch.setattr(link._breaker, "_left_alone_until", time.monotonic())
     outcomes = await asyncio.gather(*(link.call(echo("again")) for _ in range(20)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [TimeoutError] + [ServerLeftAloneError] * 19
     relay.silent = False
@@ -331,7 +334,7 @@ async def test_a_server_that_fails_is_left_alone_and_then_tried_by_one_call(
 async def test_connections_from_before_a_failure_are_not_used_again(server: RedisServer, relay: Relay) -> None:
     """They may be dead without saying so: each would cost a deadline."""
     pool = ConnectionPool.from_url(f"redis://127.0.0.1:{relay.port}", retry=Retry(NoBackoff(), 0))
-    link = Link(pool, 1)
+    link = Link(pool, 1, Breaker())
     relay.delay = 0.01
     await asyncio.gather(*(link.call(echo("connect")) for _ in range(8)))
     assert relay.accepted > 2
@@ -348,7 +351,7 @@ async def test_connections_from_before_a_failure_are_not_used_again(server: Redi
 
 
 async def test_an_error_that_is_an_answer_leaves_the_connection_in_step(pool: ConnectionPool, relay: Relay) -> None:
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     for turn in range(3):
         with pytest.raises(RedisError, match="wrong number"):
             await link.call(lambda _: ("GET",))
@@ -358,7 +361,7 @@ async def test_an_error_that_is_an_answer_leaves_the_connection_in_step(pool: Co
 
 async def test_more_calls_than_connections_wait_for_one(relay: Relay) -> None:
     pool = ConnectionPool.from_url(f"redis://127.0.0.1:{relay.port}")
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     replies = await asyncio.gather(*(link.call(echo(f"{number}")) for number in range(200)))
     assert [reply.value for reply in replies] == [b"%d" % number for number in range(200)]
     assert relay.accepted <= redis_link.MAX_CALLS
@@ -368,7 +371,7 @@ async def test_more_calls_than_connections_wait_for_one(relay: Relay) -> None:
 @pytest.mark.parametrize("kind", [ConnectionPool, functools.partial(BlockingConnectionPool, timeout=0.01)])
 async def test_a_full_pool_is_no_failure_of_the_server(server: RedisServer, kind: Any) -> None:
     client = Redis(connection_pool=kind(max_connections=1, host="127.0.0.1", port=server.port))
-    link = Link(client.connection_pool, 0.5)
+    link = Link(client.connection_pool, 0.5, Breaker())
     held = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py does not say
     with pytest.raises(RedisError):
         await link.call(echo("no room"))

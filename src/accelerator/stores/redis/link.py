@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from functools import partial
 from itertools import chain
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from hiredis import pack_command
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MaxConnectionsError, NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import MaxConnectionsError, NoScriptError, ResponseError
+
+from accelerator.stores.redis import server
+from accelerator.stores.redis.server import ASK_IDENTITY, FAILURES, Identity, Values, mget
 
 if TYPE_CHECKING:
     from asyncio import StreamWriter
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from redis.asyncio import ConnectionPool
     from redis.asyncio.connection import AbstractConnection
 
     from accelerator.stores.redis.scripts import Script
-
-BREAK_SECONDS: Final = 1.0
-"""Seconds for which a server that failed is not called, before one call tries again."""
-
-IDENTITY_SECONDS: Final = 1.0
-"""Seconds for which a connection is taken to lead to the same server in the same role, before it is asked again."""
+    from accelerator.stores.redis.server import Breaker
 
 MAX_CALLS: Final = 16
 """Number of calls at the same time, each on its own connection. The others wait, within their deadline."""
@@ -37,40 +35,12 @@ MAX_SHARED: Final = 128
 MAX_BYTES: Final = 4 * 1024 * 1024
 """Bytes that the answer to one command should have, so that it comes in time. They are estimated by the last answer."""
 
-FAILURES: Final = (RedisError, OSError, TimeoutError)
-"""What a call raises if the server is unreachable or slow, or answers with an error."""
-
-
-class Values(dict[bytes, "bytes | None"]):
-    """The values that one command has read, by key.
-
-    Attributes:
-        made: results computed from these values, by key, for all reads that share the command.
-    """
-
-    __slots__ = ("made",)
-
-    def __init__(self, read: Iterable[tuple[bytes, bytes | None]]) -> None:
-        super().__init__(read)
-        self.made: dict[bytes, Any] = {}
-
-
-class ServerLeftAloneError(RedisConnectionError):
-    """The server failed within the last `BREAK_SECONDS`, so the call is not made."""
-
 
 class Reply(NamedTuple):
     """The answer of a server, and its identity: the id of its run and that of its replication history."""
 
     value: Any
     identity: bytes
-
-
-class _Known(NamedTuple):
-    """The identity of the server at the other end of a connection, and when it was asked for."""
-
-    identity: bytes
-    since: float
 
 
 class _Sent(NamedTuple):
@@ -89,18 +59,17 @@ class Link:
     Args:
         pool: the connections.
         deadline: seconds that a call may take, with the time to connect.
+        breaker: leaves the server alone after failures.
         is_own: nobody else uses the pool, so connections are kept between calls.
     """
 
-    def __init__(self, pool: ConnectionPool, deadline: float, *, is_own: bool = False) -> None:
+    def __init__(self, pool: ConnectionPool, deadline: float, breaker: Breaker, *, is_own: bool = False) -> None:
         self._pool = pool
         self._idle: list[AbstractConnection] | None = [] if is_own else None
         self._deadline = deadline
-        self._time = asyncio.get_running_loop().time
+        self._breaker = breaker
         self._free = asyncio.Semaphore(MAX_CALLS)
-        self._known: WeakKeyDictionary[StreamWriter, _Known] = WeakKeyDictionary()
-        self._failed_at = 0.0
-        self._left_alone_until = 0.0
+        self._known: WeakKeyDictionary[StreamWriter, Identity] = WeakKeyDictionary()
         self._waiting: list[_Wanted] = []
         self._is_reading = False
         self._shared = MAX_SHARED // 16
@@ -153,7 +122,7 @@ class Link:
     async def _read(self, keys: Sequence[bytes], readers: int) -> tuple[Values, bytes]:
         """Read the keys of so many readers by one command, and learn how many should share the next one."""
         try:
-            reply = await self.call(partial(_mget, keys))
+            reply = await self.call(lambda _: mget(keys))
         except TimeoutError:
             self._shared = max(1, readers // 2)
             raise
@@ -204,22 +173,15 @@ class Link:
         Raises:
             FAILURES: the server is unreachable or slow, or answers with an error.
         """
-        if self._left_alone_until:
-            if self._time() < self._left_alone_until and not anyway:
-                raise ServerLeftAloneError("the server failed a moment ago")
-            self._left_alone_until = self._time() + BREAK_SECONDS  # other calls do not try at the same time
+        self._breaker.enter(anyway=anyway)
         sent = self._send_now(command_for)
         try:
             async with asyncio.timeout(self._deadline), self._free:
                 reply = await self._exchange_at_last(command_for, sent)
         except FAILURES as error:
-            if _shows_life(error):
-                self._left_alone_until = 0.0
-            else:
-                self._failed_at = self._time()
-                self._left_alone_until = self._failed_at + BREAK_SECONDS
+            self._breaker.fail(error)
             raise
-        self._left_alone_until = 0.0
+        self._breaker.succeed()
         return reply
 
     def _send_now(self, command_for: Callable[[bytes], Sequence[Any]]) -> _Sent | None:
@@ -227,11 +189,11 @@ class Link:
         if not self._idle or self._free.locked():
             return None
         connection = self._idle[-1]
-        identity = self._known_identity(connection)
-        if identity is None or _socket(connection).is_closing():
+        known = self._known_identity(connection)
+        if known is None or not self._breaker.trusts(known) or _socket(connection).is_closing():
             return None
-        _socket(connection).write(pack_command(tuple(command_for(identity))))
-        return _Sent(self._idle.pop(), identity)
+        _socket(connection).write(pack_command(tuple(command_for(known.name))))
+        return _Sent(self._idle.pop(), known.name)
 
     async def _exchange_at_last(self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None) -> Reply:
         """Send a command, and once more on a new connection if the first one is closed, as servers close idle ones."""
@@ -240,7 +202,7 @@ class Link:
         except MaxConnectionsError:
             raise
         except RedisConnectionError:
-            self._failed_at = self._time()
+            self._breaker.lose()
             return await self._exchange(command_for, None)
 
     async def _exchange(self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None) -> Reply:
@@ -276,45 +238,27 @@ class Link:
         else:
             self._idle.append(connection)
 
-    def _known_identity(self, connection: AbstractConnection) -> bytes | None:
-        """Return the identity of the server of a connection, None if it has to be asked for."""
-        known = self._known.get(_socket(connection)) if connection.is_connected else None
-        if known is None or known.since <= self._failed_at or known.since + IDENTITY_SECONDS < self._time():
-            return None
-        return known.identity
+    def _known_identity(self, connection: AbstractConnection) -> Identity | None:
+        return self._known.get(_socket(connection)) if connection.is_connected else None
 
     async def _identify(self, connection: AbstractConnection) -> bytes:
         """Return the identity of the server of a connection.
 
         A connection from before a failure is replaced, because it may be dead without showing it.
         """
-        identity = self._known_identity(connection)
-        if identity is None:
-            if connection.is_connected and self._is_from_before_a_failure(connection):
-                await connection.disconnect(nowait=True)
-            if not connection.is_connected:
-                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py does not annotate it
-            since = self._time()
-            identity = await _identity(connection)
-            self._known[_socket(connection)] = _Known(identity, since)
-        return identity
-
-    def _is_from_before_a_failure(self, connection: AbstractConnection) -> bool:
-        known = self._known.get(_socket(connection))
-        return known is not None and known.since <= self._failed_at
+        known = self._known_identity(connection)
+        if known is not None and known.since <= self._breaker.failed_at:
+            await connection.disconnect(nowait=True)
+            known = None
+        if not connection.is_connected:
+            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py does not annotate it
+        if known is None or not self._breaker.trusts(known):
+            known = self._known[_socket(connection)] = await _identity(connection)
+        return known.name
 
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.disconnect()
-
-
-def _mget(keys: Iterable[bytes], _: bytes) -> Sequence[bytes]:
-    return (b"MGET", *keys)
-
-
-def _shows_life(error: Exception) -> bool:
-    """Tell whether the server still works: it answered with an error, or the pool had no connection left."""
-    return isinstance(error, ResponseError | MaxConnectionsError) and not isinstance(error, ReadOnlyError)
 
 
 def _socket(connection: AbstractConnection) -> StreamWriter:
@@ -322,17 +266,12 @@ def _socket(connection: AbstractConnection) -> StreamWriter:
     return cast("StreamWriter", connection._writer)  # noqa: SLF001 - redis-py has no public name for it
 
 
-async def _identity(connection: AbstractConnection) -> bytes:
-    """Ask a server for its identity: the id of its run, and that of its replication history.
-
-    If it has changed, the server was restarted or promoted, and may have lost invalidations.
+async def _identity(connection: AbstractConnection) -> Identity:
+    """Ask a server for its identity.
 
     Raises:
         RedisConnectionError: it is a replica, which may lag behind its primary.
     """
-    await connection.send_command("INFO", "server", "replication", check_health=False)
-    answer: bytes = await connection.read_response(disable_decoding=True)
-    facts = dict(line.split(b":", 1) for line in answer.splitlines() if b":" in line)
-    if facts.get(b"role") != b"master":
-        raise RedisConnectionError("the server is no primary")
-    return facts[b"run_id"] + b":" + facts[b"master_replid"]
+    since = monotonic()
+    await connection.send_command(*ASK_IDENTITY, check_health=False)
+    return Identity(server.identity_in(await connection.read_response(disable_decoding=True)), since)
