@@ -357,15 +357,19 @@ async def test_a_primary_that_became_a_replica_is_not_read_any_more(
 
 
 async def test_an_answer_that_does_not_come_costs_one_deadline_and_not_one_for_each_thread(
-    store: RedisStore, server: RedisServer, prefix: str, open_store: OpenStore, relay: Relay
+    prefix: str, open_store: OpenStore, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"redis://127.0.0.1:{relay.port}"
-    store = open_store(url, prefix, deadline=0.3)
-    await state(store)
+    monkeypatch.setattr(redis_server, "BREAK_SECONDS", 1000)
+    store = open_store(f"redis://127.0.0.1:{relay.port}", prefix)
+    await fill(store, "x")
     await connect(store)
     assert await here(store) is not None
     relay.silent = True
-    with pytest.raises(TimeoutError, match=f"^Redis at 127.0.0.1:{relay.port}: no answer within 0.3 s$"):
+    assert store._threads is not None
+    wire = store._threads._free[-1]
+    assert wire is not None
+    wire._socket.settimeout(0.05)
+    with pytest.raises(TimeoutError, match=f"^Redis at 127.0.0.1:{relay.port}: no answer within 5 s$"):
         await here(store)
     for _ in range(50):
         with pytest.raises(ServerLeftAloneError):
@@ -380,12 +384,14 @@ async def test_an_answer_that_does_not_come_costs_one_deadline_and_not_one_for_e
 
 
 async def test_what_fails_on_the_loop_is_left_alone_by_threads(
-    server: RedisServer, prefix: str, open_store: OpenStore, relay: Relay
+    prefix: str, open_store: OpenStore, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = open_store(f"redis://127.0.0.1:{relay.port}", prefix, deadline=0.3)
+    monkeypatch.setattr(redis_server, "BREAK_SECONDS", 1000)
+    store = open_store(f"redis://127.0.0.1:{relay.port}", prefix)
     await fill(store, "x")
     await connect(store)
     relay.silent = True
+    store._link()._deadline = 0.05
     with pytest.raises(TimeoutError):
         await store.lookup(request_of())
     with pytest.raises(ServerLeftAloneError):
@@ -396,8 +402,9 @@ async def test_what_fails_on_the_loop_is_left_alone_by_threads(
 
 
 @contextmanager
-def trickling(answer: bytes, pause: float, *, breaks_off: bool = False) -> Iterator[str]:
-    """A server that says who it is, and then sends an answer byte by byte; yields its URL."""
+def trickling(answer: bytes, pause: float, *, breaks_off: bool = False) -> Iterator[tuple[str, list[int]]]:
+    """A server that says who it is, then sends an answer byte by byte; yields its URL, and what it has sent so far."""
+    sent: list[int] = []
     info = b"role:master\r\nrun_id:a\r\nmaster_replid:b\r\n"
     ended = threading.Event()
 
@@ -414,13 +421,14 @@ def trickling(answer: bytes, pause: float, *, breaks_off: bool = False) -> Itera
                     if ended.wait(pause):
                         return
                     connection.sendall(bytes([byte]))
+                    sent.append(byte)
                 if breaks_off:
                     return
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"redis://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"redis://127.0.0.1:{listening.getsockname()[1]}", sent
         ended.set()
         thread.join(PATIENCE)
 
@@ -429,7 +437,7 @@ def trickling(answer: bytes, pause: float, *, breaks_off: bool = False) -> Itera
 def test_an_answer_has_to_be_complete_within_the_deadline(answer: bytes) -> None:
     """Each byte comes in time; the whole is what counts."""
     whole = len(answer) < 100
-    with trickling(answer, 0.001) as url:
+    with trickling(answer, 0.001) as (url, sent):
         wire = blocking._Wire(url, 5 if whole else 0.2)
         breaker = redis_server.Breaker()
         if whole:
@@ -437,6 +445,7 @@ def test_an_answer_has_to_be_complete_within_the_deadline(answer: bytes) -> None
         else:
             with pytest.raises(TimeoutError):
                 wire.read([b"a", b"b"], breaker)
+            assert 0 < len(sent) < 1000, "it is not the end of the answer that ends the waiting"
         wire.close()
 
 
@@ -445,7 +454,7 @@ async def test_an_answer_that_breaks_off_is_asked_for_by_the_loop(
 ) -> None:
     store = open_store(server.url, prefix)
     await fill(store, "x")
-    with trickling(b"*2\r\n$-1\r\n", 0, breaks_off=True) as url:
+    with trickling(b"*2\r\n$-1\r\n", 0, breaks_off=True) as (url, _):
         wire = await asyncio.to_thread(blocking._Wire, url, 5)
         assert store._threads is not None
         store._threads._free.append(wire)
@@ -481,8 +490,14 @@ async def test_an_error_is_told_by_the_loop_in_the_servers_words(
 
 @pytest.mark.parametrize("right", ["-info", ">other <pw", "off"])
 async def test_a_connection_that_cannot_be_made_is_said_without_secrets_and_not_tried_all_the_time(
-    server: RedisServer, prefix: str, open_store: OpenStore, right: str, caplog: pytest.LogCaptureFixture
+    server: RedisServer,
+    prefix: str,
+    open_store: OpenStore,
+    right: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(redis_server, "BREAK_SECONDS", 1000)
     name = f"user-{prefix[:-1]}"
     with server.client() as admin:
         admin.execute_command("ACL", "SETUSER", name, "on", ">pw", "~*", "+@all")
