@@ -28,13 +28,11 @@ from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, InvalidationError, RedisStore, cache_for, tag
 from accelerator.demo.redis_server import RedisServer
-from accelerator.stores.redis import link as redis_link
+from accelerator.stores.redis import server as redis_server
 from accelerator.stores.redis import verdict as redis_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from redis.asyncio.connection import AbstractConnection
 
     from accelerator.asgi_types import Application, Receive, Scope, Send
     from accelerator.rules.entry import Entry
@@ -101,10 +99,10 @@ def _store(url: str, mutation: str) -> RedisStore:
         redis_verdict.compare = skip_missing
     if mutation == "no-identity":
 
-        async def nobody(connection: AbstractConnection) -> bytes:  # noqa: ARG001 - that is the fault
+        def nobody(answer: bytes) -> bytes:  # noqa: ARG001 - that is the fault
             return b"nobody"
 
-        redis_link._identity = nobody  # noqa: SLF001
+        redis_server.identity_in = nobody
     return RedisStore(url, deadline=1)
 
 

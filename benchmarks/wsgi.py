@@ -4,6 +4,9 @@ In process, every case gets the environ of a browser's request as gunicorn makes
 cases take turns in one run, so that a busy machine slows all of them; the garbage collector is off while a batch is
 timed. What one adds to another is the median over the rounds of the difference in the same round.
 
+From Redis, a hit of 10 KB with five tags stands beside the client's own GET of the bytes of its entry, and beside the
+same hit where the lookup crosses to the event loop in another thread.
+
 Under gunicorn, as many clients as the server has threads ask over connections that they keep, on the same machine.
 """
 
@@ -26,22 +29,30 @@ from typing import TYPE_CHECKING, Any
 
 from a2wsgi import ASGIMiddleware, WSGIMiddleware
 from flask import Flask
+from redis import Redis
 
-from accelerator import ASGIAccelerator, MemoryStore
+from accelerator import ASGIAccelerator, MemoryStore, RedisStore, Store, cache_for, tag
+from accelerator.demo.redis_server import RedisServer
 from accelerator.wsgi import WSGIAccelerator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from accelerator import Lookup
+    from accelerator.http.request import Request
+    from accelerator.rules.entry import Entry
 
     Case = tuple[WSGIApplication, Callable[[], str]]
 
 BATCH = 200
 WARM_UP = 2
+SHORT_BATCH = 20
 THREADS = 4
 REQUESTS = 1000
 BODY = "Hello, world! " * 10
 BARE, ROUTE, HIT, MISS, CROSSING = "bare WSGI application", "Flask route", "hit", "miss, stored", "hit, through a2wsgi"
+GET, REDIS_HIT, REDIS_CROSSING = "redis-py, GET of the same bytes", "hit from Redis", "the same, on the event loop"
 BROWSER = {
     "REQUEST_METHOD": "GET",
     "SCRIPT_NAME": "",
@@ -109,7 +120,7 @@ def made() -> dict[str, Case]:
 
 def environ_of(query: str) -> WSGIEnvironment:
     """Return the environ of a request, made anew."""
-    return {**BROWSER, "PATH_INFO": "/hello", "QUERY_STRING": query, "RAW_URI": f"/hello?{query}"}
+    return {**BROWSER, "PATH_INFO": "/hello", "QUERY_STRING": query, "RAW_URI": f"/hello?{query}".removesuffix("?")}
 
 
 def ask(app: WSGIApplication, environ: WSGIEnvironment) -> dict[str, str]:
@@ -179,6 +190,67 @@ def in_process(rounds: int) -> None:
         print(f"{name!r} adds {added:.1f} µs to {base!r}")
 
 
+class OnTheLoop(Store):
+    """A store in which no thread looks up by itself: it does only what every store has to."""
+
+    def __init__(self, behind: Store) -> None:
+        self._behind = behind
+
+    async def lookup(self, request: Request) -> Lookup:
+        """Do what the other store does."""
+        return await self._behind.lookup(request)
+
+    async def commit(self, entry: Entry) -> bool:
+        """Do what the other store does."""
+        return await self._behind.commit(entry)
+
+    async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
+        """Do what the other store does."""
+        await self._behind.invalidate(tags, soft=soft)
+
+
+def page(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with 10 KB that are made from five things."""
+    cache_for(3600)
+    tag(*(f"tag:{number}" for number in range(5)))
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(10 * 1024))])
+    return [b"x" * 10 * 1024]
+
+
+def from_redis(rounds: int) -> None:
+    """Measure hits from a Redis of this script's own beside a bare GET, batch by batch, and print the table."""
+    with RedisServer() as server:
+        hit = WSGIAccelerator(page, RedisStore(server.url, deadline=5))
+        crossing = WSGIAccelerator(page, OnTheLoop(RedisStore(server.url, deadline=5)))
+        client = Redis.from_url(server.url)
+
+        def ask_for(app: WSGIApplication) -> Callable[[], object]:
+            return lambda: [*app(environ_of(""), start_response)]
+
+        for app in (hit, hit, crossing):
+            ask_for(app)()
+        (entry,) = client.keys("accelerator:e:*")
+        cases = {GET: lambda: client.get(entry), REDIS_HIT: ask_for(hit), REDIS_CROSSING: ask_for(crossing)}
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+        for _ in range(WARM_UP + 4 * rounds):
+            for name, call in cases.items():
+                start = perf_counter(), process_time()
+                for _ in range(SHORT_BATCH):
+                    call()
+                taken = perf_counter() - start[0], process_time() - start[1]
+                times[name].append((1e6 * taken[0] / SHORT_BATCH, 1e6 * taken[1] / SHORT_BATCH))
+        client.close()
+    print(f"\n{4 * rounds} rounds of {SHORT_BATCH} requests a case, in process, Redis on a unix socket")
+    print(f"{'':35}{'µs':>8}{'times GET':>11}{'µs of CPU':>11}{'times GET':>11}")
+    for name, found in times.items():
+        line = f"{name:35}"
+        for which in (0, 1):
+            pairs = [(one[which], base[which]) for one, base in zip(found, times[GET], strict=True)][WARM_UP:]
+            line += f"{median(one for one, _ in pairs):{11 if which else 8}.1f}"
+            line += f"{median(one / base for one, base in pairs):11.2f}"
+        print(line)
+
+
 class Served:
     """The cases as one application, for gunicorn: the first segment of the path is the number of the case."""
 
@@ -246,4 +318,5 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=30, help="rounds of each case in process (30)")
     arguments = parser.parse_args()
     in_process(arguments.rounds)
+    from_redis(arguments.rounds)
     under_gunicorn(3)

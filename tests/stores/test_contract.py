@@ -11,6 +11,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from accelerator import Lookup, MemoryStore, Store
+from accelerator.stores import LooksUpInThreads
 from accelerator.tags import ALL
 from accelerator.testing import StoreContract, contract, make_request
 
@@ -249,6 +250,12 @@ class NamesWhatIsStale(MemoryStore):
         return None if found is None else next(iter(found.records.values())).ready
 
 
+class FindsWhatIsStaleInThreads(LooksUpInThreads, MemoryStore):
+    def lookup_here(self, request: Request) -> Lookup | None:
+        found = self._resources.get(request.key)
+        return None if found is None else Lookup(next(iter(found.records.values())).entry, self._position, False, ())
+
+
 class TellsWhatTheFoundVariesOn(MemoryStore):
     async def lookup(self, request: Request) -> Lookup:
         found = await super().lookup(request)
@@ -405,6 +412,7 @@ FAULTS: list[tuple[Callable[[], Store], str]] = [
     (GivesOthersMarks, "a_found_entry_can_be_committed_again_with_its_own_mark"),
     (KnowsTooMuch, "an_unknown_url_is_a_miss"),
     (NamesWhatIsStale, "what_is_ready_is_what_a_lookup_finds_fresh"),
+    (FindsWhatIsStaleInThreads, "what_a_thread_finds_by_itself_is_what_a_lookup_finds"),
 ]
 
 

@@ -15,9 +15,10 @@ import anyio
 import pytest
 
 from accelerator import SyncStore
+from accelerator.stores import LooksUpInThreads, Lookup
 from accelerator.stores.loop_thread import LoopThread, loop_thread
 from accelerator.stores.sync import BlockingStore
-from accelerator.testing import StoreContract
+from accelerator.testing import StoreContract, make_request
 from accelerator.wsgi import WSGIAccelerator
 from tests.wsgi.stores import WaitingStore
 from tests.wsgi.support import TEXT, Environ, Site, ask, site_saying
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
     from accelerator import Store
+    from accelerator.http.request import Request
 
 _IS_SLOW = re.compile(r"Executing <.*> took \d")
 
@@ -79,6 +81,53 @@ def test_the_store_runs_on_the_loop_and_the_application_in_the_servers_thread() 
     assert {thread.name for thread in store.threads} == {"accelerator loop"}
     assert len(store.threads) == 1
     assert threads[-1] is threading.current_thread()
+
+
+class LookingStore(LooksUpInThreads, WaitingStore):
+    """One in which threads look up by themselves what it has been told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: Lookup | None = None
+
+    def lookup_here(self, request: Request) -> Lookup | None:
+        return self.told
+
+
+class Proxy(WaitingStore):
+    """One that stands before another store, and passes for it."""
+
+    def __init__(self, behind: LookingStore) -> None:
+        super().__init__()
+        self.lookup_here = behind.lookup_here
+
+    @property  # type: ignore[misc]  # that is what they do
+    def __class__(self) -> type:
+        return LookingStore
+
+
+def test_a_thread_looks_up_by_itself_where_the_store_lets_it() -> None:
+    store = LookingStore()
+    app = WSGIAccelerator(site_saying(ttl=60), store)
+    ask(app)
+    assert {thread.name for thread in store.threads} == {"accelerator loop"}
+    store.threads.clear()
+    store.told = asyncio.run(store.memory.lookup(make_request("https://example.org/")))
+    assert store.told.entry is not None
+    assert ask(app).is_hit
+    assert store.threads == set()
+    store.told = None
+    assert ask(app).is_hit, "the loop is asked where the thread finds out nothing"
+    assert store.threads
+
+
+def test_a_proxy_of_such_a_store_is_asked_itself() -> None:
+    """It may have a lookup of its own."""
+    behind = LookingStore()
+    app = WSGIAccelerator(site_saying(ttl=60), Proxy(behind))
+    ask(app)
+    behind.told = Lookup(None, 0, False, None)
+    assert ask(app).is_hit
 
 
 def test_a_store_that_fails_costs_hits_and_no_request(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,12 +2,20 @@
 
 from accelerator.http.request import Request, Vary
 from accelerator.rules.entry import Entry, Mark
-from accelerator.stores.protocol import InvalidationError, KnowsReadyEntries, Lookup, ReadyEntry, Store
+from accelerator.stores.protocol import (
+    InvalidationError,
+    KnowsReadyEntries,
+    LooksUpInThreads,
+    Lookup,
+    ReadyEntry,
+    Store,
+)
 
 __all__ = [
     "Entry",
     "InvalidationError",
     "KnowsReadyEntries",
+    "LooksUpInThreads",
     "Lookup",
     "Mark",
     "ReadyEntry",

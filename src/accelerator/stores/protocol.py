@@ -154,6 +154,18 @@ class KnowsReadyEntries(ABC):
         ...
 
 
+class LooksUpInThreads(ABC):
+    """A store that waits for I/O, and in which a thread can look up by itself: `WSGIAccelerator` lets it.
+
+    Another store that waits is asked on an event loop in another thread, which takes longer than a near server does.
+    """
+
+    @abstractmethod
+    def lookup_here(self, request: Request) -> Lookup | None:
+        """Do what `lookup` does, and block this thread meanwhile; None says that `lookup` has to be asked."""
+        ...
+
+
 def checked_store(store: Store) -> Store:
     """Return a store as it is.
 

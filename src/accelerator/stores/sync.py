@@ -10,7 +10,7 @@ import anyio
 import anyio.from_thread
 
 from accelerator.stores.loop_thread import loop_thread
-from accelerator.stores.protocol import Store
+from accelerator.stores.protocol import LooksUpInThreads, Store
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class SyncStore(Uncopied):
 class BlockingStore(Store):
     """A store that waits for I/O, wrapped so that each call blocks its thread instead of suspending.
 
-    The store runs on the one event loop that this process keeps in a thread, whichever thread calls.
+    The store runs on the one event loop that this process keeps in a thread, whichever thread calls. Only a lookup runs
+    in the thread that calls it, if the store can do that.
 
     Args:
         store: the store.
@@ -74,10 +75,15 @@ class BlockingStore(Store):
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        # by its type: a proxy may have an attribute of that name, and a lookup of its own
+        self._lookup_here: Callable[[Request], Lookup | None] = _nowhere
+        if isinstance(store, LooksUpInThreads) and LooksUpInThreads in type(store).__mro__:
+            self._lookup_here = store.lookup_here
 
     async def lookup(self, request: Request) -> Lookup:
         """Do what `Store.lookup` does."""
-        return loop_thread.run(self._store.lookup(request))
+        found = self._lookup_here(request)
+        return loop_thread.run(self._store.lookup(request)) if found is None else found
 
     async def commit(self, entry: Entry) -> bool:
         """Do what `Store.commit` does."""
@@ -86,6 +92,10 @@ class BlockingStore(Store):
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Do what `Store.invalidate` does."""
         loop_thread.run(self._store.invalidate(tags, soft=soft))
+
+
+def _nowhere(_: Request) -> None:
+    """Be the `lookup_here` of a store that has none."""
 
 
 def finish_now(work: Coroutine[Any, Any, None]) -> None:

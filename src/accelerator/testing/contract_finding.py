@@ -10,7 +10,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from accelerator.http.request import Request
-from accelerator.stores.protocol import KnowsReadyEntries
+from accelerator.stores.protocol import KnowsReadyEntries, LooksUpInThreads
 from accelerator.testing.contract_words import (
     ENTRIES,
     LOOKALIKES,
@@ -72,6 +72,27 @@ class FindingContract:
                 found = await store.lookup(request)
                 if ready is not None:
                     assert (found.entry, found.invalidated) == (ready.entry, False), step
+
+    async def test_what_a_thread_finds_by_itself_is_what_a_lookup_finds(self, store: Store) -> None:
+        """A store in which threads look up by themselves finds the same in both ways, or asks for the other one."""
+        plain, varied = make_request(), make_request("https://example.org/v", [("x-a", "1")])
+        for step in ("nothing", "stored", "soft", "refilled", "hard", "refilled", "cleared"):
+            match step:
+                case "stored" | "refilled":
+                    await fill(store, plain, "x")
+                    await fill(store, varied, "x", vary=(b"x-a",))
+                case "soft" | "hard":
+                    await store.invalidate_tag("x", soft=step == "soft")
+                case "cleared":
+                    await store.clear()
+            for request in (plain, varied) * 2:
+                here = (
+                    await anyio.to_thread.run_sync(store.lookup_here, request)
+                    if isinstance(store, LooksUpInThreads)
+                    else None
+                )
+                found = await store.lookup(request)
+                assert here is None or here == found, step
 
     async def test_the_whole_key_is_compared(self, store: Store) -> None:
         """No entry answers a request whose key differs in any part, even if the parts put together are equal."""

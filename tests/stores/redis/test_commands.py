@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator.stores.binary import pack
-from accelerator.stores.redis import link as redis_link
+from accelerator.stores.redis import server as redis_server
 from accelerator.testing import make_entry, make_request
 from tests.stores.redis.support import (
     OpenStore,
@@ -36,7 +36,7 @@ TRIPS = ("mget", "evalsha", "eval", "info")
 
 @pytest.fixture
 def own(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
-    monkeypatch.setattr(redis_link, "IDENTITY_SECONDS", 1000)
+    monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 1000)
     return start_server()
 
 

@@ -16,6 +16,7 @@ from accelerator import ASGIAccelerator, InvalidationError, RedisStore, cache_fo
 from accelerator.demo.redis_server import RedisServer
 from accelerator.stores.redis import link as redis_link
 from accelerator.stores.redis import pending
+from accelerator.stores.redis import server as redis_server
 from accelerator.stores.redis import store as redis_store
 from accelerator.stores.redis.pending import Pending, judge
 from accelerator.tags import ALL
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody wants to wait for what is repeated, or tried again."""
-    monkeypatch.setattr(redis_link, "BREAK_SECONDS", 0.05)
+    monkeypatch.setattr(redis_server, "BREAK_SECONDS", 0.05)
     monkeypatch.setattr(redis_store, "REPEAT_SECONDS", (0.01,))
 
 
@@ -163,7 +164,7 @@ async def test_a_server_that_refuses_fails_no_request(answer: bytes, open_store:
 async def test_a_server_that_is_out_of_order_is_asked_by_one_request_at_a_time(
     answer: bytes, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_link, "BREAK_SECONDS", 1000)
+    monkeypatch.setattr(redis_server, "BREAK_SECONDS", 1000)
     inner = counting_app()
     async with Stub(answer) as stub:
         app = ASGIAccelerator(inner, store=open_store(stub.url))
@@ -178,7 +179,7 @@ async def test_half_open_connections_cost_one_deadline_and_are_replaced(
     server: RedisServer, prefix: str, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server vanishes from the network without a word, and comes back without knowing the connections."""
-    monkeypatch.setattr(redis_link, "BREAK_SECONDS", 0.3)
+    monkeypatch.setattr(redis_server, "BREAK_SECONDS", 0.3)
     inner = counting_app()
     async with Relay(server.socket) as relay:
         store = open_store(f"redis://127.0.0.1:{relay.port}", prefix, deadline=0.1)
@@ -240,7 +241,7 @@ async def test_a_failed_invalidation_raises_holds_here_and_is_repeated_until_red
         await store.invalidate_tag("x", soft=soft)
     own.process.send_signal(signal.SIGCONT)
     store._repeater.cancel()  # type: ignore[union-attr]  # it is a task by now
-    store._link()._left_alone_until = 0.0
+    store._breaker.succeed()
     found = store._pending.kept
     store._repeater = asyncio.current_task()  # as if one were at work
     assert await state(store) == here

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.exceptions import ConnectionError, ReadOnlyError  # noqa: A004 - redis-py's own
 
-from accelerator.stores.redis import link as redis_link
+from accelerator.stores.redis import server as redis_server
 from accelerator.testing import make_entry
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.support import OpenStore, StartServer, entry_key, fill, mark_of, request_of, state
@@ -148,11 +148,7 @@ async def test_without_identities_it_would_serve_what_was_taken_back(
     primary: RedisServer, replica: RedisServer, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test above can fail."""
-
-    async def nobody(connection: object) -> bytes:
-        return b"nobody"
-
-    monkeypatch.setattr(redis_link, "_identity", nobody)
+    monkeypatch.setattr(redis_server, "identity_in", lambda _: b"nobody")
     with pytest.raises(AssertionError):
         await test_a_promoted_replica_that_missed_an_invalidation_begins_anew(primary, replica, open_store)
 
@@ -169,7 +165,7 @@ async def test_a_primary_that_became_a_replica_is_not_read_any_more(
     primary: RedisServer, replica: RedisServer, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connections stay open; who leads is asked once a second, here each time."""
-    monkeypatch.setattr(redis_link, "IDENTITY_SECONDS", -1)
+    monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", -1)
     follow(replica, primary)
     store = open_store(primary.url)
     await fill(store, "x")
@@ -200,7 +196,7 @@ async def test_a_primary_that_led_again_without_closing_its_connections_is_anoth
     primary: RedisServer, replica: RedisServer, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It took over the state of a replica that had missed an invalidation, and has its own run_id still."""
-    monkeypatch.setattr(redis_link, "IDENTITY_SECONDS", -1)
+    monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", -1)
     store = open_store(primary.url)
     await fill(store, "x")
     follow(replica, primary)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,9 @@ from redis.exceptions import RedisError
 from accelerator import RedisStore
 from accelerator.stores.redis import link as redis_link
 from accelerator.stores.redis import memo as redis_memo
-from accelerator.stores.redis.link import Link, ServerLeftAloneError, Values
+from accelerator.stores.redis import server as redis_server
+from accelerator.stores.redis.link import Link
+from accelerator.stores.redis.server import Breaker, ServerLeftAloneError, Values
 from accelerator.testing import make_request
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.support import OpenStore, StartServer, fill, request_of, state
@@ -57,9 +60,10 @@ def mgets(admin: Any) -> int:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_call_cancelled_at_any_point_leaves_no_answer_behind(pool: ConnectionPool) -> None:
+@pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
+async def test_a_call_cancelled_at_any_point_leaves_no_answer_behind(pool: ConnectionPool, is_own: bool) -> None:
     """The schedules of redis-py's issues 2624 and 2665: the next one on the connection would read it as its own."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker(), is_own=is_own)
     points = 0
     for steps in range(200):
         call = asyncio.ensure_future(link.call(echo(f"cancelled {steps}")))
@@ -73,13 +77,14 @@ async def test_a_call_cancelled_at_any_point_leaves_no_answer_behind(pool: Conne
     assert points > 5
 
 
+@pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
 @pytest.mark.parametrize("delay", [0.0, 0.001])
 async def test_under_load_every_answer_belongs_to_its_question(
-    pool: ConnectionPool, relay: Relay, delay: float, monkeypatch: pytest.MonkeyPatch
+    pool: ConnectionPool, relay: Relay, delay: float, monkeypatch: pytest.MonkeyPatch, is_own: bool
 ) -> None:
     monkeypatch.setattr(redis_link, "MAX_CALLS", 2)
     relay.delay = delay
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker(), is_own=is_own)
     chance = random.Random(7)  # noqa: S311 - no secret
     answered = cancelled = 0
 
@@ -140,7 +145,7 @@ async def test_commits_cancelled_at_any_point_leave_the_store_right(
 
 
 async def test_reads_that_wait_at_the_same_moment_share_a_command(pool: ConnectionPool, server: RedisServer) -> None:
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     with server.client() as admin:
         admin.mset({f"shared:{number}": number for number in range(300)})
         await link.read([b"nothing"])
@@ -151,12 +156,62 @@ async def test_reads_that_wait_at_the_same_moment_share_a_command(pool: Connecti
         assert mgets(admin) - before == 3, "128, 128, and the rest"
 
 
+async def test_a_read_that_is_alone_makes_no_task(server: RedisServer, open_store: OpenStore) -> None:
+    def count(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
+        made.append(work)
+        return asyncio.Task(work, loop=loop, **more)
+
+    link, made = open_store(server.url)._link(), list[object]()
+    await link.read([b"nothing"])
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(count)
+    await link.read([b"nothing"])
+    alone = len(made)
+    await asyncio.gather(link.read([b"one"]), link.read([b"other"]))
+    loop.set_task_factory(None)
+    assert (alone, len(made)) == (0, 2 + 1), "gather makes two, and the command that they share is the third"
+
+
+@pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
+async def test_who_joins_a_read_that_is_then_cancelled_is_answered(
+    pool: ConnectionPool, relay: Relay, is_own: bool
+) -> None:
+    """Whether it is cancelled before its command is sent, or while the answer is on its way."""
+    link = Link(pool, 5, Breaker(), is_own=is_own)
+    relay.delay = 0.001
+    for steps in range(12):
+        alone = asyncio.ensure_future(link.read([b"alone"]))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        others = [asyncio.ensure_future(link.read([b"%d" % number])) for number in range(3)]
+        await asyncio.sleep(0)
+        alone.cancel()
+        found = await asyncio.wait_for(asyncio.gather(*others), 5)
+        assert [values[b"%d" % number] for number, (values, _) in enumerate(found)] == [None] * 3
+        assert await asyncio.gather(alone, return_exceptions=True)
+
+
+async def test_only_the_pool_of_a_client_that_was_given_gets_its_connections_back(
+    server: RedisServer, prefix: str, open_store: OpenStore
+) -> None:
+    """Its owner needs them, too. In a pool of the store's own, to get one and to give it back is for nothing."""
+    client = Redis.from_url(server.url, max_connections=1)
+    given, own = open_store(client, prefix), open_store(f"{server.url}?max_connections=1", prefix)
+    for store in (given, own):
+        await fill(store, "x")
+        assert await state(store) == "fresh"
+    assert await client.ping()
+    assert [store._link()._idle is None for store in (given, own)] == [True, False]
+    assert len(own._link()._idle or ()) == 1
+    await client.aclose()
+
+
 async def test_large_values_share_a_command_with_fewer_others(
     pool: ConnectionPool, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of them in one answer would not come in time."""
     monkeypatch.setattr(redis_link, "MAX_BYTES", 10_000)
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     with server.client() as admin:
         admin.mset({f"large:{number}": bytes(5000) for number in range(20)})
         before = mgets(admin)
@@ -167,7 +222,7 @@ async def test_large_values_share_a_command_with_fewer_others(
 
 
 async def test_what_did_not_come_in_time_is_asked_for_by_halves(pool: ConnectionPool, relay: Relay) -> None:
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     await link.read([b"nothing"])
     relay.silent = True
     link._deadline = 0.02
@@ -181,7 +236,7 @@ async def test_a_failure_that_nobody_expects_reaches_those_who_wait(
     pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that dies in silence would leave them waiting for ever."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
 
     async def fail(command_for: object) -> None:
         await asyncio.sleep(0)
@@ -212,13 +267,59 @@ async def test_lookups_that_meet_while_a_url_begins_to_vary_all_get_an_answer(
         assert [look.entry and look.entry.vary for look in found] == [chosen, chosen, (), chosen, ()]
 
 
+async def test_a_call_that_waits_for_its_turn_has_sent_nothing(
+    pool: ConnectionPool, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would take the connection from the one before it, and lose it if it is cancelled."""
+    monkeypatch.setattr(redis_link, "MAX_CALLS", 1)
+    link = Link(pool, 5, Breaker(), is_own=True)
+
+    async def call_twice() -> None:
+        await link.call(echo("first"))
+        await link.call(echo("third"))
+
+    for turn in range(3):
+        hasty = asyncio.ensure_future(call_twice())
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(link.call(echo(f"second {turn}")))
+        while not second.done():
+            await asyncio.sleep(0)
+            if link._free.locked() and link._idle:
+                hasty.cancel()  # it waits for the second one
+        assert (await second).value == f"second {turn}".encode()
+        await asyncio.gather(hasty, return_exceptions=True)
+        assert (await link.call(echo("next"))).value == b"next"
+    assert relay.accepted == 1
+    assert len(link._idle or ()) == 1
+    await link.close()
+
+
+async def test_nothing_is_sent_on_a_connection_that_is_known_to_be_closed(
+    pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some event loops raise then, which is no failure that a call expects."""
+    link = Link(pool, 5, Breaker(), is_own=True)
+    await link.call(echo("connected"))
+    assert link._idle
+    writer = redis_link._socket(link._idle[0])
+    writer.transport.abort()
+    await asyncio.sleep(0)
+
+    def refuse(data: bytes) -> None:
+        raise RuntimeError("the transport is closed")
+
+    monkeypatch.setattr(writer, "write", refuse)
+    assert (await link.call(echo("again"))).value == b"again"
+
+
 # --- which server -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
 async def test_a_connection_that_connects_anew_is_asked_again_who_it_leads_to(
-    pool: ConnectionPool, relay: Relay, start_server: StartServer, server: RedisServer
+    pool: ConnectionPool, relay: Relay, start_server: StartServer, server: RedisServer, is_own: bool
 ) -> None:
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker(), is_own=is_own)
     one = (await link.call(echo("one"))).identity
     relay.target = start_server().socket
     relay.cut()
@@ -229,11 +330,12 @@ async def test_a_connection_that_connects_anew_is_asked_again_who_it_leads_to(
     assert (await link.call(echo("three"))).identity == one
 
 
+@pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
 async def test_a_connection_is_asked_again_after_a_while(
-    pool: ConnectionPool, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    pool: ConnectionPool, server: RedisServer, monkeypatch: pytest.MonkeyPatch, is_own: bool
 ) -> None:
     """Whoever stands between may have turned to another server without closing it."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker(), is_own=is_own)
     with server.client() as admin:
 
         def asked() -> int:
@@ -244,14 +346,17 @@ async def test_a_connection_is_asked_again_after_a_while(
         before = asked()
         await link.call(echo("two"))
         assert asked() == before + 1, "only by the test itself"
-        monkeypatch.setattr(redis_link, "IDENTITY_SECONDS", -1)
+        monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", -1)
         await link.call(echo("three"))
         assert asked() == before + 3
 
 
-async def test_a_connection_closed_by_the_server_costs_no_call(pool: ConnectionPool, server: RedisServer) -> None:
+@pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
+async def test_a_connection_closed_by_the_server_costs_no_call(
+    pool: ConnectionPool, server: RedisServer, is_own: bool
+) -> None:
     """Servers close idle connections (`timeout`), and redis-py does not notice with RESP3."""
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker(), is_own=is_own)
     with server.client() as admin:
         for turn in range(5):
             assert (await link.call(echo(f"{turn}"))).value == b"%d" % turn
@@ -264,13 +369,14 @@ async def test_a_connection_closed_by_the_server_costs_no_call(pool: ConnectionP
 async def test_a_server_that_fails_is_left_alone_and_then_tried_by_one_call(
     pool: ConnectionPool, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = Link(pool, 5)
+    monkeypatch.setattr(redis_server, "BREAK_SECONDS", 1000)
+    link = Link(pool, 5, Breaker())
     await link.call(echo("connected"))
     relay.silent = True
     link._deadline = 0.02
     with pytest.raises(TimeoutError):
         await link.call(echo("lost"))
-    monkeypatch.setattr(link, "_left_alone_until", link._time())
+    monkeypatch.setattr(link._breaker, "_left_alone_until", time.monotonic())
     outcomes = await asyncio.gather(*(link.call(echo("again")) for _ in range(20)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [TimeoutError] + [ServerLeftAloneError] * 19
     relay.silent = False
@@ -281,10 +387,13 @@ async def test_a_server_that_fails_is_left_alone_and_then_tried_by_one_call(
     assert (await link.call(echo("all is well"))).value == b"all is well"
 
 
-async def test_connections_from_before_a_failure_are_not_used_again(server: RedisServer, relay: Relay) -> None:
+@pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
+async def test_connections_from_before_a_failure_are_not_used_again(
+    server: RedisServer, relay: Relay, is_own: bool
+) -> None:
     """They may be dead without saying so: each would cost a deadline."""
     pool = ConnectionPool.from_url(f"redis://127.0.0.1:{relay.port}", retry=Retry(NoBackoff(), 0))
-    link = Link(pool, 1)
+    link = Link(pool, 1, Breaker(), is_own=is_own)
     relay.delay = 0.01
     await asyncio.gather(*(link.call(echo("connect")) for _ in range(8)))
     assert relay.accepted > 2
@@ -300,8 +409,11 @@ async def test_connections_from_before_a_failure_are_not_used_again(server: Redi
     await link.close()
 
 
-async def test_an_error_that_is_an_answer_leaves_the_connection_in_step(pool: ConnectionPool, relay: Relay) -> None:
-    link = Link(pool, 5)
+@pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
+async def test_an_error_that_is_an_answer_leaves_the_connection_in_step(
+    pool: ConnectionPool, relay: Relay, is_own: bool
+) -> None:
+    link = Link(pool, 5, Breaker(), is_own=is_own)
     for turn in range(3):
         with pytest.raises(RedisError, match="wrong number"):
             await link.call(lambda _: ("GET",))
@@ -311,7 +423,7 @@ async def test_an_error_that_is_an_answer_leaves_the_connection_in_step(pool: Co
 
 async def test_more_calls_than_connections_wait_for_one(relay: Relay) -> None:
     pool = ConnectionPool.from_url(f"redis://127.0.0.1:{relay.port}")
-    link = Link(pool, 5)
+    link = Link(pool, 5, Breaker())
     replies = await asyncio.gather(*(link.call(echo(f"{number}")) for number in range(200)))
     assert [reply.value for reply in replies] == [b"%d" % number for number in range(200)]
     assert relay.accepted <= redis_link.MAX_CALLS
@@ -321,7 +433,7 @@ async def test_more_calls_than_connections_wait_for_one(relay: Relay) -> None:
 @pytest.mark.parametrize("kind", [ConnectionPool, functools.partial(BlockingConnectionPool, timeout=0.01)])
 async def test_a_full_pool_is_no_failure_of_the_server(server: RedisServer, kind: Any) -> None:
     client = Redis(connection_pool=kind(max_connections=1, host="127.0.0.1", port=server.port))
-    link = Link(client.connection_pool, 0.5)
+    link = Link(client.connection_pool, 0.5, Breaker())
     held = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py does not say
     with pytest.raises(RedisError):
         await link.call(echo("no room"))
@@ -334,6 +446,22 @@ async def test_a_closed_port_fails_at_once(open_store: OpenStore, server: RedisS
     store = open_store("redis://127.0.0.1:1", deadline=60)
     with pytest.raises(RedisError):
         await asyncio.wait_for(store.lookup(request_of()), 5)
+
+
+async def test_after_a_failure_each_kept_connection_is_made_anew(pool: ConnectionPool, relay: Relay) -> None:
+    link = Link(pool, 5, Breaker(), is_own=True)
+    relay.delay = 0.01
+    await asyncio.gather(*(link.call(echo("connect")) for _ in range(2)))
+    assert relay.accepted == 2
+    relay.silent = True
+    link._deadline = 0.05
+    with pytest.raises(TimeoutError):
+        await link.call(echo("lost"))
+    relay.silent = False
+    link._deadline = 5
+    await asyncio.gather(*(link.call(echo("anew"), anyway=True) for _ in range(2)))
+    assert relay.accepted == 4
+    await link.close()
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------

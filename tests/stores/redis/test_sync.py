@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from accelerator import InvalidationError, RedisStore, SyncStore
 from accelerator.__main__ import main
 from accelerator.stores.loop_thread import loop_thread
-from accelerator.stores.redis import link as redis_link
+from accelerator.stores.redis import server as redis_server
 from tests.stores.redis.support import OpenStore, StartServer, fill, state
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ async def test_in_the_loop_s_own_thread_it_says_what_to_do(
 def test_what_fails_is_raised_and_repeated_while_the_process_lives(
     start_server: StartServer, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_link, "BREAK_SECONDS", 0.01)
+    monkeypatch.setattr(redis_server, "BREAK_SECONDS", 0.01)
     server = start_server()
     inner = make(server.url, deadline=0.5)
     store = SyncStore(inner)

@@ -36,7 +36,8 @@ def new_pool(url: str) -> ConnectionPool:
     if mistake := _mistake_in(url):
         raise ValueError(mistake)
     with suppress(TypeError, ValueError, RedisError):  # their messages may quote secrets
-        pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0))  # `Link` decides when to try again
+        # `Link` decides when to try again, and how long to wait: redis-py's own time-out is a task for each command
+        pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
         pool.connection_class(**pool.connection_kwargs)  # it raises on unknown options, and does not connect yet
         return pool
     names = ", ".join(parse_qs(urlsplit(url).query, keep_blank_values=True))

@@ -1,8 +1,9 @@
 """The store that several processes share, on one Redis or Valkey server.
 
 A lookup is one MGET of all that it needs. It need not be atomic: the positions in records never go down, and an entry
-with a missing record is not usable. What has to be one step is a script, see `scripts.py`, which also has the layout of
-the keys.
+with a missing record is not usable. What to read and what follows from it is decided here, whoever reads: `link.py` on
+an event loop, `blocking.py` in a thread. What has to be one step is a script, see `scripts.py`, which also has the
+layout of the keys.
 """
 
 from __future__ import annotations
@@ -16,26 +17,28 @@ from redis.asyncio import Redis
 
 from accelerator.notes import seconds
 from accelerator.stores.binary import POSITION_OFFSET, pack, unpack
-from accelerator.stores.protocol import InvalidationError, Lookup, Store
+from accelerator.stores.protocol import InvalidationError, LooksUpInThreads, Lookup, Store
 from accelerator.stores.recent import Recent
 from accelerator.stores.redis.address import Address, new_pool
-from accelerator.stores.redis.link import FAILURES, Link
+from accelerator.stores.redis.blocking import BlockingLink
+from accelerator.stores.redis.link import Link
 from accelerator.stores.redis.memo import MAX_VARIANTS, Memos
 from accelerator.stores.redis.pending import Pending, judge
 from accelerator.stores.redis.scripts import COMMIT, INVALIDATE, RENEW
+from accelerator.stores.redis.server import FAILURES, Breaker
 from accelerator.stores.redis.verdict import PARTITION, Seen, Stored, new_mark, read_meta, read_varies
 from accelerator.tags import ALL
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Generator, Iterable
 
     from accelerator.http.request import Key, Request
     from accelerator.rules.entry import Entry
     from accelerator.stores.binary import Component
-    from accelerator.stores.redis.link import Values
     from accelerator.stores.redis.memo import Memo, Place
     from accelerator.stores.redis.pending import Kept
+    from accelerator.stores.redis.server import Values
     from accelerator.stores.redis.verdict import Meta
 
 logger = logging.getLogger("accelerator")
@@ -64,7 +67,7 @@ REPEAT_SECONDS: Final = (0.1, 0.3, 1.0, 3.0)
 """Seconds between the repetitions of a failed invalidation; the last pause is used for all that follow."""
 
 
-class RedisStore(Uncopied, Store):
+class RedisStore(Uncopied, LooksUpInThreads, Store):
     """Keeps entries in Redis 7 or newer, or Valkey, for all who use the same server and prefix. It needs asyncio.
 
     Args:
@@ -92,6 +95,10 @@ class RedisStore(Uncopied, Store):
         self._partition = self._prefix + b"{%d}:" % PARTITION
         self._meta_key = self._partition + b"meta"
         self._log_key = self._partition + b"log"
+        self._breaker = Breaker()
+        self._threads = (
+            BlockingLink(source, self._address, deadline, self._breaker) if isinstance(source, str) else None
+        )
         self._links: dict[asyncio.AbstractEventLoop, Link] = {}
         self._memos = Memos(self._prefix)
         self._decoded: Recent[bytes, Stored] = Recent(MAX_DECODED, MAX_DECODED_BYTES)
@@ -116,6 +123,8 @@ class RedisStore(Uncopied, Store):
         link = self._links.pop(loop, None)
         if link is not None and isinstance(self._source, str):
             await link.close()
+        if self._threads is not None:
+            self._threads.close()
 
     def _link(self) -> Link:
         """Return the connections of the running event loop."""
@@ -124,13 +133,14 @@ class RedisStore(Uncopied, Store):
         if link is None:
             for other in [other for other in self._links if other.is_closed()]:
                 del self._links[other]
+            is_own = isinstance(self._source, str)
             if isinstance(self._source, str):
                 pool = new_pool(self._source)
             elif not self._links:
                 pool = self._source.connection_pool
             else:
                 raise RuntimeError("the client given works on one event loop: give RedisStore a URL to use several")
-            link = self._links[loop] = Link(pool, self._deadline)
+            link = self._links[loop] = Link(pool, self._deadline, self._breaker, is_own=is_own)
         return link
 
     # --- lookup -------------------------------------------------------------------------------------------------------
@@ -151,6 +161,41 @@ class RedisStore(Uncopied, Store):
 
     async def _look_up(self, request: Request) -> Lookup:
         self._see_to_pending()
+        reads = self._reads(request)
+        keys = next(reads)
+        try:
+            while True:
+                keys = reads.send(await self._link().read(keys))
+        except StopIteration as end:
+            found: Lookup | None = end.value
+        return await self._begin_anew() if found is None else found
+
+    def lookup_here(self, request: Request) -> Lookup | None:
+        """Do what `lookup` does in a thread without an event loop, which reads from Redis by itself.
+
+        It leaves to `lookup` what is more than reading: a server without an order of positions, invalidations that have
+        to be repeated, an answer that is an error, and a connection that has to be made.
+
+        Raises:
+            RedisError, OSError: the server failed a moment ago, or gives no answer by the deadline.
+        """
+        is_own = getattr(self.lookup, "__func__", None) is _LOOKUP  # else that one is to be asked
+        if self._threads is None or self._pending.kept or not is_own:
+            return None
+        reads = self._reads(request)
+        keys = next(reads)
+        try:
+            while (read := self._threads.read(keys)) is not None:
+                keys = reads.send(read)
+        except StopIteration as end:
+            found: Lookup | None = end.value
+            return found
+        except FAILURES as error:
+            raise self._address.without_secrets(error, self._deadline) from None
+        return None
+
+    def _reads(self, request: Request) -> Generator[list[bytes], tuple[Values, bytes], Lookup | None]:
+        """Yield the keys to read next, and return what was found; None if this server has no order of positions yet."""
         kept = self._pending.kept  # read before Redis, which may not yet show what succeeds meanwhile
         memo = self._memos.get(request.key)
         for _ in range(MAX_TRIPS):
@@ -158,10 +203,10 @@ class RedisStore(Uncopied, Store):
             keys = [self._meta_key, memo.varies_key]
             for key, _, _ in places:
                 keys += (key, *memo.records.get(key, ()))
-            values, identity = await self._link().read(keys)
+            values, identity = yield keys
             meta = values.made.get(self._meta_key) or read_meta(values[self._meta_key], identity)
             if meta is None:
-                return await self._begin_anew()
+                return None
             values.made[self._meta_key] = meta
             found = self._judge(request.key, memo, places, values, meta, kept)
             if isinstance(found, Lookup):
@@ -326,6 +371,9 @@ class RedisStore(Uncopied, Store):
 
     def _record_keys(self, tags: Iterable[str]) -> tuple[bytes, ...]:
         return tuple(b"%st:%s" % (self._partition, tag) for tag in _named(tags))
+
+
+_LOOKUP: Final = RedisStore.lookup
 
 
 def _named(tags: Iterable[str]) -> list[bytes]:

@@ -1,0 +1,138 @@
+"""What all connections to a Redis server go by, on event loops and in threads: who the server is, and its failures."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import MaxConnectionsError, ReadOnlyError, RedisError, ResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+BREAK_SECONDS: Final = 1.0
+"""Seconds for which a server that failed is not called, before one call tries again."""
+
+IDENTITY_SECONDS: Final = 1.0
+"""Seconds for which a connection is taken to lead to the same server in the same role, before it is asked again."""
+
+ASK_IDENTITY: Final = (b"INFO", b"server", b"replication")
+"""The command whose answer has the identity of a server."""
+
+FAILURES: Final = (RedisError, OSError, TimeoutError)
+"""What a call raises if the server is unreachable or slow, or answers with an error."""
+
+
+class Values(dict[bytes, "bytes | None"]):
+    """The values that one command has read, by key.
+
+    Attributes:
+        made: results computed from these values, by key, for all reads that share the command.
+    """
+
+    __slots__ = ("made",)
+
+    def __init__(self, read: Iterable[tuple[bytes, bytes | None]]) -> None:
+        super().__init__(read)
+        self.made: dict[bytes, Any] = {}
+
+
+class ServerLeftAloneError(RedisConnectionError):
+    """The server failed within the last `BREAK_SECONDS`, so the call is not made."""
+
+
+class Identity(NamedTuple):
+    """Who is at the other end of a connection.
+
+    Attributes:
+        name: the id of the server's run, and that of its replication history.
+        since: the value of `time.monotonic` before it was asked for.
+    """
+
+    name: bytes
+    since: float
+
+
+class Breaker:
+    """Leaves a server alone that failed a moment ago, whichever thread or event loop has noticed it.
+
+    Attributes:
+        failed_at: the value of `time.monotonic` when a connection failed last.
+    """
+
+    def __init__(self) -> None:
+        self.failed_at = 0.0
+        self._left_alone_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no call has succeeded since the last one failed."""
+        return self._left_alone_until > 0.0
+
+    def refuse(self) -> None:
+        """Raise if the server is left alone now.
+
+        Raises:
+            ServerLeftAloneError: it is.
+        """
+        if self._left_alone_until and monotonic() < self._left_alone_until:
+            raise ServerLeftAloneError("the server failed a moment ago")
+
+    def enter(self, *, anyway: bool) -> None:
+        """Begin a call. After a failure one tries, and the others do not try at the same time.
+
+        Args:
+            anyway: call the server even if it failed a moment ago.
+
+        Raises:
+            ServerLeftAloneError: it is left alone.
+        """
+        if self._left_alone_until:
+            if not anyway:
+                self.refuse()
+            self._left_alone_until = monotonic() + BREAK_SECONDS
+
+    def fail(self, error: Exception) -> None:
+        """Note that a call failed."""
+        if _shows_life(error):
+            self._left_alone_until = 0.0
+        else:
+            self.failed_at = monotonic()
+            self._left_alone_until = self.failed_at + BREAK_SECONDS
+
+    def lose(self) -> None:
+        """Note that a connection was lost: others from before may be dead without showing it."""
+        self.failed_at = monotonic()
+
+    def succeed(self) -> None:
+        """Note that a call succeeded."""
+        self._left_alone_until = 0.0
+
+    def trusts(self, identity: Identity) -> bool:
+        """Tell whether an identity was asked for after the last failure, and not too long ago."""
+        return identity.since > self.failed_at and identity.since + IDENTITY_SECONDS >= monotonic()
+
+
+def _shows_life(error: Exception) -> bool:
+    """Tell whether the server still works: it answered with an error, or the pool had no connection left."""
+    return isinstance(error, ResponseError | MaxConnectionsError) and not isinstance(error, ReadOnlyError)
+
+
+def mget(keys: Iterable[bytes]) -> Sequence[bytes]:
+    """Return the command that reads the values of keys."""
+    return (b"MGET", *keys)
+
+
+def identity_in(answer: bytes) -> bytes:
+    """Return the identity in the answer to `ASK_IDENTITY`: the id of the server's run, and of its replication history.
+
+    If it has changed, the server was restarted or promoted, and may have lost invalidations.
+
+    Raises:
+        RedisConnectionError: it is a replica, which may lag behind its primary.
+    """
+    facts = dict(line.split(b":", 1) for line in answer.splitlines() if b":" in line)
+    if facts.get(b"role") != b"master":
+        raise RedisConnectionError("the server is no primary")
+    return facts[b"run_id"] + b":" + facts[b"master_replid"]
