@@ -48,7 +48,8 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
     """Keeps entries in the memory of this process. Each process has its own: several processes need a shared store.
 
     Any thread may use it, and it never waits. A call takes no longer because there are many entries: `clear` takes
-    effect at once, and gives the memory of many entries back a part at a time, with the commits that follow.
+    effect at once, and gives the memory of many entries back a part at a time, with the commits that follow. Where none
+    follow, give up the store itself.
 
     Args:
         max_bytes: the bytes that entries may take, with their headers, keys, tags and overhead. An eighth of it is for
