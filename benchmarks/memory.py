@@ -166,7 +166,10 @@ async def measure_calls(entries: int) -> None:
 
 
 async def measure_lookups(entries: int) -> None:
-    """Print what a lookup takes in a store of that many entries, of a thousand all over it."""
+    """Print what a lookup takes in a store of that many entries, of a thousand all over it; and in a plain dictionary.
+
+    There the processor's caches do to it what they do to the store.
+    """
     store, _ = await filled(entries)
     asked = [request(number) for number in range(0, entries, entries // 1000)]
     keys, values = [one.key for one in asked], asked[0].selecting_values
@@ -174,7 +177,13 @@ async def measure_lookups(entries: int) -> None:
     turns = [*range(1000)] * 20
     again = await each(lambda number: done(store.lookup(asked[number])), turns)
     ready = await each(lambda number: store.ready_entry(keys[number], values), turns)
-    print(f"{entries:34,}" + "".join(f"{1e6 * min(taken):18.2f}" for taken in (first, again, ready)))
+    plain = {request(number).key: number for number in range(entries)}
+    got = await each(lambda number: plain.get(keys[number]), turns)
+    print(
+        f"{entries:34,}"
+        + "".join(f"{1e6 * min(taken):18.2f}" for taken in (first, again, ready))
+        + f"{1e6 * min(got):14.2f}"
+    )
 
 
 async def main(most: int) -> None:
@@ -187,7 +196,7 @@ async def main(most: int) -> None:
     for entries in sizes:
         await measure_stops(entries)
     await measure_calls(20_000)
-    print(f"\n{'µs, by number of entries':34}{'first lookup':>18}{'lookup':>18}{'ready entry':>18}")
+    print(f"\n{'µs, by number of entries':34}{'first lookup':>18}{'lookup':>18}{'ready entry':>18}{'a dictionary':>14}")
     for entries in sizes:
         await measure_lookups(entries)
 
