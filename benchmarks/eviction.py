@@ -19,6 +19,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from accelerator import MemoryStore
+from accelerator.stores.memory.store import READY_PART
 from accelerator.testing import make_entry, make_request
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ async def hits_of_memory_store(trace: list[int], capacity: int) -> int:
     """Return the hits of a `MemoryStore` with room for that many of these entries."""
     one = MemoryStore()
     await one.commit(page(0)[1])
-    store = MemoryStore(max_bytes=one.size * capacity)
+    store = MemoryStore(max_bytes=READY_PART * one.size * capacity // (READY_PART - 1))  # a part is for entries in use
     hits = 0
     for number in trace:
         request, entry = page(number)

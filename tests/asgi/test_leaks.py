@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import ASGIAccelerator, MemoryStore, cache_for, no_store, tag
-from accelerator.stores.memory.store import MAX_VARIANTS
+from accelerator.stores.memory.tables import MAX_VARIANTS
 from accelerator.tags import MAX_TAG_BYTES, MAX_TAGS, MAX_TAGS_BYTES
 from tests.support import (
     App,

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODEL, PROMISE, RULES = "test_memory_model.py", "test_promise.py", "test_rules.py"
-MEMORY, FILL, ENGINE = "stores/memory/store.py", "engine/fill.py", "engine/engine.py"
+MEMORY, TABLES = "stores/memory/store.py", "stores/memory/tables.py"
+FILL, ENGINE = "engine/fill.py", "engine/engine.py"
 FILLING, INVALIDATIONS = "engine/filling.py", "engine/invalidations.py"
 FLIGHT, BYPASS, REFRESH, RULE_304 = "engine/flight.py", "engine/bypass.py", "engine/refresh.py", "rules/validation.py"
 
@@ -60,10 +61,10 @@ MARKS = [
         Change(
             MEMORY,
             """
-        size = entry_bytes(entry)
+        warn_once()
 """,
             """
-        size = entry_bytes(entry)
+        warn_once()
         object.__setattr__(entry, "mark", self._position)
 """,
         ),
@@ -71,9 +72,7 @@ MARKS = [
     Mutation(
         "mark after the lookup, in the store",
         threads("look up y", "hard x and y"),
-        Change(
-            MEMORY, "Lookup(record.entry, position, invalidated", "Lookup(record.entry, self._position, invalidated"
-        ),
+        Change(MEMORY, "Lookup(ready.entry, position, not", "Lookup(ready.entry, self._position, not"),
     ),
     Mutation(
         "mark after the lookup, in the engine",
@@ -91,33 +90,42 @@ MARKS = [
         ),
     ),
     Mutation(
-        "an entry counts as checked up to a position read after its cells",
+        "an entry counts as checked up to a position read after those of its tags",
         threads("look up y", "hard x and y"),
-        Change(MEMORY, "record.checked = position", "record.checked = self._position"),
+        Change(
+            MEMORY,
+            """
+            is_usable, is_fresh = tables.judge(record, position)
+""",
+            """
+            is_usable, is_fresh = tables.judge(record, position)
+            record.checked = self._position if is_fresh else record.checked
+""",
+        ),
     ),
     Mutation(
         "what is checked once is fresh for ever",
         MODEL,
-        Change(MEMORY, "if record.checked == position:", "if record.checked >= 0:"),
+        Change(TABLES, "if record.checked == position:", "if record.checked >= 0:"),
     ),
     Mutation(
         "what is stale counts as checked",
         MODEL,
         Change(
-            MEMORY,
+            TABLES,
             """
-                if not invalidated:
-                    record.checked = position
+        return hard <= mark, False
 """,
             """
-                record.checked = position
+        record.note_fresh(position)
+        return hard <= mark, False
 """,
         ),
     ),
     Mutation(
         "a smaller mark replaces a usable entry",
         MODEL,
-        Change(MEMORY, "if old.entry.mark > entry.mark and _is_usable(old):", "if False:"),
+        Change(MEMORY, "if old.mark > entry.mark and tables.judge(old, self._position)[0]:", "if False:"),
     ),
 ]
 
@@ -143,11 +151,11 @@ LOCK = [
             """
         with self._lock:
             self._sweep(entry.received)
-            if size > self._max_bytes or entry.mark < self._log_floor or self._was_invalidated(entry):
+            if size > self._room or entry.mark < self._log_floor or self._was_invalidated(entry):
                 return False
 """,
             """
-        if size > self._max_bytes or entry.mark < self._log_floor or self._was_invalidated(entry):
+        if size > self._room or entry.mark < self._log_floor or self._was_invalidated(entry):
             return False
         with self._lock:
             self._sweep(entry.received)
@@ -170,61 +178,72 @@ LOCK = [
         ),
     ),
     Mutation(
-        "the position is published before the cells have moved",
+        "the position is published before those of the tags",
         threads("hard x", "look up x"),
         Change(MEMORY, "position = self._position + 1\n", "position = self._position = self._position + 1\n"),
     ),
 ]
 
-CELLS = [
+TAGS = [
     Mutation(
-        "soft removes the cell",
+        "soft removes hard",
         MODEL,
         Change(
-            MEMORY,
+            TABLES,
             """
-                    cell.soft = position
+            (part.soft if soft else part.hard)[name] = position
 """,
             """
-                    cell.soft = position
-                    self._cells.pop(tag)
-""",
-        ),
-        Change(
-            MEMORY,
-            "            if not cell.entries:\n",
-            "            if not cell.entries and self._cells.get(cell.name) is cell:\n",
-        ),
-    ),
-    Mutation(
-        "soft replaces hard in the cell",
-        MODEL,
-        Change(MEMORY, "cell.soft = position\n", "cell.soft, cell.hard = position, 0\n"),
-    ),
-    Mutation(
-        "a cell goes with any of its entries",
-        MODEL,
-        Change(
-            MEMORY,
-            """
-            if not cell.entries:
-                del self._cells[cell.name]
-""",
-            """
-            self._cells.pop(cell.name, None)
+            (part.soft if soft else part.hard)[name] = position
+            if soft:
+                part.hard.pop(name, None)
 """,
         ),
     ),
     Mutation(
-        "each entry has cells of its own, under names that are there once",
+        "the positions of a tag go with any of its entries",
         MODEL,
-        Change(MEMORY, "self._cells.get(tag) or self._new_cell(tag)", "self._new_cell(tag)"),
-        Change(MEMORY, "del self._cells[cell.name]\n", "self._cells.pop(cell.name, None)\n"),
+        Change(
+            TABLES,
+            """
+            more = part.more.get(tag, 0)
+""",
+            """
+            more = part.more.get(tag, 0)
+            part.hard.pop(tag, None)
+            part.soft.pop(tag, None)
+""",
+        ),
     ),
     Mutation(
-        "missing = valid: a new cell knows nothing of the log",
+        "a tag of several entries is not taken back",
         MODEL,
-        Change(MEMORY, "_Cell(tag, *self._log.get(hash(tag), (0, 0)))", "_Cell(tag, 0, 0)"),
+        Change(TABLES, "if name is not None:", "if name is not None and name not in part.more:"),
+    ),
+    Mutation(
+        "missing = valid: a new tag knows nothing of the log",
+        MODEL,
+        Change(TABLES, "hard, soft = logged(tag)", "hard = soft = 0"),
+    ),
+    Mutation(
+        "missing = valid: a lookup does not see that the positions went with the record",
+        threads("hard x, then look up x", "hard x, then fill and sweep"),
+        Change(
+            TABLES,
+            """
+        hard, soft = self.tags.last(record.tags)
+        mark = record.mark  # read after the positions, which may have gone with the record
+""",
+            """
+        mark = record.mark
+        hard, soft = self.tags.last(record.tags)
+""",
+        ),
+    ),
+    Mutation(
+        "missing = valid: what was cleared is judged by the new tables",
+        threads("hard x, then look up x", "clear"),
+        Change(MEMORY, "is_fresh = tables.judge(record, position)", "is_fresh = self._tables.judge(record, position)"),
     ),
 ]
 
@@ -243,7 +262,7 @@ LOG = [
                 self._write_log(tag, position, soft)
 """,
             """
-                if tag not in self._cells:
+                if tag not in list(self._tables.tags):
                     self._write_log(tag, position, soft)
 """,
         ),
@@ -283,10 +302,10 @@ LOG = [
         Change(
             MEMORY,
             """
-                self._reset()
+                self._begin()
 """,
             """
-                self._reset()
+                self._begin()
                 self._log.clear()
 """,
         ),
@@ -439,4 +458,4 @@ REQUESTS = [
     ),
 ]
 
-MUTATIONS = [*MARKS, *LOCK, *CELLS, *LOG, *VALIDATION, *REQUESTS]
+MUTATIONS = [*MARKS, *LOCK, *TAGS, *LOG, *VALIDATION, *REQUESTS]

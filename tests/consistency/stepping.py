@@ -1,4 +1,4 @@
-"""Switching threads where one wants to: before any instruction of a module that others could notice."""
+"""Switching threads where one wants to: before any instruction of some modules that others could notice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import CodeType, FrameType, ModuleType
 
 _REACHING_OUT = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR", "CONTAINS")
@@ -21,14 +21,15 @@ def _steps(code: CodeType) -> frozenset[int]:
     return frozenset(one.offset for one in dis.get_instructions(code) if one.opname.startswith(_REACHING_OUT))
 
 
-def stepwise(module: ModuleType, work: Callable[[], object], before_step: Callable[[], bool]) -> None:
-    """Do some work, and call `before_step` before each instruction of a module's that reads or writes an object.
+def stepwise(modules: Collection[ModuleType], work: Callable[[], object], before_step: Callable[[], bool]) -> None:
+    """Do some work, and call `before_step` before each instruction of these modules that reads or writes an object.
 
     Once it returns False the rest is done at full speed.
     """
+    files = {module.__file__ for module in modules}
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename != module.__file__:
+        if frame.f_code.co_filename not in files:
             return None
         frame.f_trace_opcodes = True
         if event == "opcode" and frame.f_lasti in _steps(frame.f_code) and not before_step():
@@ -44,8 +45,8 @@ def stepwise(module: ModuleType, work: Callable[[], object], before_step: Callab
         sys.settrace(outer)
 
 
-def count_steps(module: ModuleType, work: Callable[[], object]) -> int:
-    """Return how often some work reads or writes an object, as far as a module's own code does it."""
+def count_steps(modules: Collection[ModuleType], work: Callable[[], object]) -> int:
+    """Return how often some work reads or writes an object, as far as the code of these modules does it."""
     steps = 0
 
     def count() -> bool:
@@ -53,7 +54,7 @@ def count_steps(module: ModuleType, work: Callable[[], object]) -> int:
         steps += 1
         return True
 
-    stepwise(module, work, count)
+    stepwise(modules, work, count)
     return steps
 
 
@@ -64,13 +65,21 @@ class WatchedLock:
         self._lock = threading.Lock()
         self._on_wait = on_wait
 
+    def acquire(self, *, blocking: bool = True) -> bool:
+        is_mine = self._lock.acquire(blocking=False)
+        if is_mine or not blocking:
+            return is_mine
+        self._on_wait()
+        return self._lock.acquire()
+
+    def release(self) -> None:
+        self._lock.release()
+
     def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            self._on_wait()
-            self._lock.acquire()
+        self.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.release()
 
 
 class Intruder:

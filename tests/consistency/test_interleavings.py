@@ -10,13 +10,13 @@ import pytest
 
 from accelerator import Lookup, MemoryStore
 from accelerator.http.request import Request
+from accelerator.stores.memory import records as memory_records
 from accelerator.stores.memory import store as memory
-from accelerator.stores.sizes import entry_bytes
 from accelerator.tags import ALL
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import History, Made, RuleBrokenError
 from tests.consistency.stepping import Intruder, count_steps, stepwise
-from tests.stores.tables import check_tables
+from tests.stores.tables import MODULES, check_tables, size_of
 from tests.support import drive
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Scene:
     store: MemoryStore = field(init=False)
     history: History = field(default_factory=History)
     made: dict[bytes, Made] = field(default_factory=dict)
+    committed: dict[bytes, Entry] = field(default_factory=dict)
     seen: list[tuple[Lookup, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -41,16 +42,19 @@ class Scene:
             make_entry(request, 0, tags, body=b"%d" % number)
             for number, (request, tags) in enumerate([(X, ["x"]), (Y, ["y"]), (NEW, ["x", "z"])])
         ]
-        self.store = MemoryStore(max_bytes=2 * entry_bytes(entries[2]))
+        self.store = MemoryStore()
+        self.store._room = 2 * size_of(entries[2])  # besides, there is room for unfolded ones
+        self.store._begin()
         *stored, self.running = entries
         for entry in entries:
             self.note(entry, self.history.tick())
         for entry in stored:
             assert drive(self.store.commit(entry))
-        drive(self.store.lookup(X))  # checked once already; the other one is not
+        drive(self.store.lookup(X))  # checked and unfolded once already; the other one is not
 
     def note(self, entry: Entry, begun: int) -> None:
         self.made[entry.body] = Made(len(self.made), entry.tags, begun)
+        self.committed[entry.body] = entry
 
     # --- what threads do ----------------------------------------------------------------------------------------------
 
@@ -83,6 +87,14 @@ class Scene:
         self.take_back("x")
         self.look_up(Y)
 
+    def take_back_x_then_look_up_x(self) -> None:
+        self.take_back("x")
+        self.look_up(X)
+
+    def take_back_x_then_fill(self) -> None:
+        self.take_back("x")
+        self.fill(FILLER, "w")
+
     def take_back_z_and_cut_the_log(self) -> None:
         self.take_back("z")
         self.take_back(*(f"other:{number}" for number in range(memory.LOG_LENGTH)))
@@ -110,6 +122,8 @@ class Scene:
     def check_answer(self, found: Lookup, arrived: int) -> None:
         if found.entry is not None:
             self.history.check(self.made[found.entry.body], arrived, stale=found.invalidated)
+            if replace(self.committed[found.entry.body], mark=found.entry.mark) != found.entry:
+                raise RuleBrokenError("it is not what was stored")
 
     def validate(self, found: Lookup, arrived: int) -> None:
         """Freshen what was found, as a strong validator allows: that must not lift it over what came meanwhile."""
@@ -128,11 +142,13 @@ ACTIONS: dict[str, Callable[[Scene], None]] = {
     "hard x and y": lambda scene: scene.take_back("y", "x"),
     "soft x and y": lambda scene: scene.take_back("x", "y", soft=True),
     "hard x, then look up y": Scene.take_back_x_then_look_up_y,
+    "hard x, then look up x": Scene.take_back_x_then_look_up_x,
     "hard z, and cut the log": Scene.take_back_z_and_cut_the_log,
     "clear": lambda scene: scene.take_back(ALL),
     "end the running fill": Scene.end_the_running_fill,
     "fill x anew": lambda scene: scene.fill(X, "x"),
     "fill and evict": lambda scene: scene.fill(FILLER, "x"),
+    "hard x, then fill and sweep": Scene.take_back_x_then_fill,
 }
 
 
@@ -155,7 +171,7 @@ def interleave(first: str, second: str, step: int | None) -> None:
         if step is None:
             ACTIONS[first](scene)
         else:
-            stepwise(memory, partial(ACTIONS[first], scene), before_step)
+            stepwise(MODULES, partial(ACTIONS[first], scene), before_step)
         intruder.finish()
         scene.check()
     except (LookupError, AttributeError) as error:
@@ -166,8 +182,10 @@ def interleave(first: str, second: str, step: int | None) -> None:
 @pytest.mark.parametrize("first", ACTIONS)
 def test_no_switch_between_threads_breaks_the_promise(first: str, second: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LOG_LENGTH", 4)
+    monkeypatch.setattr(memory_records, "MAX_READY", 1)  # to unfold one is to fold the other
+    monkeypatch.setattr(memory, "CLEARED_AT_ONCE", 0)  # what was cleared is still there, as it is where there is much
     interleave(first, second, None)
-    steps = count_steps(memory, partial(ACTIONS[first], Scene()))
+    steps = count_steps(MODULES, partial(ACTIONS[first], Scene()))
     assert steps, "no instruction was traced"
     for step in range(steps):
         interleave(first, second, step)

@@ -10,11 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from accelerator import MemoryStore
 from accelerator.stores.memory import store as memory
-from accelerator.stores.sizes import entry_bytes
 from accelerator.tags import ALL
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import History, Made, RuleBrokenError
 from tests.consistency.search import Step, one_of, profile, step
+from tests.stores.tables import bound_for, size_of
 from tests.support import drive
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class MemoryModel(RuleBasedStateMachine):
     @initialize(entries=st.sampled_from([100, 2, 4]), log_length=st.sampled_from([1, 2, 100]))
     def start(self, entries: int, log_length: int) -> None:
         self.log_length, memory.LOG_LENGTH = memory.LOG_LENGTH, log_length  # type: ignore[misc]  # put back below
-        size = entry_bytes(make_entry(REQUESTS[0], 0, ["x", "y"], vary=(b"accept",), body=b"1000"))
-        self.store = MemoryStore(max_bytes=entries * size)
+        size = size_of(make_entry(REQUESTS[0], 0, ["x", "y"], vary=(b"accept",), body=b"1000"))
+        self.store = MemoryStore(max_bytes=bound_for(entries * size))
         self.history = History()
         self.made: dict[bytes, Made] = {}
         self.running: list[tuple[Request, Mark, int]] = []
@@ -141,9 +141,8 @@ class MemoryModel(RuleBasedStateMachine):
                 raise RuleBrokenError("it was refused without a reason")
 
     def stored_in_place_of(self, entry: Entry) -> Entry | None:
-        resource = self.store._resources.get(entry.key)
-        record = resource.records.get((entry.vary, entry.selected_by)) if resource is not None else None
-        return record.entry if record is not None else None
+        record = self.store._tables.instead_of(entry)
+        return record.unfolded().entry if record is not None else None
 
     def mark(self, begun: int) -> int:
         return sum(one.called < begun for one in self.history.invalidations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,6 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from accelerator import Lookup, MemoryStore, Store
 from accelerator.stores import LooksUpInThreads
+from accelerator.stores.memory.records import Record, Variants
 from accelerator.tags import ALL
 from accelerator.testing import StoreContract, contract, make_request
 
@@ -170,13 +172,13 @@ class ChecksNoUrls(MemoryStore):
 
 class TakesBackUrlsThatAreStored(MemoryStore):
     async def invalidate_url(self, url: str, *, soft: bool = False) -> None:
-        if make_request(url).key in self._resources:
+        if self._tables.find(make_request(url).key) is not None:
             await super().invalidate_url(url, soft=soft)
 
 
 class ClearsOnlyWhatIsThere(MemoryStore):
     async def clear(self) -> None:
-        self._reset()
+        self._begin()
 
 
 class ClearsSoftly(MemoryStore):
@@ -191,29 +193,27 @@ class ForgetsWhenEverythingIsMadeStale(MemoryStore):
 
 class LastCommitWins(MemoryStore):
     async def commit(self, entry: Entry) -> bool:
-        self._resources.pop(entry.key, None)
+        self._tables._part_of(entry.key).pop(entry.key, None)
         return await super().commit(entry)
 
 
 class FirstCommitWins(MemoryStore):
     async def commit(self, entry: Entry) -> bool:
-        found = self._resources.get(entry.key)
-        place = (entry.vary, entry.selected_by)
-        return not (found and place in found.records) and await super().commit(entry)
+        return self._tables.instead_of(entry) is None and await super().commit(entry)
 
 
 class NeverGivesWay(MemoryStore):
     async def commit(self, entry: Entry) -> bool:
-        found = self._resources.get(entry.key)
-        record = found and found.records.get((entry.vary, entry.selected_by))
-        return not (record and record.entry.mark > entry.mark) and await super().commit(entry)
+        record = self._tables.instead_of(entry)
+        return not (record and record.mark > entry.mark) and await super().commit(entry)
 
 
 class JoinsTheKey(MemoryStore):
     """What a store does that keeps entries under the text of their key."""
 
     def joined(self, key: Any) -> Any:
-        return (b"".join(part if isinstance(part, bytes) else str(part).encode() for part in key),)
+        parts = [part if isinstance(part, bytes) else str(part).encode() for part in key]
+        return ("", b"", b"".join(parts), "", b"", "", "", b"")
 
     async def lookup(self, request: Request) -> Lookup:
         alias = make_request()
@@ -246,8 +246,8 @@ class KnowsTooMuch(MemoryStore):
 
 class NamesWhatIsStale(MemoryStore):
     def ready_entry(self, key: Key, request: Any, selecting_values: Any) -> ReadyEntry | None:
-        found = self._resources.get(key)
-        return None if found is None else next(iter(found.records.values())).ready
+        found = self._tables.find(key)
+        return found.unfolded() if isinstance(found, Record) else None
 
 
 class FindsWhatIsStaleInThreads(LooksUpInThreads, MemoryStore):
@@ -264,9 +264,9 @@ class TellsWhatTheFoundVariesOn(MemoryStore):
 
 class OldestVariantFirst(MemoryStore):
     async def lookup(self, request: Request) -> Lookup:
-        found = self._resources.get(request.key)
-        if found is not None:
-            found.varies = tuple(sorted(found.varies))
+        found = self._tables.find(request.key)
+        if isinstance(found, Variants):
+            found.groups = tuple(sorted(found.groups, key=itemgetter(0)))
         return await super().lookup(request)
 
 
@@ -288,7 +288,7 @@ class GivesMarksFromTheBeginning(MemoryStore):
 class ForgetsOnLookup(MemoryStore):
     async def lookup(self, request: Request) -> Lookup:
         found = await super().lookup(request)
-        self._reset()
+        self._begin()
         return found
 
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator import MemoryStore
+from accelerator.engine.prepared import PreparedHit
+from accelerator.engine.report import Reporter
 from accelerator.http.request import Request
+from accelerator.options import checked
 from accelerator.rules import stored_fields
 from accelerator.stores.memory import store as memory
+from accelerator.stores.protocol import ReadyEntry
 from accelerator.stores.redis import pending
 from accelerator.stores.redis.pending import Pending, judge
-from accelerator.stores.sizes import text_bytes
+from accelerator.stores.sizes import READY_BYTES, READY_LINE_BYTES, text_bytes
 from accelerator.tags import ALL
 from accelerator.testing import make_entry
 from accelerator.wsgi import environ
@@ -182,3 +186,30 @@ def test_names_of_response_fields_that_are_long_are_not_kept_in_mind() -> None:
         assert not is_id(name)
         assert is_any(name)
     assert stored_fields._unstored.cache_info().currsize == before
+
+
+@pytest.mark.parametrize("lines", [0, 10, 50])
+@pytest.mark.parametrize(("length", "tags"), [(10, 1), (200, 16), (5000, 1), (10, 100)])
+def test_what_is_prepared_of_an_entry_takes_no_more_than_is_counted(lines: int, length: int, tags: int) -> None:
+    reporter = Reporter(checked({"on_event": lambda _event: None}))
+    said = tuple((b"x-%d" % number, b"v") for number in range(lines))
+    names = [f"tag:{number}" for number in range(tags)]
+    entries = [
+        make_entry(request_of(number, "/" + "x" * length), 0, names, headers=said, etag=b'"%d"' % number, lifetime=60.0)
+        for number in range(50)
+    ]
+
+    def work() -> list[ReadyEntry]:
+        made = []
+        for number, entry in enumerate(entries):
+            ready = ReadyEntry(entry)
+            prepared = PreparedHit(entry, entry.received + number / 7, reporter)
+            prepared.not_modified(b'"%d"' % number)
+            prepared.report("GET", entry.received + number / 7)
+            ready.keep(prepared)
+            made.append(ready)
+        return made
+
+    work()
+    _, taken = taken_by(work)
+    assert taken / len(entries) < READY_BYTES + READY_LINE_BYTES * (lines + 3)

@@ -12,6 +12,24 @@ if TYPE_CHECKING:
 ENTRY_BYTES: Final = 1300
 """Bytes of an entry beyond its texts: objects, tables, links and one ghost (see `S3Fifo`)."""
 
+RECORD_BYTES: Final = 900
+"""Bytes of an entry at rest beyond its texts: objects, tables, links and one ghost (see `S3Fifo`)."""
+
+VARIANT_BYTES: Final = 250
+"""Bytes more if header fields select it."""
+
+STORED_TAG_BYTES: Final = 120
+"""Bytes of a tag of an entry at rest beyond its text, if no other entry has it."""
+
+READY_BYTES: Final = 1800
+"""Bytes that the middleware takes at most for the prepared answers of a `ReadyEntry`, beyond its header lines."""
+
+READY_LINE_BYTES: Final = 18
+"""Bytes of a header line in these answers, whose texts are those of the entry."""
+
+UNFOLDED_BYTES: Final = 500
+"""Bytes of an unfolded entry beyond its texts, lines and tags."""
+
 LINE_BYTES: Final = 136
 """Bytes of a header line beyond its texts."""
 
@@ -35,6 +53,29 @@ def text_bytes(text: str | bytes) -> int:
 def vary_bytes(vary: Vary) -> int:
     """Return the bytes of a list of selecting header fields."""
     return sum([FIELD_BYTES + len(name) for name in vary])
+
+
+def record_bytes(entry: Entry, packed: bytes) -> int:
+    """Return the bytes of an entry at rest in a `MemoryStore`, with its share of the tables.
+
+    Args:
+        entry: the entry.
+        packed: what it was packed into.
+    """
+    scheme, host, raw_path, path, query, root_path, partition, fields = entry.key
+    strings = (scheme, path, root_path, partition, *entry.tags)
+    joined = "".join(strings)  # most are ASCII, all together
+    texts = len(joined) if joined.isascii() else sum(map(text_bytes, strings))
+    texts += len(host) + len(raw_path) + len(query) + len(fields)
+    if entry.vary:
+        texts += VARIANT_BYTES + vary_bytes(entry.vary) + sum([len(value) for value in entry.selected_by if value])
+    return RECORD_BYTES + len(packed) + len(entry.body) + texts + STORED_TAG_BYTES * len(entry.tags)
+
+
+def unfolded_bytes(entry: Entry, packed: bytes) -> int:
+    """Return the bytes that an entry takes while it is unfolded, beside its record in a `MemoryStore`."""
+    lines = (LINE_BYTES + READY_LINE_BYTES) * (len(entry.headers) + len(entry.added))
+    return UNFOLDED_BYTES + READY_BYTES + len(packed) + lines + getsizeof(entry.tags)
 
 
 def entry_bytes(entry: Entry) -> int:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accelerator.stores.memory import eviction
 from accelerator.stores.memory.eviction import Item, S3Fifo
 from tests.stores.tables import check_queues, items_of
+
+
+class Named(Item):
+    """An item of size 1."""
+
+    __slots__ = ("_name",)
+
+    size = 1
+
+    def __init__(self, name: int) -> None:
+        super().__init__()
+        self._name = name
+
+    @property
+    def name(self) -> int:
+        return self._name
 
 
 class Shelf:
@@ -19,8 +33,8 @@ class Shelf:
     room = 20
 
     def __init__(self) -> None:
-        self.queues: S3Fifo[Item] = S3Fifo(self.room)
-        self.held: dict[int, Item] = {}
+        self.queues: S3Fifo[Named] = S3Fifo(self.room)
+        self.held: dict[int, Named] = {}
 
     def ask_for(self, *names: int) -> None:
         for name in names:
@@ -59,8 +73,8 @@ class Shelf:
         """The names in the main queue, oldest first."""
         return [item.name for item in items_of(self.queues._main)]
 
-    def _put(self, name: int, replaced: Item | None) -> None:
-        self.held[name] = item = Item(name, 1)
+    def _put(self, name: int, replaced: Named | None) -> None:
+        self.held[name] = item = Named(name)
         self.queues.add(item, replaced)
         check_queues(self.queues)
 
@@ -170,27 +184,29 @@ def test_a_walk_that_the_main_queue_overtakes_begins_again_with_the_small_one(sh
     assert shelf.walk(2) == [20, 21]
 
 
-def test_what_nobody_uses_any_more_goes_without_the_garbage_collector() -> None:
-    class Watched(Item):
-        __slots__ = ("__weakref__",)
+def test_the_oldest_of_all_is_on_probation_if_anything_is(shelf: Shelf) -> None:
+    taken = []
+    while (item := shelf.queues.oldest()) is not None:
+        taken.append(item.name)
+        shelf.remove(item.name)
+    assert taken == [19, 20, *range(18)]
 
-    queues: S3Fifo[Watched] = S3Fifo(20)
-    watched = weakref.WeakSet[Watched]()
-    for name in range(20):
-        item = Watched(name, 1)
-        item.used = name < 10
-        queues.add(item, None)
-        watched.add(item)
-    queues.remove(queues.next_victim())
-    del item
-    assert len(watched) == 19
-    gc.disable()
-    try:
-        queues.dissolve()
-        del queues
-        assert not watched
-    finally:
-        gc.enable()
+
+def test_where_everything_is_used_one_goes_after_a_bounded_number_was_spared(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eviction, "MAX_SPARED", 5)
+    shelf.ask_for(*shelf.main, *shelf.small)
+    shelf.ask_for(21)
+    assert (shelf.small, shelf.main) == ([20, 21], [*range(5, 18), 19, *range(4)]), "4 goes, though it was used"
+
+
+def test_there_are_no_more_ghosts_than_a_table_holds_that_grows_quickly(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eviction, "MAX_GHOSTS", 3)
+    shelf.ask_for(*range(1000, 1100))
+    assert list(shelf.queues._ghosts) == [1095, 1096, 1097]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ask for"] * 6 + ["remove", "replace", "walk"]), st.integers(0, 40))))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import tracemalloc
-import weakref
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,10 +13,10 @@ from hypothesis import strategies as st
 
 from accelerator import Lookup, MemoryStore, SyncStore
 from accelerator.stores.memory import store as memory
-from accelerator.stores.sizes import entry_bytes
+from accelerator.stores.memory.records import Record, Variants
 from accelerator.testing import make_entry, make_request
 from tests.consistency.stepping import count_steps
-from tests.stores.tables import check_tables, records
+from tests.stores.tables import MODULES, bound_for, check_tables, records, size_of
 from tests.support import drive
 
 if TYPE_CHECKING:
@@ -46,12 +45,12 @@ def url(number: int) -> str:
 
 def stored(store: MemoryStore) -> list[int]:
     """Return the numbers of the URLs in the small queue, then of those in the main one, oldest first."""
-    return [int(record.entry.key[2][1:]) for record in records(store)]
+    return [int(record.key[2][1:]) for record in records(store)]
 
 
 def full_store() -> MemoryStore:
     """Return a store of twenty entries: 10 to 27 in the main queue, 29 and 30 on probation, 28 known by its ghost."""
-    store = MemoryStore(20 * entry_bytes(make_entry(make_request(url(10)), 0)))
+    store = MemoryStore(bound_for(20 * size_of(make_entry(make_request(url(10)), 0))))
     for number in range(10, 30):
         put(store, url(number))
     for number in range(10, 28):
@@ -77,29 +76,28 @@ def test_a_store_shows_how_full_it_is() -> None:
 
 
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
-def test_taking_back_a_tag_touches_one_cell_and_no_entry(soft: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taking_back_a_tag_writes_one_position_and_touches_no_entry(
+    soft: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = MemoryStore()
     for number in range(2000):
         put(store, url(number), "everywhere")
-    touched: list[str] = []
+    before = [(record.mark, record.checked, record.used, record.ready) for record in records(store)]
+    read: list[str] = []
 
-    class Noted(memory._Cell):
-        __slots__ = ()
-
-        def __setattr__(self, name: str, value: object) -> None:
-            touched.append(name)
-            super().__setattr__(name, value)
-
-    def note(record: memory._Record, name: str) -> Any:
-        touched.append(name)
+    def note(record: Record, name: str) -> Any:
+        read.append(name)
         return object.__getattribute__(record, name)
 
-    for cell in store._cells.values():
-        cell.__class__ = Noted
-    monkeypatch.setattr(memory._Record, "__getattribute__", note, raising=False)
-    drive(store.invalidate_tag("everywhere", soft=soft))
-    monkeypatch.undo()
-    assert touched == ["soft" if soft else "hard"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Record, "__getattribute__", note, raising=False)
+        drive(store.invalidate_tag("everywhere", soft=soft))
+    assert not read
+    assert [(record.mark, record.checked, record.used, record.ready) for record in records(store)] == before
+    written = [
+        (kind, tag) for part in store._tables.tags._parts for kind in ("hard", "soft") for tag in getattr(part, kind)
+    ]
+    assert written == [("soft" if soft else "hard", "everywhere")]
     found = look_up(store, url(7))
     assert (found.entry is None, found.invalidated) == (not soft, soft)
 
@@ -110,7 +108,7 @@ def test_taking_back_a_tag_takes_as_many_steps_on_two_entries_as_on_two_thousand
         store = MemoryStore()
         for number in range(entries):
             put(store, url(number), "everywhere")
-        return count_steps(memory, lambda: drive(store.invalidate_tag("everywhere", soft=soft)))
+        return count_steps(MODULES, lambda: drive(store.invalidate_tag("everywhere", soft=soft)))
 
     steps(2)  # some versions of Python trace a function's instructions only from its second call on
     assert steps(2000) == steps(2) > 0
@@ -123,9 +121,9 @@ def test_a_second_lookup_takes_as_many_steps_on_a_thousand_tags_as_on_none() -> 
     look_up(store, url(0))
     look_up(store, url(1))
     few, many = (make_request(url(number)) for number in range(2))
-    count_steps(memory, lambda: drive(store.lookup(few)))
-    assert count_steps(memory, lambda: drive(store.lookup(many))) == count_steps(
-        memory, lambda: drive(store.lookup(few))
+    count_steps(MODULES, lambda: drive(store.lookup(few)))
+    assert count_steps(MODULES, lambda: drive(store.lookup(many))) == count_steps(
+        MODULES, lambda: drive(store.lookup(few))
     )
 
 
@@ -188,8 +186,8 @@ def test_a_store_that_was_cleared_begins_anew() -> None:
 
 
 def test_a_scan_does_not_drive_out_what_is_used() -> None:
-    size = entry_bytes(make_entry(make_request(url(10_000)), 0))
-    store = MemoryStore(50 * size)
+    size = size_of(make_entry(make_request(url(10_000)), 0))
+    store = MemoryStore(bound_for(50 * size))
     for number in range(20):
         put(store, url(number))
     for number in range(1000, 3000):
@@ -212,40 +210,17 @@ def test_entries_take_no_more_than_the_bound_and_what_was_used_stays() -> None:
 
 
 def test_eviction_comes_round_where_everything_was_used() -> None:
-    store = MemoryStore(12_000)
-    number = 0
-    while store.size + 3000 < 12_000:
-        put(store, url(number), body=b"x" * 1000)
+    store = MemoryStore(bound_for(5 * size_of(make_entry(make_request(url(10)), 0))))
+    for number in range(10, 35):
+        put(store, url(number))
         look_up(store, url(number))
-        number += 1
-    for more in range(number, number + 20):
-        put(store, url(more), body=b"x" * 1000)
-        look_up(store, url(more))
         check_tables(store)
-    assert len(store) == number
-
-
-def test_a_store_that_was_cleared_gives_its_memory_back_without_the_garbage_collector(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Watched(memory._Record):
-        __slots__ = ("__weakref__",)
-
-    monkeypatch.setattr(memory, "_Record", Watched)
-    store = full_store()
-    watched = weakref.WeakSet(cast("list[Watched]", records(store)))
-    assert len(watched) == 20
-    gc.disable()
-    try:
-        drive(store.clear())
-        assert not watched
-    finally:
-        gc.enable()
+    assert len(store) == 5
 
 
 def test_what_is_larger_than_the_small_queue_is_stored_and_judged_like_the_rest() -> None:
     store = full_store()
-    half = put(store, url(31), body=b"x" * (store.size // 2))
+    half = put(store, url(31), body=b"x" * (store._room // 2))
     assert store.size <= store._max_bytes
     assert look_up(store, url(31)).entry == half
     put(store, url(32))
@@ -255,9 +230,9 @@ def test_what_is_larger_than_the_small_queue_is_stored_and_judged_like_the_rest(
 
 def test_what_fills_the_store_alone_is_stored() -> None:
     store = full_store()
-    body = b"x" * (store._max_bytes - entry_bytes(make_entry(make_request(url(31)), 0, body=b"")))
+    body = b"x" * (store._room - size_of(make_entry(make_request(url(31)), 0, body=b"")))
     put(store, url(31), body=body)
-    assert (stored(store), store.size) == ([31], store._max_bytes)
+    assert (stored(store), store.size) == ([31], store._room)
     put(store, url(32))
     assert stored(store) == [32]
     check_tables(store)
@@ -270,7 +245,7 @@ def test_the_bound_holds_whatever_comes_and_is_used(steps: list[tuple[int, int, 
         request = make_request(url(number))
         entry = make_entry(request, drive(store.lookup(request)).mark, body=bytes(length))
         is_stored = drive(store.commit(entry))
-        assert is_stored == (entry_bytes(entry) <= 20_000)
+        assert is_stored == (size_of(entry) <= store._room)
         if is_stored:
             assert number in stored(store)
         if is_used:
@@ -284,7 +259,7 @@ def test_what_is_larger_than_the_store_is_not_stored() -> None:
     kept = put(store, url(0))
     request = make_request(url(1))
     assert not drive(store.commit(make_entry(request, drive(store.lookup(request)).mark, body=b"x" * 5000)))
-    assert [record.entry for record in records(store)] == [kept]
+    assert [record.unfolded().entry for record in records(store)] == [kept]
 
 
 def test_what_is_past_use_is_swept_by_the_commits_that_follow() -> None:
@@ -305,7 +280,7 @@ def test_what_was_taken_back_is_swept_too() -> None:
     for number in range(100, 200):
         put(store, url(number))
     assert len(store) == 100
-    assert "gone" not in store._cells
+    assert "gone" not in list(store._tables.tags)
 
 
 def test_of_more_than_64_variants_the_oldest_goes() -> None:
@@ -314,7 +289,7 @@ def test_of_more_than_64_variants_the_oldest_goes() -> None:
         request = make_request(url(0), headers=[("accept-language", f"x-{number}")])
         mark = drive(store.lookup(request)).mark
         assert drive(store.commit(make_entry(request, mark, vary=(b"accept-language",))))
-    kept = [record.entry.selected_by[0] for record in records(store)]
+    kept = [record.selected_by[0] for record in records(store)]
     assert kept == [b"x-%d" % number for number in range(6, 70)]
     check_tables(store)
 
@@ -333,8 +308,9 @@ def test_a_field_that_no_variant_is_chosen_by_any_more_is_forgotten() -> None:
     assert [drive(store.lookup(request)).vary, len(store)] == [(b"cookie",), 2]
     for number in range(1, 4):
         put(store, url(number), received=NOW + 61, lifetime=600)
-    (resource,) = [store._resources[key] for key in store._resources if len(store._resources[key].records)][:1]
-    assert resource.varies == ((b"cookie",),)
+    found = store._tables.find(request.key)
+    assert isinstance(found, Variants)
+    assert [vary for vary, _ in found.groups] == [(b"cookie",)]
     check_tables(store)
 
 
@@ -348,12 +324,12 @@ def test_after_very_many_names_have_come_and_gone_nothing_is_left_but_a_bounded_
         if number % 3 == 0:
             drive(store.invalidate_tag(f"tag:{number}"))
     assert len(store) < 100
-    assert len(store._cells) <= 2 * len(store) + 1
-    assert len(store._resources) == len(store)
+    assert len(list(store._tables.tags)) <= 2 * len(store) + 1
+    assert sum(map(len, store._tables.resources)) == len(store)
     assert len(store._log) <= memory.LOG_LENGTH
     check_tables(store)
     drive(store.clear())
-    assert (len(store), store.size, store._cells, store._resources) == (0, 0, {}, {})
+    assert (len(store), store.size, list(store._tables.tags), any(store._tables.resources)) == (0, 0, [], False)
 
 
 def test_a_log_that_was_cut_refuses_the_fills_that_it_cannot_judge(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,7 +380,7 @@ def test_what_is_accounted_is_what_is_taken_within_a_factor_of_two(
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert (len(store._queues._ghosts) > 250) == (turns > 1)
+    assert (len(store._tables.queues._ghosts) > 250) == (turns > 1)
     assert 0.5 < taken / store.size < 1.1
 
 

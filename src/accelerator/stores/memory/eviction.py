@@ -16,19 +16,40 @@ if TYPE_CHECKING:
 SMALL_QUEUE: Final = 10
 """The small queue has room for the size of the store divided by this number."""
 
+MAX_GHOSTS: Final = 131_072
+"""Number of ghosts. A table of twice as many takes 13 ms to grow, in which an event loop would stand still."""
+
+MAX_SPARED: Final = 4096
+"""Used items that one search for a victim moves on, at most: that takes 2 ms. The next one goes, used or not."""
+
 
 class Item:
-    """An item in a queue."""
+    """An item in a queue. Each class of items says what name and size are.
 
-    __slots__ = ("in_main", "name", "newer", "older", "size", "used")
+    Attributes:
+        used: whether it was used since it was added, or moved on.
+        in_main: whether it is in the main queue.
+        newer: the next item in its queue.
+        older: the one before it.
+    """
 
-    def __init__(self, name: int, size: int) -> None:
-        self.name = name  # the same if the item is added again; the ghost has it
-        self.size = size
+    __slots__ = ("in_main", "newer", "older", "used")
+
+    def __init__(self) -> None:
         self.used = False
         self.in_main = False
         self.newer: Self | None = None
         self.older: Self | None = None
+
+    if TYPE_CHECKING:
+
+        @property
+        def name(self) -> int:
+            """The same if the item is added again: its ghost has it."""
+
+        @property
+        def size(self) -> int:
+            """Its size, which does not change."""
 
 
 ItemT = TypeVar("ItemT", bound=Item)
@@ -79,7 +100,7 @@ class S3Fifo(Generic[ItemT]):
         self._small_size = max_size // SMALL_QUEUE
         self._small: _Queue[ItemT] = _Queue()
         self._main: _Queue[ItemT] = _Queue()
-        self._ghosts: OrderedDict[int, None] = OrderedDict()  # never more than items: ENTRY_BYTES has room for one
+        self._ghosts: OrderedDict[int, None] = OrderedDict()  # never more than items: RECORD_BYTES has room for one
         self._length = 0
         self._hand: ItemT | None = None  # the next item of `walk`
 
@@ -113,34 +134,35 @@ class S3Fifo(Generic[ItemT]):
         self._length -= 1
         if leave_ghost:
             self._ghosts[item.name] = None
-        while len(self._ghosts) > self._length:
+        while len(self._ghosts) > min(self._length, MAX_GHOSTS):
             self._ghosts.popitem(last=False)
 
     def next_victim(self) -> ItemT:
         """Return the item to evict. Used items that are found before it move on to the end of the main queue."""
-        while True:
-            is_small = self._small.size >= self._small_size or self._main.oldest is None
-            item = self._small.oldest if is_small else self._main.oldest
-            assert item is not None, "there is nothing to evict"  # noqa: S101 - callers hold more than the bound
+        for _ in range(MAX_SPARED):
+            item = self._next_in_turn()
             if not item.used:
                 return item
             item.used = False
             self._move_on(item)
+        return self._next_in_turn()
 
     def walk(self) -> ItemT | None:
         """Return the next item of an endless walk over all: those of the small queue, then those of the main queue."""
-        item = self._hand or self._small.oldest or self._main.oldest
+        item = self._hand or self.oldest()
         if item is not None:
             self._hand = self._after(item)
         return item
 
-    def dissolve(self) -> None:
-        """Remove the links between items that nobody uses any more, so that their memory is freed at once."""
-        for queue in (self._small, self._main):
-            item = queue.oldest
-            while item is not None:
-                newer, item.newer, item.older = item.newer, None, None
-                item = newer
+    def oldest(self) -> ItemT | None:
+        """Return an item that none in its queue is older than, whether it was used or not."""
+        return self._small.oldest or self._main.oldest
+
+    def _next_in_turn(self) -> ItemT:
+        is_small = self._small.size >= self._small_size or self._main.oldest is None
+        item = self._small.oldest if is_small else self._main.oldest
+        assert item is not None, "there is nothing to evict"  # noqa: S101 - callers hold more than the bound
+        return item
 
     def _queue_of(self, item: ItemT) -> _Queue[ItemT]:
         return self._main if item.in_main else self._small
