@@ -252,8 +252,8 @@ class NamesWhatIsStale(MemoryStore):
 
 class FindsWhatIsStaleInThreads(LooksUpInThreads, MemoryStore):
     def lookup_here(self, request: Request) -> Lookup | None:
-        found = self._resources.get(request.key)
-        return None if found is None else Lookup(next(iter(found.records.values())).entry, self._position, False, ())
+        found = self._tables.find(request.key)
+        return Lookup(found.unfolded().entry, self._position, False, ()) if isinstance(found, Record) else None
 
 
 class TellsWhatTheFoundVariesOn(MemoryStore):
