@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ from benchmarks.peers.environments import python_of
 from benchmarks.peers.report import lines, write_tables
 from benchmarks.peers.results import Results
 from benchmarks.peers.run import FULL, QUICK, Run
+from benchmarks.peers.servers import held_on, processors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="more rounds, up to a million entries, two workers")
     parser.add_argument("--only", nargs="+", metavar="CASE", choices=cases(), help="only these cases")
     parser.add_argument("--write", action="store_true", help="write the tables and plots of the documentation")
-    parser.add_argument("--json", type=Path, help="where what was found is written")
+    parser.add_argument("--json", type=Path, help="where what was found is written (beside the environments)")
     parser.add_argument("--drawn-from", type=Path, help="a run's JSON: measure nothing, and show that")
     told = parser.parse_args(arguments)
     if told.write and told.only:
@@ -50,8 +52,9 @@ def main() -> int:
     else:
         chosen = [case for name, case in cases().items() if not told.only or name in told.only]
         results = measured(chosen, told)
-    if told.json:
-        told.json.write_text(results.model_dump_json(indent=1))
+        kept = told.json or told.environments / "found.json"
+        kept.write_text(results.model_dump_json())
+        print(f"All values: {kept}\n")
     print(*lines(results), sep="\n")
     if told.write:
         KEPT.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,9 @@ def measured(chosen: Sequence[Case], told: argparse.Namespace) -> Results:
     """Measure, with a bar that shows how far it is."""
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     bar = Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True))
-    with tempfile.TemporaryDirectory(prefix="peers-") as folder, RedisServer() as redis, bar:
+    with tempfile.TemporaryDirectory(prefix="peers-") as folder, ExitStack() as stack, bar:
+        with held_on(processors()[0]):
+            redis = stack.enter_context(RedisServer())
         task = bar.add_task("")
 
         def step(words: str) -> None:

@@ -9,12 +9,13 @@ import platform
 import subprocess
 import time
 from collections import defaultdict
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psutil
+from redis import Redis
 
 from benchmarks.peers import servers
 from benchmarks.peers.catalogue import REQUIREMENTS, ROOT
@@ -44,7 +45,7 @@ TELLING: Final = 10_000
 """Entries from which on the time that they take tells what more of them would take."""
 
 DATABASES: Final = 16
-"""Of a Redis server."""
+"""Of a Redis server; there are fewer cases that have one each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,7 @@ class Run:
     _found: defaultdict[tuple[str, Measure, int], list[float]] = field(default_factory=lambda: defaultdict(list))
     _took: dict[str, float] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _databases: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(DATABASES)))
 
     @property
     def steps(self) -> int:
@@ -167,12 +169,18 @@ class Run:
         return [case for case in self.chosen if case.environment in self._pythons and case.name not in self.left_out]
 
     def _site(self, case: Case, ttl: int) -> Site:
-        number = next(self._numbers)
-        folder = self.folder / str(number)
+        folder = self.folder / str(next(self._numbers))
         folder.mkdir()
-        redis = f"{self.redis}/{number % DATABASES}" if case.is_shared else ""
+        redis = self._empty_database() if case.is_shared else ""
         calls = folder / "calls"
         return Site(framework=case.framework, cache=case.cache, ttl=ttl, redis=redis, calls=calls)
+
+    def _empty_database(self) -> str:
+        """Return the URL of a database of Redis that none of the sites served now has, emptied."""
+        url = f"{self.redis}/{next(self._databases)}"
+        with Redis.from_url(url) as client:
+            client.flushdb()
+        return url
 
     def _served(self, stack: ExitStack, ttl: int, connections: int, workers: int = 0) -> list[Running]:
         """Serve all that can be served, on the server's processor, or on all if it is about workers.
@@ -207,39 +215,60 @@ class Run:
 
     def _hits(self, sites: Sequence[Running], size: int) -> None:
         hit = request(path(size, 0, 0))
-        for each in sites:
-            each.client.ask(lambda: hit, 0)  # it is warm now
+        for each in self._still(sites):
+            with self._or_left_out(each.case):
+                each.client.ask(lambda: hit, 0)  # it is warm now
         self._rounds(sites, "hit", size, lambda: hit)
 
     def _rounds(self, sites: Sequence[Running], measure: Measure, at: int, next_request: Callable[[], bytes]) -> None:
         for turn in range(self.scale.rounds):
-            for each in sites if turn % 2 else reversed(sites):
+            for each in self._still(sites if turn % 2 else sites[::-1]):
                 self.step(f"{each.case.name}: {measure} of {at:,} bytes")
-                before = each.server.cpu_seconds()
-                done = each.client.ask(next_request, self.scale.seconds)
-                cpu = each.server.cpu_seconds() - before
-                self.busy = max(self.busy, done.busy)
-                self._found[each.case.name, measure, at].append(done.answers / done.seconds)
-                cpu_measure: Measure = "hit cpu" if measure == "hit" else "miss cpu"
-                self._found[each.case.name, cpu_measure, at].append(1e6 * cpu / done.answers)
+                with self._or_left_out(each.case):
+                    before = each.server.cpu_seconds()
+                    done = each.client.ask(next_request, self.scale.seconds)
+                    cpu = each.server.cpu_seconds() - before
+                    self.busy = max(self.busy, done.busy)
+                    self._found[each.case.name, measure, at].append(done.answers / done.seconds)
+                    cpu_measure: Measure = "hit cpu" if measure == "hit" else "miss cpu"
+                    self._found[each.case.name, cpu_measure, at].append(1e6 * cpu / done.answers)
 
     def _in_crowds(self) -> None:
         """Measure what comes of many requests for a page that has just expired."""
-        crowd = self.scale.crowd
+        paths = [path(MISSED, SLOW, number) for number in range(self.scale.crowds)]
         with ExitStack() as stack:
-            sites = self._served(stack, self.scale.ttl, crowd)
-            paths = [path(MISSED, SLOW, number) for number in range(self.scale.crowds)]
-            for each in sites:
+            sites = self._served(stack, self.scale.ttl, self.scale.crowd)
+            stack.enter_context(servers.held_on(servers.processors()[0]))
+            for each in self._still(sites):
                 for target in paths:
-                    each.client.crowd(target)
+                    with self._or_left_out(each.case):
+                        each.client.crowd(target)
             time.sleep(self.scale.ttl + AGREED)
             for target in paths:
-                for each in sites:
-                    self.step(f"{each.case.name}: {crowd} at once")
-                    before = each.calls.stat().st_size
-                    slowest = max(each.client.crowd(target))
-                    self._found[each.case.name, "slowest", crowd].append(1000 * slowest)
-                    self._found[each.case.name, "calls", crowd].append(each.calls.stat().st_size - before)
+                for each in self._still(sites):
+                    self._crowd(each, target)
+
+    def _crowd(self, each: Running, target: str) -> None:
+        crowd = self.scale.crowd
+        self.step(f"{each.case.name}: {crowd} at once")
+        with self._or_left_out(each.case):
+            before = each.calls.stat().st_size
+            slowest = max(each.client.crowd(target))
+            self._found[each.case.name, "slowest", crowd].append(1000 * slowest)
+            self._found[each.case.name, "calls", crowd].append(each.calls.stat().st_size - before)
+
+    def _still(self, sites: Sequence[Running]) -> list[Running]:
+        return [each for each in sites if each.case.name not in self.left_out]
+
+    @contextmanager
+    def _or_left_out(self, case: Case) -> Iterator[None]:
+        """Leave a case out, with all that was found of it, if it fails."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            self.left_out[case.name] = f"{type(error).__name__}: {error}"
+            for key in [key for key in self._found if key[0] == case.name]:
+                del self._found[key]
 
     def _as_stores_fill(self) -> None:
         """Measure looking up, memory and taking back, each number of entries in a process of its own."""
@@ -283,10 +312,11 @@ class Run:
             with ExitStack() as stack:
                 sites = self._served(stack, LONG, self.scale.connections, workers)
                 for turn in range(self.scale.rounds + 1):
-                    for each in sites:
-                        done = each.client.ask(lambda: hit, self.scale.seconds)
-                        if turn:  # in the first one, the processes fill their stores
-                            self._found[each.case.name, "workers", workers].append(done.answers / done.seconds)
+                    for each in self._still(sites):
+                        with self._or_left_out(each.case):
+                            done = each.client.ask(lambda: hit, self.scale.seconds)
+                            if turn:  # in the first one, the processes fill their stores
+                                self._found[each.case.name, "workers", workers].append(done.answers / done.seconds)
 
 
 def _processor() -> str:

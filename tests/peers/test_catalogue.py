@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from benchmarks.peers.catalogue import REQUIREMENTS, Case, cases
+from benchmarks.peers.run import DATABASES
 
 
 @pytest.mark.parametrize("environment", REQUIREMENTS)
@@ -22,3 +23,7 @@ def test_a_case_has_its_environment_its_files_and_what_it_is_compared_with(case:
     assert cases()[case.bare].cache == "none"
     if case.has_cache:
         assert cases()[case.ours].cache == "accelerator"
+
+
+def test_there_is_a_database_for_each_case_that_is_kept_in_redis() -> None:
+    assert len([case for case in cases().values() if case.is_shared]) <= DATABASES

@@ -24,7 +24,7 @@ TINY = Scale(
 )  # fmt: skip
 
 
-def run(tmp_path: Path, *chosen: Case) -> tuple[Results, list[str]]:
+def run(tmp_path: Path, *chosen: Case, scale: Scale = TINY) -> tuple[Results, list[str]]:
     """What came of a run, and its steps; each environment is that of the tests."""
     steps: list[str] = []
 
@@ -33,7 +33,7 @@ def run(tmp_path: Path, *chosen: Case) -> tuple[Results, list[str]]:
             raise RuntimeError("it cannot be made")
         return Path(sys.executable)
 
-    made = Run(chosen, TINY, python_of, tmp_path, "", steps.append)
+    made = Run(chosen, scale, python_of, tmp_path, "", steps.append)
     found = made.results()
     assert len(steps) <= made.steps
     return found, steps
@@ -60,6 +60,13 @@ def test_what_cannot_be_made_or_does_not_answer_is_left_out_and_the_rest_goes_on
     assert found.left_out["unmade"] == "it cannot be made"
     assert "No module named 'benchmarks.peers.caches.not_there'" in found.left_out["silent"]
     assert {each.case for each in found.series} == {BARE}
+
+
+def test_a_case_that_fails_later_is_left_out_with_all_that_was_found_of_it(tmp_path: Path) -> None:
+    too_small = replace(TINY, sizes=(1024, -1))  # a page of -1 bytes is not found
+    found, _ = run(tmp_path, cases()[BARE], scale=too_small)
+    assert found.left_out[BARE].startswith("ValueError: the answer is b'HTTP/1.1 404")
+    assert found.series == []
 
 
 def test_a_case_that_is_not_in_the_catalogue_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
