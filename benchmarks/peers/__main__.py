@@ -52,9 +52,6 @@ def main() -> int:
     else:
         chosen = [case for name, case in cases().items() if not told.only or name in told.only]
         results = measured(chosen, told)
-        kept = told.json or told.environments / "found.json"
-        kept.write_text(results.model_dump_json())
-        print(f"All values: {kept}\n")
     print(*lines(results), sep="\n")
     if told.write:
         KEPT.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +77,12 @@ def measured(chosen: Sequence[Case], told: argparse.Namespace) -> Results:
         pythons = partial(python_of, folder=told.environments.resolve())
         run = Run(chosen, scale, pythons, Path(folder), redis.tcp_url, step)
         bar.update(task, total=run.steps)
-        return run.results()
+        kept = told.json or told.environments / "found.json"
+
+        def keep(results: Results) -> None:
+            kept.write_text(results.model_dump_json())
+
+        return run.measure(keep)
 
 
 if __name__ == "__main__":

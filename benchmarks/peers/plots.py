@@ -47,7 +47,7 @@ def _bars(results: Results) -> Figure:
     figure = Figure(figsize=(9, 5.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     _bar(left, results, "hit cpu", "a hit of 10 KB")
-    _bar(right, results, "miss cpu", "a miss of 10 KB, the site's own part included")
+    _bar(right, results, "miss cpu", "a miss of 10 KB, and the site itself")
     return figure
 
 

@@ -81,7 +81,7 @@ class Scale:
 
 QUICK: Final = Scale(
     name="quick", rounds=5, seconds=0.15, sizes=(1024, 10_240, 1_048_576), connections=16, crowd=20, crowds=3, ttl=2,
-    entries=(1, 100, 10_000), patience=30,
+    entries=(1, 100, 10_000), patience=15,
 )  # fmt: skip
 FULL: Final = Scale(
     name="full", rounds=15, seconds=0.4, sizes=(1024, 10_240, 1_048_576), connections=16, crowd=20, crowds=10, ttl=2,
@@ -132,13 +132,16 @@ class Run:
         slices = (len(scale.sizes) + 1) * scale.rounds
         return cases * (1 + 2 + slices + scale.crowds + len(scale.entries) + len(scale.workers))
 
-    def results(self) -> Results:
-        """Measure everything, and return what was found."""
+    def measure(self, keep: Callable[[Results], None]) -> Results:
+        """Measure everything, and return what was found; `keep` is called with as much of it as there is by then."""
         self._make_environments()
-        self._in_slices()
-        self._in_crowds()
-        self._as_stores_fill()
-        self._with_workers()
+        for part in (self._in_slices, self._in_crowds, self._as_stores_fill, self._with_workers):
+            part()
+            keep(self.results())
+        return self.results()
+
+    def results(self) -> Results:
+        """Return what was found so far."""
         used = {case.environment for case in self.chosen}
         return Results(
             scale=self.scale.name,

@@ -34,7 +34,9 @@ def run(tmp_path: Path, *chosen: Case, scale: Scale = TINY) -> tuple[Results, li
         return Path(sys.executable)
 
     made = Run(chosen, scale, python_of, tmp_path, "", steps.append)
-    found = made.results()
+    kept: list[Results] = []
+    found = made.measure(kept.append)
+    assert kept[-1] == found
     assert len(steps) <= made.steps
     return found, steps
 
