@@ -67,7 +67,9 @@ def summary(results: Results) -> Iterator[str]:
     """Return the lines of the README's table: what each peer takes for what this cache does, in memory."""
     yield "| beside accelerator | a hit | a miss | taking back 10,000 pages | 20 at once | after the change |"
     yield "|---|--:|--:|--:|--:|---|"
-    for case in _measured(results, lambda case: not case.is_shared and not case.proxy and case.name != case.ours):
+    for case in _measured(
+        results, lambda case: case.has_cache and not case.is_shared and not case.proxy and case.name != case.ours
+    ):
         yield _row(
             f"{case.name} ({case.framework})",
             _times(results, case, "hit cpu", MISSED),
@@ -142,7 +144,9 @@ def _overhead(results: Results, case: Case) -> list[float]:
 
 
 def _overhead_times(results: Results, case: Case) -> str:
-    theirs, ours = (_overhead(results, each) for each in (case, cases()[case.ours]) if each)
+    if not case.has_cache:
+        return NOTHING
+    theirs, ours = (_overhead(results, each) for each in (case, cases()[case.ours]))
     if not theirs or not ours or median(ours) <= 0:
         return NOTHING
     return f"{median(theirs) / median(ours):.1f}"

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.peers import report
 from benchmarks.peers.results import Series
-from tests.peers.support import OURS, PEER, results
+from tests.peers.support import OURS, PEER, THEIR_BARE, results
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,13 @@ def test_the_summary_says_how_many_times_what_this_cache_takes() -> None:
     lines = list(report.summary(results()))
     assert row(PEER, lines) == [f"{PEER} (starlette)", "4.0", "3.0", "1500.0", "20 calls", "the old page"]
     assert lines[-1].endswith("| **1** | **1** | **1** | **1 call** | **the new page** |")
+
+
+def test_a_site_without_a_cache_stands_by_itself() -> None:
+    found = results(Series(case="bare of accelerator", measure="hit", at=10_240, values=[9000]))
+    lines = list(report.lines(found))
+    assert row("bare of accelerator", lines)[1] == "9,000"
+    assert not [line for line in report.summary(found) if "bare of" in line or THEIR_BARE in line]
 
 
 def test_what_was_not_measured_is_left_empty_and_named() -> None:
