@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,8 @@ def lines(results: Results) -> Iterator[str]:
     for title, chosen in _groups(results):
         yield from ("", f"### {title}", "")
         yield from _main(results, chosen)
+    if behind := list(_behind(results)):
+        yield from ("", "### Where a peer takes less", "", *behind)
     yield from ("", "### By the size of a page", "", "Hits a second.", "")
     yield from _by(results, "hit", "hit", lambda at: UNITS.get(at, f"{at:,} bytes"))
     yield from ("", "### By the number of entries", "", "What a hit takes, in process, µs of CPU time:", "")
@@ -135,6 +138,31 @@ def _by(results: Results, measure: Measure, what: str, name: Callable[[int], str
     for case in _measured(results, lambda case: case.name in results.cases(measure)):
         shown = f"**{case.name}**" if case.name == case.ours else case.name
         yield _row(shown, *(_interval(results.values(case.name, measure, at)) for at in places))
+
+
+def _behind(results: Results) -> Iterator[str]:
+    """Name what Python peers do for less than this cache does with the same framework and the same kind of store."""
+    figures: dict[str, Callable[[Case], list[float]]] = {
+        "a hit": lambda case: results.values(case.name, "hit cpu", MISSED),
+        "a miss": lambda case: _overhead(results, case),
+    }
+    for at in results.at("take back"):
+        figures[f"taking back {at:,}"] = partial(_taken_back, results, at)
+    known = cases()
+    peers = _measured(results, lambda case: case.has_cache and not case.proxy and case.name != case.ours)
+    for what, figure in figures.items():
+        both = [(case.name, figure(case), figure(known[case.ours])) for case in peers]
+        less = [
+            f"{name} ({_digits(median(theirs))} µs, accelerator {_digits(median(ours))})"
+            for name, theirs, ours in both
+            if theirs and ours and median(theirs) < median(ours)
+        ]
+        if less:
+            yield f"* {what}: {', '.join(less)}"
+
+
+def _taken_back(results: Results, at: int, case: Case) -> list[float]:
+    return results.values(case.name, "take back", at)
 
 
 def _overhead(results: Results, case: Case) -> list[float]:

@@ -33,6 +33,17 @@ def test_the_summary_says_how_many_times_what_this_cache_takes() -> None:
     assert lines[-1].endswith("| **1** | **1** | **1** | **1 call** | **the new page** |")
 
 
+def test_what_a_peer_does_for_less_is_said() -> None:
+    assert "### Where a peer takes less" not in list(report.lines(results()))
+    found = results(
+        Series(case=OURS, measure="take back", at=1, values=[3]),
+        Series(case=PEER, measure="take back", at=1, values=[2]),
+    )
+    lines = list(report.lines(found))
+    at = lines.index("### Where a peer takes less")
+    assert lines[at + 2 : at + 4] == [f"* taking back 1: {PEER} (2 µs, accelerator 3)", ""]
+
+
 def test_a_site_without_a_cache_stands_by_itself() -> None:
     found = results(Series(case="bare of accelerator", measure="hit", at=10_240, values=[9000]))
     lines = list(report.lines(found))
