@@ -152,6 +152,14 @@ def benchmark(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure each peer beside this cache in minutes; `-- --full` for more, `-- --write` for the documentation."""
+    install(session, "benchmark")
+    folder = session.cache_dir / "peers"
+    session.run("python", "-m", "benchmarks.peers", "--environments", str(folder), *session.posargs)
+
+
+@nox.session
 def conformance(session: nox.Session) -> None:
     """Run the public tests for HTTP caches against the gateway, and write docs/conformance.md; needs node."""
     if missing := [name for name in ("node", "npm") if shutil.which(name) is None]:

@@ -1,0 +1,1 @@
+"""The same page behind each cache, set up as its documentation recommends."""
