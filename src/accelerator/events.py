@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 EventKind: TypeAlias = Literal["hit", "stale", "validated", "miss", "pass", "invalidate"]
 
 
-class CacheEvent(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CacheEvent:
     """What the cache did with one request, or one invalidation through the middleware.
 
     Attributes:

@@ -204,7 +204,7 @@ def test_an_event_says_nothing_but_its_kind_unless_it_is_told() -> None:
 
 
 def test_an_event_is_frozen() -> None:
-    with pytest.raises(AttributeError):
+    with pytest.raises(FrozenInstanceError):
         CacheEvent("hit").age = 1.0  # type: ignore[misc]
 
 

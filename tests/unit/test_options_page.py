@@ -23,4 +23,4 @@ def test_every_option_stands_in_the_table_with_its_default() -> None:
 def test_every_field_of_an_event_is_explained() -> None:
     events = PAGE.partition("## Events")[2].partition("\n## ")[0]
     named = {name for row in re.findall(r"^\| (`.+?) \|", events, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
-    assert named == {*CacheEvent._fields}
+    assert named == {field.name for field in fields(CacheEvent)}

@@ -28,7 +28,7 @@ _TIMES: Final = ("max-age", "s-maxage", "stale-while-revalidate", "stale-if-erro
 """The directives whose argument is a number of seconds."""
 
 
-class CacheControl(dict[str, list[int | None]]):
+class CacheControl(dict[str, tuple[int | None, ...]]):
     """The directives of Cache-Control, or of a targeted field that replaces it (RFC 9111 §5.2, RFC 9213 §2.1).
 
     It has the arguments of each directive by its name: the number of seconds that each stands for, None where there is
@@ -64,7 +64,7 @@ class CacheControl(dict[str, list[int | None]]):
         if not all(type(items.get(name, 0)) is int for name in _TIMES):
             return None
         arguments = {
-            name: [None if item is True else _seconds(str(item))] for name, item in items.items() if item is not False
+            name: (None if item is True else _seconds(str(item)),) for name, item in items.items() if item is not False
         }
         return cls(arguments) if items else None
 
@@ -92,9 +92,9 @@ _NOTHING: Final = CacheControl()
 
 
 def _parsed(value: bytes) -> CacheControl:
-    found = CacheControl()
+    found: dict[str, list[int | None]] = {}
     if len(value) > _MAX_CONTROL_BYTES:
-        return CacheControl({"no-store": [None]})
+        return CacheControl({"no-store": (None,)})
     for member in members(value):
         text, equals, argument = member.partition("=")
         token = _TOKEN.match(text.lower())
@@ -105,7 +105,7 @@ def _parsed(value: bytes) -> CacheControl:
             found.setdefault(name, []).append(
                 _seconds(_unquoted(argument if name == text.lower() else "")) if equals else None
             )
-    return found
+    return CacheControl({name: tuple(arguments) for name, arguments in found.items()})
 
 
 _remembered: Final = lru_cache(1024)(_parsed)  # applications say the same few values again and again

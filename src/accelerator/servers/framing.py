@@ -17,13 +17,16 @@ _HEADS: Final = 1024
 """The number of heads whose bytes are remembered: those of one page differ by its age, in seconds."""
 
 _HEAD_BYTES: Final = 2048
-"""A longer head is not remembered. So all of them take less than 8 MB."""
+"""A longer head is not remembered."""
+
+_HEAD_LINES: Final = 32
+"""One of more lines is not remembered either. So all of them take less than 12 MB, with the lines they are found by."""
 
 _LINES: Final = 4096
 """The number of header lines whose bytes are remembered."""
 
 _LINE_BYTES: Final = 256
-"""A line with a longer value is not remembered. So all of them take less than 4 MB."""
+"""A longer line is not remembered. So all of them take less than 4 MB."""
 
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
 _LENGTH: Final = b"content-length"
@@ -44,9 +47,9 @@ def framed(
     Returns:
         None where uvicorn would close the connection, or refuse to send this.
     """
-    status = start["status"]
+    status, lines = start["status"], (*defaults, *start["headers"])
     try:
-        head, length = _heads[status, (*defaults, *start["headers"])]
+        head, length = _heads[status, lines]
     except (KeyError, ValueError):
         return None
     if method == "HEAD":
@@ -62,7 +65,7 @@ class _Heads(dict[tuple[int, "HeaderLines"], tuple[bytes, int | None]]):
 
     def __missing__(self, key: tuple[int, HeaderLines]) -> tuple[bytes, int | None]:
         head, length = _joined(*key)
-        if len(head) <= _HEAD_BYTES:
+        if len(head) <= _HEAD_BYTES and len(key[1]) <= _HEAD_LINES:
             if len(self) >= _HEADS:
                 self.clear()
             self[key] = head, length
@@ -83,7 +86,7 @@ def _joined(status: int, lines: HeaderLines) -> tuple[bytes, int | None]:
     if not _OF_CONNECTION.isdisjoint(names):
         raise ValueError
     length = int(lines[names.index(_LENGTH)][1].decode()) if _LENGTH in names else None
-    written = [_short_line(line) if len(line[1]) <= _LINE_BYTES else _line(line) for line in lines]
+    written = [_short_line(line) if len(line[0]) + len(line[1]) <= _LINE_BYTES else _line(line) for line in lines]
     return b"".join((STATUS_LINE[status], *written)), length
 
 

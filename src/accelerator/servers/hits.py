@@ -10,6 +10,7 @@ import asyncio
 import logging
 import urllib.parse
 from contextlib import suppress
+from contextvars import copy_context
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
@@ -23,6 +24,8 @@ from accelerator.asgi import ASGIAccelerator
 from accelerator.servers.framing import framed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("accelerator")
 
 _FORWARDED: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+"""The fields that uvicorn's middleware for proxies reads."""
+
 _AT_ONCE: Final = 16
 """As many pipelined hits are answered before the loop has another turn; a packet may have thousands."""
 
@@ -43,7 +48,7 @@ class _Answered(RequestResponseCycle):
 
     def __init__(self) -> None:
         self.response_complete = True
-        self.message_event = asyncio.Event()
+        self.message_event = asyncio.Event()  # it may be set from any loop: nobody waits for it
 
 
 class _Forwarded(ProxyHeadersMiddleware):
@@ -130,6 +135,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
         self._hits_of_packet, self._is_idle = 0, False
         super().data_received(data)
         if self._is_idle:
+            self._unset_keepalive_if_required()  # of an answer before the hit, from a task that began and ended at once
             self._idle_since = self.loop.time()
             self.timeout_keep_alive_task = timer or self._timer(self.timeout_keep_alive)
         elif timer is not None:
@@ -172,28 +178,41 @@ class HitsFirstProtocol(HttpToolsProtocol):
 
     def _is_answered(self, front: _Front) -> bool:
         """Answer a plain hit; tell whether it was one."""
-        scope = self._scope(front.forwarded)
-        try:
-            hit = front.answer(scope)
-            if hit is None:
-                return False
-            start, body, report = hit
-            written = framed(self.server_state.default_headers, start, body["body"], scope["method"])
-        except Exception:  # noqa: BLE001 - the ordinary way meets it again, and there it is logged
+        found = self._found(front)
+        if found is None:
             return False
-        if written is None:
-            return False
-        self._log(scope, start)
+        written, report = found
         self._write(*written)
         self.cycle = _ANSWERED
         self._hits_of_packet += 1
         self.server_state.total_requests += 1
-        if report is not None:
-            report()
+        if report is not None:  # in a context of its own, as a task has: what a listener sets there ends with it
+            copy_context().run(report)
         return True
 
-    def _scope(self, forwarded: _Forwarded | None) -> Scope:
-        """Return the scope that the application would see. What uvicorn refuses raises here as it does there."""
+    def _found(self, front: _Front) -> tuple[tuple[bytes, bytes], Callable[[], None] | None] | None:
+        """Find the answer to a plain hit, and log it; None for any other request.
+
+        Returns:
+            Its head and content, and what reports it once it is written, None if nobody listens.
+        """
+        scope = self._scope()
+        try:
+            if front.forwarded is not None and not _FORWARDED.isdisjoint(map(itemgetter(0), self.headers)):
+                scope = front.forwarded.seen(scope)
+            hit = front.answer(scope)
+            if hit is None:
+                return None
+            start, body, report = hit
+            written = framed(self.server_state.default_headers, start, body["body"], scope["method"])
+            if written is not None:
+                self._log(scope, start)
+        except Exception:  # noqa: BLE001 - the ordinary way meets it again, and there it is logged
+            return None
+        return None if written is None else (written, report)
+
+    def _scope(self) -> Scope:
+        """Return the scope that uvicorn would make. What it refuses raises here as it does there."""
         scope: Scope = self.scope  # type: ignore[assignment]  # uvicorn has types of its own for scopes
         parsed = httptools.parse_url(self.url)
         path = parsed.path.decode("ascii")
@@ -201,8 +220,6 @@ class HitsFirstProtocol(HttpToolsProtocol):
         scope["path"] = self.root_path + (urllib.parse.unquote(path) if "%" in path else path)
         scope["raw_path"] = self.root_path.encode("ascii") + parsed.path
         scope["query_string"] = parsed.query or b""
-        if forwarded is not None and not _FORWARDED.isdisjoint(map(itemgetter(0), self.headers)):
-            return forwarded.seen(scope)
         return scope
 
     def _log(self, scope: Any, start: Message) -> None:

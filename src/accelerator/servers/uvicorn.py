@@ -21,7 +21,10 @@ NEWEST: Final = (0, 54)
 """The versions of uvicorn that the tests have passed with. `hits` uses what uvicorn promises to nobody."""
 
 _NAMES: Final = frozenset({"HEADER_RE", "HEADER_VALUE_RE", "RequestResponseCycle", "STATUS_LINE"})
-_METHODS: Final = frozenset({"data_received", "on_headers_complete", "on_message_begin", "timeout_keep_alive_handler"})
+_METHODS: Final = frozenset(
+    {"data_received", "on_headers_complete", "on_message_begin", "timeout_keep_alive_handler"}
+    | {"_unset_keepalive_if_required"}
+)
 _ATTRIBUTES: Final = frozenset(
     {"access_log", "access_logger", "connections", "cycle", "expect_100_continue", "flow", "headers"}
     | {"limit_concurrency", "loop", "parser", "root_path", "scope", "server_state", "tasks", "timeout_keep_alive"}
