@@ -95,10 +95,10 @@ MARKS = [
         Change(
             MEMORY,
             """
-            is_usable, is_fresh = tables.judge(record, position)
+                is_usable, is_fresh = tables.judge(record, position)
 """,
             """
-            is_usable, is_fresh = tables.judge(record, position)
+                is_usable, is_fresh = tables.judge(record, position)
             record.checked = self._position if is_fresh else record.checked
 """,
         ),

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 ENTRY_BYTES: Final = 1300
 """Bytes of an entry beyond its texts: objects, tables, links and one ghost (see `S3Fifo`)."""
 
-RECORD_BYTES: Final = 900
-"""Bytes of an entry at rest beyond its texts: objects, tables, links and one ghost (see `S3Fifo`)."""
+RECORD_BYTES: Final = 950
+"""Bytes of an entry at rest beyond its texts: objects, tables of a small store, links and one ghost (see `S3Fifo`)."""
 
 VARIANT_BYTES: Final = 250
 """Bytes more if header fields select it."""

@@ -104,7 +104,7 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
         Where somebody has put another `lookup` in place of this class's own, that one is to be asked.
         """
         position = self._position  # before the entry is read: whatever is invalidated meanwhile is after it
-        record = self._resources[hash(key[4] or key[2]) % PARTS].get(key)  # `Tables.find`, without the call
+        record = self._resources[hash(key[4] or key[2]) % PARTS].get(key)  # `Tables.find`, without its calls (0.15 µs)
         if record is None or getattr(self.lookup, "__func__", None) is not _LOOKUP:
             return None
         if isinstance(record, Variants):
@@ -119,12 +119,14 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
     async def lookup(self, request: Request) -> Lookup:
         """Find the entry for a request, without the lock."""
         position = self._position  # read before the tables: later invalidations have larger positions
-        tables = self._tables
-        found = tables.find(request.key)
+        tables, key = self._tables, request.key
+        found = tables.resources[hash(key[4] or key[2]) % PARTS].get(key)
         if found is None:
             return Lookup(None, position, False, None)
         for record in found.matching(request.selecting_values):
-            is_usable, is_fresh = tables.judge(record, position)
+            is_usable = is_fresh = record.checked == position
+            if not is_fresh:
+                is_usable, is_fresh = tables.judge(record, position)
             if is_usable:
                 record.used = True
                 ready = record.ready or self._unfold(record)
