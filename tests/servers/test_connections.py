@@ -6,11 +6,13 @@ import asyncio
 import logging
 import re
 import ssl
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from accelerator import ASGIAccelerator
 from tests.servers.serving import (
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from accelerator import CacheEvent
     from tests.servers.serving import Peer, Served
-    from tests.support import Message, Scope
+    from tests.support import Message, Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
 
@@ -330,3 +333,64 @@ async def test_a_whole_server_ends_with_its_connections() -> None:
         await asyncio.wait_for(running, SECONDS)
         assert [b"accelerator; hit" in answer for answer in answers] == [False, True, True]
         assert server.server_state.total_requests == len(answers)
+
+
+async def test_a_timer_of_an_answer_in_the_same_packet_ends_nothing_later(
+    served: Served, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With eager tasks the answer before a hit may have come and gone, and have set a timer."""
+    timers: list[asyncio.TimerHandle] = []
+
+    def answer_at_once(protocol: Any) -> None:
+        timers.append(protocol.loop.call_later(SECONDS, pytest.fail))
+        protocol.timeout_keep_alive_task = timers[-1]
+
+    await peer.ask("/page")
+    monkeypatch.setattr(HttpToolsProtocol, "on_headers_complete", answer_at_once)
+    peer.send(request("/page", "Authorization: Basic YTpi") + request("/page"))
+    await peer.answer()
+    (timer,) = timers
+    assert timer.cancelled()
+    assert served.protocols[-1].timeout_keep_alive_task not in (None, timer)
+
+
+async def test_what_a_listener_sets_at_a_hit_is_not_seen_by_the_next_request() -> None:
+    said: ContextVar[str] = ContextVar("said", default="nothing")
+    site, seen, heard = Site(), [], []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(said.get())
+        await site(scope, receive, send)
+
+    def listen(event: CacheEvent) -> None:
+        heard.append(event.kind)
+        said.set(event.url)
+
+    async with serving(app=ASGIAccelerator(app, on_event=listen)) as served:
+        await make_ready(served, "/page")
+        async with connected(served.port) as peer:
+            with cycles_begun() as begun:
+                await peer.ask("/page")
+            assert not begun
+            await peer.ask("/missing", "Authorization: Basic YTpi")
+    assert heard[:-1] == ["miss", "hit", "hit"]
+    assert seen == ["nothing", "nothing"]
+
+
+@pytest.mark.parametrize("http", [PLAIN, DOOR])
+async def test_an_access_log_that_fails_fails_as_without_the_door(http: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "uvicorn.access")
+
+    def fail(_record: logging.LogRecord) -> bool:
+        raise ValueError("a broken filter")
+
+    logger = logging.getLogger("uvicorn.access")
+    async with serving(http) as served:
+        await make_ready(served, "/page")
+        logger.addFilter(fail)
+        try:
+            async with connected(served.port) as peer:
+                peer.send(request("/page"))
+                assert await peer.rest() == b""
+        finally:
+            logger.removeFilter(fail)
