@@ -39,6 +39,8 @@ def test_a_browser_that_was_told_something_is_told_nothing_else(line: Line) -> N
 
 
 def test_the_lines_of_one_request_are_those_that_are_not_stored_and_are_no_tags_and_no_connections() -> None:
+    long = "x-request-" + "x" * 100
     lines = [("X-Request-ID", "1"), ("x-a", "2"), ("x-trace", "3"), ("cache-tag", "x-trace"), ("connection", "x-trace")]
     options = Options(unstored_fields=("X-REQUEST-*", "x-trace", "cache-tag"))
-    assert stored_fields.lines_of_one_request(response(*lines), options) == ((b"X-Request-ID", b"1"),)
+    found = stored_fields.lines_of_one_request(response(*lines, (long, "4")), options)
+    assert found == ((b"X-Request-ID", b"1"), (long.encode(), b"4"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from accelerator.http import fields
@@ -82,7 +81,6 @@ def _joined(headers: fields.HeaderLines) -> dict[bytes, bytes]:
 _EVENT_STREAMS: Final = frozenset({b"text/event-stream", b"multipart/x-mixed-replace"})
 
 
-@lru_cache(256)
 def is_event_stream(content_type: bytes | None) -> bool:
     """Tell whether a response may go on until its client leaves: server-sent events, or parts that replace each other.
 

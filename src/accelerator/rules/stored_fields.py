@@ -31,6 +31,9 @@ _NOT_STORED: Final = frozenset(  # RFC 9111 §3.1; Age is computed for each answ
     b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization proxy-connection te"
     b" trailer transfer-encoding upgrade".split()
 )
+_MAX_REMEMBERED_BYTES: Final = 64
+"""A longer name of a field is judged each time, so that what is remembered takes little memory."""
+
 _ETAG_DIGITS: Final = 24  # 96 bits
 
 
@@ -93,7 +96,12 @@ def _never_stored(tag_headers: tuple[str, ...]) -> frozenset[bytes]:
 def _unstored(globs: tuple[str, ...]) -> Callable[[bytes], bool]:
     """Return a function that tells whether a field name matches one of the globs, in any case of either."""
     matches = matching([glob.lower() for glob in globs])
-    return lru_cache(1024)(lambda name: matches(name.lower().decode("latin-1")))
+
+    def is_unstored(name: bytes) -> bool:
+        return matches(name.lower().decode("latin-1"))
+
+    remembered = lru_cache(1024)(is_unstored)
+    return lambda name: remembered(name) if len(name) <= _MAX_REMEMBERED_BYTES else is_unstored(name)
 
 
 def weak_etag(body: bytes) -> bytes:
