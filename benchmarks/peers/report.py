@@ -78,12 +78,15 @@ def summary(results: Results) -> Iterator[str]:
             _times(results, case, "hit cpu", MISSED),
             _overhead_times(results, case),
             _times(results, case, "take back", 10_000),
-            f"{_number(results, case, 'calls')} calls",
+            _calls(_number(results, case, "calls")),
             _after(results, case),
         )
-    crowd = [results.values(case.name, "calls", at) for case in _ours(results) for at in results.at("calls")]
-    calls = f"{max(map(max, filter(None, crowd)), default=0):.0f} call"
-    yield _row("**accelerator**", "**1**", "**1**", "**1**", f"**{calls}**", "**the new page**")
+    most = max((_number(results, case, "calls") for case in _ours(results)), default=NOTHING)
+    yield _row("**accelerator**", "**1**", "**1**", "**1**", f"**{_calls(most)}**", "**the new page**")
+
+
+def _calls(number: str) -> str:
+    return f"{number} call" if number == "1" else f"{number} calls"
 
 
 def _groups(results: Results) -> Iterator[tuple[str, list[Case]]]:
@@ -177,7 +180,7 @@ def _overhead_times(results: Results, case: Case) -> str:
     theirs, ours = (_overhead(results, each) for each in (case, cases()[case.ours]))
     if not theirs or not ours or median(ours) <= 0:
         return NOTHING
-    return f"{median(theirs) / median(ours):.1f}"
+    return _digits(median(theirs) / median(ours))
 
 
 def _times(results: Results, case: Case, measure: Measure, at: int) -> str:
@@ -185,7 +188,7 @@ def _times(results: Results, case: Case, measure: Measure, at: int) -> str:
     theirs, ours = (results.values(name, measure, at) for name in (case.name, case.ours))
     if not theirs or not ours:
         return NOTHING
-    return f"{intervals.ratio(theirs, ours).middle:.1f}" if case.name != case.ours else "1"
+    return _digits(intervals.ratio(theirs, ours).middle)
 
 
 def _number(results: Results, case: Case, measure: Measure) -> str:

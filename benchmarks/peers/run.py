@@ -81,7 +81,7 @@ class Scale:
 
 QUICK: Final = Scale(
     name="quick", rounds=5, seconds=0.15, sizes=(1024, 10_240, 1_048_576), connections=16, crowd=20, crowds=3, ttl=2,
-    entries=(1, 100, 10_000), patience=15,
+    entries=(1, 100, 10_000), patience=60,
 )  # fmt: skip
 FULL: Final = Scale(
     name="full", rounds=15, seconds=0.4, sizes=(1024, 10_240, 1_048_576), connections=16, crowd=20, crowds=10, ttl=2,

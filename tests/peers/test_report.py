@@ -22,14 +22,14 @@ def row(name: str, lines: list[str]) -> list[str]:
 def test_a_peer_stands_beside_this_cache_under_the_same_framework() -> None:
     lines = list(report.lines(results()))
     ours, theirs = row(f"**{OURS}**", lines), row(PEER, lines)
-    assert ours == [f"**{OURS}**", "5,000", "20", "1", "40", "1.0", "1", "105", "the new page"]
-    assert theirs[:1] + theirs[3:] == [f"{PEER} (starlette)", "4.0", "120", "3.0", "20", "180", "the old page"]
+    assert ours == [f"**{OURS}**", "5,000", "20", "1", "40", "1", "1", "105", "the new page"]
+    assert theirs[:1] + theirs[3:] == [f"{PEER} (starlette)", "4", "120", "3", "20", "180", "the old page"]
     assert theirs[1].startswith("600 (")
 
 
 def test_the_summary_says_how_many_times_what_this_cache_takes() -> None:
     lines = list(report.summary(results()))
-    assert row(PEER, lines) == [f"{PEER} (starlette)", "4.0", "3.0", "1500.0", "20 calls", "the old page"]
+    assert row(PEER, lines) == [f"{PEER} (starlette)", "4", "3", "1,500", "20 calls", "the old page"]
     assert lines[-1].endswith("| **1** | **1** | **1** | **1 call** | **the new page** |")
 
 
