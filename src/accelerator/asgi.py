@@ -42,7 +42,11 @@ class ASGIAccelerator(Uncopied):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; anything else goes to the application unchanged."""
-        if scope["type"] != "http" or "accelerator" in scope:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif "accelerator" in scope:
+            if getattr(scope["accelerator"], "store", None) is not self.store:
+                self._engine.warn_of_another_store()
             await self.app(scope, receive, send)
         elif self._shortcut is not None and (hit := self._shortcut.answer(scope)) is not None:
             start, body, report = hit

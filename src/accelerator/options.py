@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, fields
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from accelerator.http.credentials import CREDENTIALS
@@ -194,6 +195,12 @@ def _check_callable(option: str, value: object) -> None:
         raise TypeError(f"{option} has to be callable, not {type(value).__name__}")
 
 
+def _check_listener(option: str, value: object) -> None:
+    _check_callable(option, value)
+    if iscoroutinefunction(value):
+        raise TypeError(f"{option} is a plain function, not a coroutine function: nobody would await it")
+
+
 def _check_texts(option: str, value: object, what: str) -> tuple[str, ...]:
     if type(value) is not tuple or not all(isinstance(text, str) for text in value):
         or_none = ", or None" if option.startswith("keep_") else ""
@@ -237,7 +244,7 @@ def _check_cache_status(option: str, value: object) -> None:
 
 
 _CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {
-    "default_ttl": _or_none(seconds),
+    "default_ttl": _or_none(_check_window),
     "stale_while_revalidate": _check_window,
     "stale_if_error": _check_window,
     "max_body_bytes": _check_size,
@@ -260,7 +267,7 @@ _CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {
     "obey_request_directives": _check_bool,
     "coalesce": _check_bool,
     "cache_status": _or_none(_check_cache_status),
-    "on_event": _or_none(_check_callable),
+    "on_event": _or_none(_check_listener),
     "enabled": _check_bool,
     "clock": _check_callable,
 }

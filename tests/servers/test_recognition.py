@@ -130,7 +130,8 @@ async def test_what_sees_a_request_before_the_accelerator_sees_each(
     (line,) = said(caplog)
     assert line == (
         f"AcceleratedProtocol is off, hits take the ordinary way: uvicorn serves a {name}. Have it serve the"
-        " accelerator itself: app = ASGIAccelerator(app)."
+        " accelerator itself: site = ASGIAccelerator(app, store=store), in place of"
+        " app.add_middleware(ASGIAccelerator, …)."
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import FrozenInstanceError, fields
 from typing import Any, cast
@@ -132,6 +133,7 @@ def test_an_option_takes_what_makes_sense(name: str, value: object) -> None:
         ("cache_status", 5),
         ("cache_status", b"accelerator"),
         ("on_event", "log"),
+        ("on_event", asyncio.sleep),
         ("enabled", "yes"),
         ("clock", None),
         ("clock", 0),
@@ -145,6 +147,7 @@ def test_a_wrong_type_is_a_type_error_at_once_that_names_the_option(name: str, v
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("default_ttl", -1),
         ("default_ttl", float("nan")),
         ("default_ttl", float("inf")),
         ("stale_while_revalidate", -1),

@@ -6,7 +6,7 @@ answers it, and send the response. All other requests go on to a fill, a refresh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from accelerator.engine import question
 from accelerator.engine.budget import CopyBudget
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from accelerator.events import EventKind
     from accelerator.options import Options
     from accelerator.stores.protocol import Lookup, Store
+
+_TWO_STORES: Final = (
+    "another accelerator further out answers in place of this one, and from another store: what is taken back in the"
+    " store of this one is not taken back there. Leave one of them out, or give both the same store."
+)
 
 
 class Engine:
@@ -70,6 +75,10 @@ class Engine:
         self.invalidations = Invalidations(store, self.ignored, self._services)
         self._filler = Filler(self._upstream, self._services, self.invalidations)
         self._refreshes = Refreshes(self._filler, self._services, runtime)
+
+    def warn_of_another_store(self) -> None:
+        """Warn once that an accelerator further out, which answers in place of this one, has another store."""
+        self._reporter.warn_once("another store", _TWO_STORES)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""

@@ -93,7 +93,7 @@ class _Front:
             return cls(app, forwarded)
         logger.warning(
             "AcceleratedProtocol is off, hits take the ordinary way: uvicorn serves a %s. Have it serve the accelerator"
-            " itself: app = ASGIAccelerator(app).",
+            " itself: site = ASGIAccelerator(app, store=store), in place of app.add_middleware(ASGIAccelerator, …).",
             type(app).__name__,
         )
         return None
