@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from accelerator.demo.redis_server import RedisServer
-from benchmarks.peers import plots
 from benchmarks.peers.catalogue import ROOT, Case, cases
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.report import lines, write_tables
@@ -57,6 +56,8 @@ def main() -> int:
         KEPT.parent.mkdir(parents=True, exist_ok=True)
         KEPT.write_text(results.model_dump_json())
         write_tables(results)
+        from benchmarks.peers import plots  # matplotlib is needed for this alone
+
         plots.draw(results, KEPT.parent)
     return 0
 

@@ -9,10 +9,11 @@ from fastapi import FastAPI
 
 from accelerator import ASGIAccelerator, cache_for
 from accelerator.testing import ManualClock
-from tests.support import Answer, ask
+from tests.support import Answer, ask, chunk, start
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Application
+    from tests.support import Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
 
@@ -54,3 +55,27 @@ async def test_the_405_to_a_head_says_nothing_of_what_is_stored(site: FastAPI) -
     assert (await head(cached)).status == 405
     clock.advance(-60)
     assert (await head(cached)).status == 200
+
+
+async def test_a_head_freshens_nothing_that_was_replaced_while_it_was_answered() -> None:
+    """RFC 9111 §4.3.5 is about the stored response that the HEAD was for."""
+    clock = ManualClock()
+    pages = 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal pages
+        if scope["method"] == "HEAD":
+            await ask(cached)  # another client, meanwhile
+        else:
+            pages += 1
+        cache_for(60)
+        await send(start(("etag", f'"{pages}"'), ("x-method", scope["method"])))
+        await send(chunk(b"" if scope["method"] == "HEAD" else b"%d" % pages))
+
+    cached = ASGIAccelerator(app, clock=clock)
+    await ask(cached)
+    clock.advance(61)
+    assert (await head(cached)).get("x-method") == "HEAD"
+    hit = await ask(cached)
+    assert (hit.body, hit.get("cache-status")) == (b"2", "accelerator; hit; ttl=60")
+    assert hit.get("x-method") == "GET"
