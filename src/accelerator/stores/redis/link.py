@@ -244,10 +244,12 @@ class Link:
     async def _identify(self, connection: AbstractConnection) -> bytes:
         """Return the identity of the server of a connection.
 
-        A connection from before a failure is replaced, because it may be dead without showing it.
+        A connection from before a failure is replaced, because it may be dead without showing it. So is one that is
+        known to be closed: what event loops raise when something is sent on it differs.
         """
         known = self._known_identity(connection)
-        if known is not None and known.since <= self._breaker.failed_at:
+        is_old = known is not None and known.since <= self._breaker.failed_at
+        if is_old or (connection.is_connected and _socket(connection).is_closing()):
             await connection.disconnect(nowait=True)
             known = None
         if not connection.is_connected:
