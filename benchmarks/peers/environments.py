@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.peers.catalogue import REQUIREMENTS
+from benchmarks.peers.catalogue import REQUIREMENTS, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,8 @@ def python_of(name: str, folder: Path) -> Path:
         RuntimeError: it cannot be made; what uv said.
     """
     requirements = REQUIREMENTS[name]
-    home = folder / name
-    stamp, made_of = home / "made-of", "\n".join([sys.version, *requirements])
+    home = folder.resolve() / name
+    stamp, made_of = home / "made-of", "\n".join([sys.version, str(ROOT), *requirements])
     python = home / "bin" / "python"
     if stamp.exists() and stamp.read_text() == made_of:
         return python
@@ -38,7 +38,7 @@ def python_of(name: str, folder: Path) -> Path:
 def _run(*words: str) -> None:
     command = [sys.executable, "-m", "uv", *words]
     done = subprocess.run(  # noqa: S603 - the commands are those above
-        command, timeout=SECONDS, capture_output=True, text=True, check=False
+        command, cwd=ROOT, timeout=SECONDS, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"{command} failed: {done.stderr[-2000:]}")

@@ -15,6 +15,11 @@ def test_each_requirement_names_one_version(environment: str) -> None:
     assert not [each for each in REQUIREMENTS[environment] if "==" not in each and not each.startswith("--editable=")]
 
 
+@pytest.mark.parametrize("environment", REQUIREMENTS)
+def test_no_requirement_names_a_folder_of_this_machine_since_results_have_them(environment: str) -> None:
+    assert not [each for each in REQUIREMENTS[environment] if "/" in each]
+
+
 @pytest.mark.parametrize("case", cases().values(), ids=lambda case: case.name)
 def test_a_case_has_its_environment_its_files_and_what_it_is_compared_with(case: Case) -> None:
     assert case.environment in REQUIREMENTS
