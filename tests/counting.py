@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
 
+    from tests.support import Message
+
 
 class Calls(NamedTuple):
     """How many functions some work calls.
@@ -78,6 +80,15 @@ def _collector_off() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+async def receive() -> Message:
+    """Give the one message of a request without content."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send(message: Message) -> None:
+    """Nobody looks."""
 
 
 def driving(make: Callable[[], Coroutine[Any, Any, object]]) -> Callable[[], object]:

@@ -12,9 +12,10 @@ from accelerator.stores.protocol import checked_store
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from accelerator.asgi_types import Application, Message, Receive, Scope, Send
+    from accelerator.asgi_types import Application, Receive, Scope, Send
+    from accelerator.engine.shortcut import PlainHit
     from accelerator.stores.protocol import Store
 
 
@@ -57,7 +58,7 @@ class ASGIAccelerator(Uncopied):
         else:
             await self._engine.handle(scope, receive, send)
 
-    def answer_at_once(self, scope: Scope) -> tuple[Message, Message, Callable[[], None] | None] | None:
+    def answer_at_once(self, scope: Scope) -> PlainHit | None:
         """Return the answer to a plain hit, for a server that would rather not call the application for it.
 
         Nothing waits. Where this returns None the application is to be called as ever.

@@ -8,13 +8,13 @@ import pytest
 
 from accelerator import ASGIAccelerator, cache_for
 from accelerator.testing import ManualClock
-from tests.counting import calls_of, cycles_of, driving, peak_bytes_of
+from tests.counting import calls_of, cycles_of, driving, peak_bytes_of, receive, send
 from tests.support import BROWSER, chunk, http_scope, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support import Message, Receive, Scope, Send
+    from tests.support import Receive, Scope, Send
 
 BODY = b"x" * 1_000_000
 KINDS: dict[str, dict[str, Any]] = {
@@ -25,14 +25,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "query": {"path": "/?page=1&utm_a=1", "options": {"ignore_query": ("utm_*",)}},
     "heard": {"options": {"on_event": lambda _event: None}},
 }
-
-
-async def receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def send(message: Message) -> None:
-    """Nobody looks."""
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

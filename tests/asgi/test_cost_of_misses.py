@@ -9,8 +9,8 @@ import pytest
 
 from accelerator import ASGIAccelerator, tag
 from accelerator.testing import ManualClock
-from tests.counting import calls_of, cycles_of, driving, peak_bytes_of
-from tests.support import BROWSER, Message, Receive, Scope, Send, chunk, http_scope, start
+from tests.counting import calls_of, cycles_of, driving, peak_bytes_of, receive, send
+from tests.support import BROWSER, Receive, Scope, Send, chunk, http_scope, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 BODY = b"x" * 1_000_000
 STORED = ("cache-control", "s-maxage=60")
 UNSTORABLE = ("cache-control", "no-store")
-
-
-async def receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def send(message: Message) -> None:
-    """Nobody looks."""
 
 
 def requests(*lines: tuple[str, str], method: str = "GET", parts: int = 1) -> Callable[[], object]:

@@ -13,6 +13,7 @@ from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.request_fields import METHOD_OVERRIDE_FIELDS, ORDINARY, PARTIAL_PAGE_FIELDS, TARGET_FIELDS
 from accelerator.rules.stored_fields import weak_etag
 from accelerator.testing import ManualClock
+from tests.counting import receive
 from tests.support import BROWSER, chunk, drive, http_scope, raw, start
 
 if TYPE_CHECKING:
@@ -33,10 +34,6 @@ def messages_of(answering: Any) -> list[Message]:
 
     drive(answering(send))
     return sent
-
-
-async def receive() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 def by_the_engine(cached: ASGIAccelerator, scope: Scope) -> list[Message]:

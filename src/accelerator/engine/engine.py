@@ -31,9 +31,9 @@ from accelerator.rules.validation import freshenable_by_head
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Application, Receive, Scope, Send
-    from accelerator.engine.exchange import Headers
     from accelerator.engine.runtime import Runtime
     from accelerator.events import EventKind
+    from accelerator.http.fields import HeaderList
     from accelerator.options import Options
     from accelerator.stores.protocol import Lookup, Store
 
@@ -159,7 +159,7 @@ class Engine:
         """Forward a request without storing its response. The application gets the same header lines as in a fill."""
         await self._bypass(exchange, reason, exchange.request.lines())
 
-    async def _bypass(self, exchange: Exchange, reason: Reason, headers: Headers | None = None) -> None:
+    async def _bypass(self, exchange: Exchange, reason: Reason, headers: HeaderList | None = None) -> None:
         """Call the application, and pass its response on without storing it."""
         bypass = Bypass(exchange, reason, self._services, self.invalidations)
         try:

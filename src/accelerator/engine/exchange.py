@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from accelerator.http.identity import identity_at, identity_places_in
 from accelerator.http.request import CONDITIONS
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Message, Receive, Scope, Send
+    from accelerator.http.fields import HeaderList
     from accelerator.http.request import Request
     from accelerator.notes import Notes
-
-Headers: TypeAlias = list[tuple[bytes, bytes]]
-"""Header lines as an application gets them."""
 
 
 @dataclass(slots=True)
@@ -36,7 +34,7 @@ class Exchange:
     send: Send
     identity_places: frozenset[str] | None = None
 
-    def show(self, notes: Notes, owner: object, headers: Headers | None) -> dict[str, Any]:
+    def show(self, notes: Notes, owner: object, headers: HeaderList | None) -> dict[str, Any]:
         """Put into the scope what the application finds there. Return what `restore` needs.
 
         Args:

@@ -379,7 +379,7 @@ class Fill:
 
     def _report(self) -> None:
         """Report the outcome as an event, unless the application is called once more."""
-        if not self.wants_retry and self._options.on_event is not None:
+        if not self.wants_retry and self._services.reporter.has_listener:
             detail = "stored" if self.stored else self.reason
             ttl = self.entry.lifetime if self.entry is not None and self.stored else None
             self._services.reporter.report(self.kind, self._exchange.request, self.entry, detail=detail, ttl=ttl)

@@ -60,14 +60,14 @@ class Invalidations:
     # --- by a request -------------------------------------------------------------------------------------------------
 
     async def after_request(self, request: Request, response: Response | None, notes: Notes) -> None:
-        """Invalidate what a request has changed. It has to be called before the response goes out (RFC 9111 §4.4).
+        """Invalidate what an unsafe request has changed, before its response goes out (RFC 9111 §4.4).
 
         Args:
-            request: the request.
+            request: the unsafe request.
             response: the start of its response; None for a malformed one, which the server may yet turn into a success.
             notes: what the application said about the response: a method that it declares safe changes nothing.
         """
-        if not request.is_unsafe or request.method in notes.safe_methods:
+        if request.method in notes.safe_methods:
             return
         if response is None:
             await self._services.store.invalidate([request.url_tag])

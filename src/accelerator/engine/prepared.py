@@ -17,6 +17,7 @@ from accelerator.rules.stored_fields import without_content_fields
 
 if TYPE_CHECKING:
     from accelerator.engine.report import Reporter
+    from accelerator.http.fields import HeaderList
     from accelerator.rules.entry import Entry
 
 MAX_KEPT_URL: Final = 256
@@ -62,7 +63,7 @@ class PreparedHit:
         self._entry = entry
         self._current = current_lines(current_age, reporter.status_with_ttl(ttl, "hit"))
         self._conditions: tuple[bytes, ...] | None = None
-        self._not_modified: list[tuple[bytes, bytes]] = []
+        self._not_modified: HeaderList = []
         self._named: tuple[str, frozenset[str]] | None = None
         self.reporter = reporter
         self.since = now
@@ -70,7 +71,7 @@ class PreparedHit:
         self.until = max(now, now + min(1 - current_age % 1, ttl % 1) - _LAST_DIGITS * last_digit)
         self.headers = [*entry.headers, *entry.added, *self._current]
 
-    def not_modified(self, condition: bytes) -> list[tuple[bytes, bytes]] | None:
+    def not_modified(self, condition: bytes) -> HeaderList | None:
         """Return the header lines of a 304, None if it is not certain that If-None-Match asks for one.
 
         It is if the entry is a 200, and the field names its ETag only (RFC 9110 §13.1.2, §13.2.1).
@@ -85,9 +86,14 @@ class PreparedHit:
     def report(self, method: str, now: float) -> None:
         """Report a plain hit that was answered at `now`."""
         entry = self._entry
-        url, tags = self._named or (shown(url_of(entry.key)), application_tags(entry))
-        if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS:
-            self._named = url, tags
+        url, tags = self._named or self._names()
         current_age = age(entry, now)
         ttl = entry.lifetime - current_age
         self.reporter.emit(CacheEvent("hit", method=method, url=url, tags=tags, age=current_age, ttl=ttl))
+
+    def _names(self) -> tuple[str, frozenset[str]]:
+        """Return the URL and the tags for events, and keep them if they are short."""
+        url, tags = named = shown(url_of(self._entry.key)), application_tags(self._entry)
+        if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS:
+            self._named = named
+        return named

@@ -7,7 +7,7 @@ that entry, one of its variants, or a 304. Then no lookup, decision or exchange 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from accelerator.engine.prepared import PreparedHit
 from accelerator.http.fields import BLANKS
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     from accelerator.asgi_types import Message, Scope
     from accelerator.engine.report import Reporter
+    from accelerator.http.fields import HeaderList
     from accelerator.http.ignored import Ignored
     from accelerator.http.request import RequestRules, Vary
     from accelerator.http.shape import Shape
     from accelerator.options import Options
     from accelerator.stores.protocol import ReadyEntry, Store
 
-    Lines = list[tuple[bytes, bytes]]
+PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None] | None]"
+"""The two messages of an answer, and what reports it once they are sent, None if nobody listens."""
 
 
 class Shortcut:
@@ -69,12 +71,8 @@ class Shortcut:
             return None
         return cls(store, rules, options, ignored, reporter)
 
-    def answer(self, scope: Scope) -> tuple[Message, Message, Callable[[], None] | None] | None:
-        """Return the answer to a plain hit, None for any other request. The scope is left as it is.
-
-        Returns:
-            The two messages of the answer, and what reports it once they are sent, None if nobody listens.
-        """
+    def answer(self, scope: Scope) -> PlainHit | None:
+        """Return the answer to a plain hit, None for any other request. The scope is left as it is."""
         method, lines = scope["method"], scope["headers"]
         if method not in {"GET", "HEAD"} or type(lines) is not list:  # iterators are for one reader: the engine
             return None
@@ -103,7 +101,7 @@ class Shortcut:
             partial(prepared.report, method, now) if self._is_heard else None,
         )
 
-    def _ready(self, scope: Scope, lines: Lines, shape: Shape) -> ReadyEntry | None:
+    def _ready(self, scope: Scope, lines: HeaderList, shape: Shape) -> ReadyEntry | None:
         """Return what the store has at hand for a request."""
         host = lines[shape.host][1].strip(BLANKS)
         key_fields = self._key_fields(lines, shape) if shape.key_fields else b""
@@ -122,7 +120,7 @@ class Shortcut:
             self._reporter.warn_once("ready entries", words, error)
             return None
 
-    def _selecting_values(self, request: tuple[Lines, Shape], vary: Vary) -> tuple[bytes | None, ...]:
+    def _selecting_values(self, request: tuple[HeaderList, Shape], vary: Vary) -> tuple[bytes | None, ...]:
         lines, shape = request
         values = []
         for name in vary:
@@ -130,7 +128,7 @@ class Shortcut:
             values.append(selecting_value(name, None if place is None else lines[place][1], self._rules))
         return tuple(values)
 
-    def _key_fields(self, lines: Lines, shape: Shape) -> bytes:
+    def _key_fields(self, lines: HeaderList, shape: Shape) -> bytes:
         """Return the fields that are part of the key as one text."""
         return joined_key_fields([(lines[place][0], lines[place][1].strip(BLANKS)) for place in shape.key_fields])
 

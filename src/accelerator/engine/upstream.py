@@ -8,7 +8,8 @@ from accelerator.notes import start_noting, stop_noting
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Application, Receive, Send
-    from accelerator.engine.exchange import Exchange, Headers
+    from accelerator.engine.exchange import Exchange
+    from accelerator.http.fields import HeaderList
     from accelerator.notes import Notes
 
 
@@ -25,7 +26,7 @@ class Upstream:
         self._owner = owner
 
     async def call(
-        self, exchange: Exchange, notes: Notes, receive: Receive, send: Send, headers: Headers | None = None
+        self, exchange: Exchange, notes: Notes, receive: Receive, send: Send, headers: HeaderList | None = None
     ) -> None:
         """Call the application, and collect what it says about its response.
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 import http_sf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 
 HeaderLines: TypeAlias = "tuple[tuple[bytes, bytes], ...]"
+
+HeaderList: TypeAlias = "list[tuple[bytes, bytes]]"
+"""Header lines in a message, which middlewares may change."""
 
 BLANKS: Final = b" \t"
 """The whitespace around a field value, which is not a part of it (RFC 9110 §5.5)."""
@@ -35,6 +38,19 @@ _ENTITY_TAG = re.compile(rb'[\s,]*+((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*+(?:,|
 def lowered(names: tuple[str, ...]) -> tuple[bytes, ...]:
     """Return the field names of an option as they are compared with those of a message: in lower case."""
     return tuple([name.lower().encode("ascii") for name in names])
+
+
+def joined(headers: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the fields by name in lower case, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
+    # ASGI demands names in lower case, but some applications, servers and middlewares send others
+    fields = {name.lower(): value.strip(BLANKS) for name, value in headers}
+    if len(fields) < len(headers):
+        repeated: dict[bytes, list[bytes]] = {}
+        for name, value in headers:
+            repeated.setdefault(name.lower(), []).append(value.strip(BLANKS))
+        for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
+            fields[name] = (b"; " if name == b"cookie" else b", ").join(values).strip(BLANKS)
+    return fields
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:

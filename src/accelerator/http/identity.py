@@ -74,7 +74,7 @@ def of_scope(scope: Scope) -> str:
 def is_bare(scope: Scope) -> bool:
     """Tell quickly whether an ASGI scope certainly has nothing that identifies a user, and is not made of an environ.
 
-    What servers make has nothing. False says nothing.
+    It is a quick look, and enough for the scopes that servers make. False proves nothing.
     """
     state, extensions = scope.get("state"), scope.get("extensions")
     return (

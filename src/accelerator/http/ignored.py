@@ -49,7 +49,6 @@ class Ignored:
         keep_query: Collection[str] | None = None,
         keep_cookies: Collection[str] | None = None,
     ) -> None:
-        self._is_nothing = not (query or cookies) and keep_query is None and keep_cookies is None
         self._drops_parameter = _dropping(query, keep_query)
         self._drops_cookie = _dropping(cookies, keep_cookies)
         self._keeps_cookies_only = keep_cookies is not None
@@ -57,6 +56,7 @@ class Ignored:
         self._kept_of_short_query = lru_cache(_QUERIES)(self._kept_of_query)
         self.has_parameters = bool(query) or keep_query is not None
         self.has_cookies = bool(cookies) or keep_cookies is not None
+        self._is_nothing = not (self.has_parameters or self.has_cookies)
 
     def scope(self, scope: Scope) -> Scope:
         """Return the scope of a request without ignored query parameters and cookies."""

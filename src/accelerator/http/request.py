@@ -13,7 +13,7 @@ from accelerator.http import identity
 from accelerator.http.canonical import FORMS, canonical, prefers_gzip
 from accelerator.http.cookies import called, naming
 from accelerator.http.credentials import CREDENTIALS
-from accelerator.http.fields import BLANKS, COMMA
+from accelerator.http.fields import BLANKS, COMMA, joined
 from accelerator.http.globs import matching
 from accelerator.http.request_fields import (
     METHOD_OVERRIDE_FIELDS,
@@ -194,7 +194,7 @@ class Request:
             asks = [AUTHORIZATION] if b"authorization" in fields else list(self.audience)
             asks += [rules.credentials[name] for name in special if name in rules.credentials]
             self.audience = tuple(asks[:1])
-        key_fields = [(name, fields[name]) for name in special if is_key_field(name)]
+        key_fields = [(name, fields[name]) for name in special if _is_key_field(name)]
         if b"cookie" in fields:
             self.audience = (COOKIE, *self.audience)
             key_fields += rules.key_cookies(fields[b"cookie"])
@@ -307,19 +307,6 @@ def selecting_value(name: bytes, value: bytes | None, rules: RequestRules) -> by
     return None if value is None else canonical(name, value)
 
 
-def joined(lines: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the fields by name in lower case, the lines of each joined (RFC 9110 §5.3, RFC 9113 §8.2.3)."""
-    # ASGI demands names in lower case, but some servers and middlewares send others
-    fields = {name.lower(): value.strip(BLANKS) for name, value in lines}
-    if len(fields) < len(lines):
-        repeated: dict[bytes, list[bytes]] = {}
-        for name, value in lines:
-            repeated.setdefault(name.lower(), []).append(value.strip(BLANKS))
-        for name, values in repeated.items():  # joined once: adding to a value for each line would be quadratic
-            fields[name] = (b"; " if name == b"cookie" else b", ").join(values).strip(BLANKS)
-    return fields
-
-
 def _shown(name: bytes, value: bytes) -> bytes:
     """Return the value of a field for the application: as it is in the key if that has it, else as it is compared."""
     return value if name in _RAW or _UNDERSCORE in name else canonical(name, value)
@@ -331,7 +318,7 @@ def _overrides(fields: dict[bytes, bytes]) -> list[bytes]:
     return named.upper().translate(None, BLANKS).split(b",")
 
 
-def is_key_field(name: bytes) -> bool:
+def _is_key_field(name: bytes) -> bool:
     """Tell whether a field is part of the key: it is a known one, or has a `_`, which CGI cannot tell from a `-`."""
     return name in _KEY_FIELDS or _UNDERSCORE in name
 

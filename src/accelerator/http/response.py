@@ -40,7 +40,7 @@ class Response:
 
     def __post_init__(self) -> None:
         """Read the fields once."""
-        values = _joined(self.headers)
+        values = fields.joined(self.headers)
         self.get, self.has = values.get, values.__contains__
         self.vary = fields.field_names(values[b"vary"]) if b"vary" in values else ()
 
@@ -65,17 +65,6 @@ class Response:
 def _octets(text: Any) -> bytes:
     """Return the bytes of a name or value that an application gives as another type, such as a bytearray."""
     return bytes(memoryview(text))
-
-
-def _joined(headers: fields.HeaderLines) -> dict[bytes, bytes]:
-    """Return the values of the fields by their names in lower case, the lines of each joined (RFC 9110 §5.3)."""
-    values = {name.lower(): value.strip(fields.BLANKS) for name, value in headers}
-    if len(values) < len(headers):
-        repeated: dict[bytes, list[bytes]] = {}
-        for name, value in headers:
-            repeated.setdefault(name.lower(), []).append(value.strip(fields.BLANKS))
-        values = {name: b", ".join(lines) for name, lines in repeated.items()}
-    return values
 
 
 _EVENT_STREAMS: Final = frozenset({b"text/event-stream", b"multipart/x-mixed-replace"})

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 ENTRY_BYTES: Final = 1300
-"""Bytes of an entry beyond its texts: objects, tables, links and one ghost (see `S3Fifo`)."""
+"""Bytes of a decoded entry that another process stores, beyond its texts: objects and tables."""
 
 RECORD_BYTES: Final = 950
 """Bytes of an entry at rest beyond its texts: objects, tables of a small store, links and one ghost (see `S3Fifo`)."""
@@ -79,7 +79,7 @@ def unfolded_bytes(entry: Entry, packed: bytes) -> int:
 
 
 def entry_bytes(entry: Entry) -> int:
-    """Return the bytes of an entry: its texts, and the objects around them."""
+    """Return the bytes of a decoded entry: its texts, and the objects around them."""
     parts = (*entry.key, *entry.selected_by, entry.etag, entry.validator, entry.last_modified, *entry.tags)
     texts = sum([len(part) if part.isascii() else text_bytes(part) for part in parts if part])
     lines = sum([LINE_BYTES + len(name) + len(value) for name, value in entry.headers + entry.added])
