@@ -58,7 +58,7 @@ LINES: Final = (
     (b"referrer-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'self'; img-src * data:"),
 )
-BODY: Final = b"x" * int(os.environ.get("BODY_BYTES", "10000"))
+BODY: Final = b"x" * 10_000
 
 
 async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
