@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 MAX_TAG_BYTES: Final = 1024
@@ -86,11 +86,21 @@ def entry_tags(names: Iterable[object]) -> frozenset[str]:
         TypeError, InvalidTagError: as `valid_tag`.
         InvalidTagError: there are more than 1000 tags, or they have more than 16 KiB in all.
     """
-    tags = frozenset([valid_tag(name) for name in names])
+    given = [*names]
+    tags = frozenset(given if _are_plain(given) else [valid_tag(name) for name in given])
     may_be_too_long = 4 * sum(map(len, tags)) > MAX_TAGS_BYTES  # UTF-8 has four bytes for a character, at most
     if len(tags) > MAX_TAGS or (may_be_too_long and sum([len(tag.encode()) for tag in tags]) > MAX_TAGS_BYTES):
         raise InvalidTagError(f"{len(tags)} tags: an entry has at most {MAX_TAGS}, of {MAX_TAGS_BYTES} bytes in all")
     return tags
+
+
+def _are_plain(names: list[object]) -> TypeGuard[list[str]]:
+    """Tell of most lists of valid tags that they are, all at once: that takes a quarter of `valid_tag` for each."""
+    try:
+        text = "".join(names)  # type: ignore[arg-type]  # what is not a str raises the TypeError
+    except TypeError:
+        return False
+    return len(text) <= MAX_TAG_BYTES and text.isascii() and text.isprintable() and "@" not in text and "" not in names
 
 
 def url_tag(host: str, path: str, query: str) -> str:

@@ -223,7 +223,7 @@ TAGS = [
     Mutation(
         "missing = valid: a new tag knows nothing of the log",
         MODEL,
-        Change(TABLES, "hard, soft = logged(tag)", "hard = soft = 0"),
+        Change(TABLES, "hard, soft = log.get(hash(tag), NEVER)", "hard = soft = 0"),
     ),
     Mutation(
         "missing = valid: a lookup does not see that the positions went with the record",

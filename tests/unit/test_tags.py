@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +18,9 @@ from accelerator.tags import (
     url_tag,
     valid_tag,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # --- names of tags ----------------------------------------------------------------------------------------------------
 
@@ -90,6 +93,21 @@ def test_a_name_that_is_no_text_is_a_type_error(name: Any) -> None:
 
 def test_an_entry_has_each_tag_once() -> None:
     assert entry_tags(["a", "b", "a"]) == {"a", "b"}
+
+
+def _outcome(judge: Callable[[list[object]], object], names: list[object]) -> object:
+    try:
+        return judge(names)
+    except (TypeError, InvalidTagError) as error:
+        return type(error), str(error)
+
+
+@given(
+    st.lists(st.one_of(st.text("a@\n é\x7f", max_size=3), st.sampled_from(["b" * 1024, "b" * 1025, "\udcff", 7, b"c"])))
+)
+def test_the_tags_of_an_entry_are_judged_as_each_of_them_is(names: list[object]) -> None:
+    """Most are judged all at once."""
+    assert _outcome(entry_tags, names) == _outcome(lambda names: {valid_tag(name) for name in names}, names)
 
 
 def test_an_entry_has_up_to_1000_tags_and_not_one_more() -> None:

@@ -135,7 +135,8 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
     """
     notes, options, control = candidate.notes, candidate.options, directives.control
     has_note = notes.ttl is not None
-    never_stale = control.has_any("must-revalidate", "proxy-revalidate") or (not has_note and "no-cache" in control)
+    is_always_validated = "must-revalidate" in control or "proxy-revalidate" in control
+    never_stale = is_always_validated or (not has_note and "no-cache" in control)
     # s-maxage alone forbids stale answers (§5.2.2.10): the response itself may allow them, the options may not
     no_default = not has_note and "s-maxage" in control
     if never_stale:
@@ -146,8 +147,6 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
         if_error = _window(notes.stale_if_error, control.seconds("stale-if-error"), default[1])
     public = notes.public or "public" in control
     is_shared = public or "s-maxage" in control
-    # must-revalidate permits sharing (§3.5) only beside a time of the response itself
-    has_own_time = not has_note and (control.has_any("max-age", "no-cache") or candidate.response.has(b"expires"))
     vary = selecting_fields(candidate)
     return Plan(
         vary=vary,
@@ -156,9 +155,15 @@ def _allowed(candidate: Candidate, directives: Directives, fresh_for: float) -> 
         stale_if_error=if_error,
         never_stale=never_stale or no_default,
         for_cookies=has_note or directives.is_targeted or is_shared or options.cookies == "vary",
-        for_credentials=is_shared or (has_own_time and "must-revalidate" in control),
+        for_credentials=is_shared or ("must-revalidate" in control and _has_own_time(candidate, control)),
         for_codings=b"accept-encoding" in vary or candidate.request.prefers_gzip,
     )
+
+
+def _has_own_time(candidate: Candidate, control: CacheControl) -> bool:
+    """Tell whether a response has a time of its own, beside which must-revalidate permits sharing (RFC 9111 §3.5)."""
+    is_told = control.has_any("max-age", "no-cache") or candidate.response.has(b"expires")
+    return is_told and candidate.notes.ttl is None
 
 
 def _window(noted: float | None, named: float | None, default: float) -> float:

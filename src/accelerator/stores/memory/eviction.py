@@ -120,7 +120,7 @@ class S3Fifo(Generic[ItemT]):
         """
         if replaced is not None:
             item.in_main, item.used = replaced.in_main, True
-        elif item.name in self._ghosts:
+        elif self._ghosts and item.name in self._ghosts:  # a name takes 0.3 µs
             del self._ghosts[item.name]
             item.in_main = True
         self._queue_of(item).append(item)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from accelerator.stores.memory.records import ReadyEntries, Variants, pack
-from accelerator.stores.memory.tables import PARTS, Tables
+from accelerator.stores.memory.tables import NEVER, PARTS, Tables
 from accelerator.stores.memory.workers import warn_once
 from accelerator.stores.protocol import KnowsReadyEntries, Lookup, ReadyEntry, Store
 from accelerator.stores.sizes import record_bytes
@@ -42,8 +42,6 @@ MAX_EVICTED: Final = 500
 
 READY_PART: Final = 8
 """The part of `max_bytes` that unfolded entries may take: it divided by this number."""
-
-_NEVER: Final = (0, 0)
 
 
 class MemoryStore(Uncopied, KnowsReadyEntries, Store):
@@ -150,7 +148,7 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
                 tables.remove(old)
             if not self._make_room(size):
                 return False
-            tables.queues.add(tables.insert(entry, packed, size, self._logged), old)
+            tables.queues.add(tables.insert(entry, packed, size, self._log), old)
             return True
 
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
@@ -180,18 +178,17 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
     # --- under the lock -----------------------------------------------------------------------------------------------
 
     def _write_log(self, tag: str, position: int, soft: bool) -> None:
-        hard_before, soft_before = self._log.pop(hash(tag), _NEVER)
+        hard_before, soft_before = self._log.pop(hash(tag), NEVER)
         self._log[hash(tag)] = (hard_before, position) if soft else (position, soft_before)
         if len(self._log) > LOG_LENGTH:
             _, dropped = self._log.popitem(last=False)
             self._log_floor = max(self._log_floor, *dropped)
 
-    def _logged(self, tag: str) -> tuple[int, int]:
-        return self._log.get(hash(tag), _NEVER)
-
     def _was_invalidated(self, entry: Entry) -> bool:
         """Tell whether a tag was invalidated hard after the entry's mark. The log has all that came after its floor."""
-        return entry.mark < self._position and any(self._logged(tag)[0] > entry.mark for tag in entry.tags)
+        return entry.mark < self._position and any(
+            self._log.get(hash(tag), NEVER)[0] > entry.mark for tag in entry.tags
+        )
 
     def _sweep(self, now: float) -> None:
         """Remove entries that are expired or invalidated, a few with each commit."""

@@ -11,7 +11,7 @@ from accelerator.stores.memory.eviction import S3Fifo
 from accelerator.stores.memory.records import Record, Variants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from accelerator.http.request import Key
     from accelerator.rules.entry import Entry
@@ -22,6 +22,9 @@ PARTS: Final = 64
 
 MAX_VARIANTS: Final = 64
 """Number of variants of one URL."""
+
+NEVER: Final = (0, 0)
+"""The positions, hard and soft, of a tag that was not invalidated."""
 
 
 class _Part:
@@ -63,10 +66,14 @@ class Tags:
         """Return an iterator over the tags."""
         return iter([tag for part in self._parts for tag in part.names])
 
-    def add(self, tags: Collection[str], logged: Callable[[str], tuple[int, int]]) -> tuple[str, ...]:
+    def add(self, tags: Collection[str], log: Mapping[int, tuple[int, int]]) -> tuple[str, ...]:
         """Add the tags of an entry, and return them as the texts that all entries share.
 
-        A new tag takes the logged positions over. What the log has dropped is before every mark still accepted.
+        A new tag takes its positions over from the log. What that has dropped is before every mark still accepted.
+
+        Args:
+            tags: the tags.
+            log: the last positions, hard and soft, by the hash of a tag.
         """
         parts, shared = self._parts, []
         for tag in tags:
@@ -74,7 +81,7 @@ class Tags:
             known = part.names.get(tag)
             if known is None:
                 known = part.names[tag] = tag
-                hard, soft = logged(tag)
+                hard, soft = log.get(hash(tag), NEVER)
                 if hard:
                     part.hard[tag] = hard
                 if soft:
@@ -165,14 +172,14 @@ class Tables:
             return True, True
         return hard <= mark, False
 
-    def insert(self, entry: Entry, packed: bytes, size: int, logged: Callable[[str], tuple[int, int]]) -> Record:
+    def insert(self, entry: Entry, packed: bytes, size: int, log: Mapping[int, tuple[int, int]]) -> Record:
         """Make the record of an entry whose place is free, and return it. It is in no queue yet."""
         found = self.find(entry.key)
         if isinstance(found, Variants) and len(found) >= MAX_VARIANTS:
             self.remove(found.oldest())
         # the texts of the tables, instead of equal ones: so none outlives the entries whose size includes it
         key = entry.key if found is None else found.key
-        tags = self.tags.add(entry.tags, logged)
+        tags = self.tags.add(entry.tags, log)
         facts = (key, entry.selected_by, tags, entry.mark, size, entry.useful_until, packed, entry.body)
         record = Record(entry.vary, facts)
         if isinstance(found, Variants):
