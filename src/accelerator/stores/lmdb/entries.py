@@ -1,0 +1,173 @@
+"""The entries in the file: the variants of each URL, a card for each entry, and the entry itself in parts of one page.
+
+A part fits on one page of the file, so that room never has to be contiguous: no file becomes too fragmented to store
+what it has room for.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
+
+import msgpack
+
+from accelerator.stores.lmdb.layout import HASH_BYTES, DamagedError, number_in, numbered, with_sum, without_sum
+
+if TYPE_CHECKING:
+    from lmdb import Transaction
+
+    from accelerator.http.request import Vary
+
+MAX_VARIANTS: Final = 64
+"""Number of variants of one URL."""
+
+PART_HEADER: Final = 16
+"""Bytes of a page of the file that are not for values."""
+
+_CARD: Final = struct.Struct(f">dQ{HASH_BYTES + 1}sB")
+_PART: Final = struct.Struct(">I")
+
+
+class Stored(NamedTuple):
+    """A stored variant: the number of its entry, and whether it was softly invalidated by a record since dropped."""
+
+    number: int
+    is_stale: bool = False
+
+
+Variants: TypeAlias = "dict[Vary, dict[bytes, Stored]]"
+"""The stored variants of one URL by their selecting header fields, the newest of these first, and by their names."""
+
+
+class Card(NamedTuple):
+    """What has to be known of an entry to drop it, without reading it.
+
+    Attributes:
+        useful_until: when it becomes useless, in seconds since the epoch.
+        mark: the position of its mark.
+        url: the key of the variants of its URL.
+        place: the name of the variant.
+        records: the keys of the records of its tags.
+    """
+
+    useful_until: float
+    mark: int
+    url: bytes
+    place: bytes
+    records: tuple[bytes, ...]
+
+    def packed(self) -> bytes:
+        """Return the binary form."""
+        head = _CARD.pack(self.useful_until, self.mark, self.url, len(self.place))
+        return with_sum(b"".join((head, self.place, *self.records)))
+
+
+def read_card(value: bytes) -> Card:
+    """Return the card of these bytes.
+
+    Raises:
+        DamagedError: they are damaged.
+    """
+    found = without_sum(value)
+    if found is None:
+        raise DamagedError("what has to be known of an entry cannot be read")
+    useful_until, mark, url, length = _CARD.unpack_from(found)
+    records, size = _CARD.size + length, HASH_BYTES + 1
+    keys = tuple(found[start : start + size] for start in range(records, len(found), size))
+    return Card(useful_until, mark, url, found[_CARD.size : records], keys)
+
+
+def read_variants(value: bytes | None) -> Variants:
+    """Return the variants in these bytes, none if there are no bytes or they are damaged."""
+    found = without_sum(value)
+    if found is None:
+        return {}
+    return {
+        tuple(vary): {place: Stored(*stored) for place, stored in places.items()}
+        for vary, places in msgpack.unpackb(found)
+    }
+
+
+def read_entry(txn: Transaction[bytes], number: int) -> bytes:
+    """Return the binary form of an entry, empty if it is not there."""
+    prefix, parts = numbered(b"b", number), []
+    with txn.cursor() as cursor:
+        found = cursor.set_range(prefix)
+        while found and cursor.key().startswith(prefix):
+            parts.append(cursor.value())
+            found = cursor.next()
+    return b"".join(parts)
+
+
+class Entries:
+    """The entries, in a transaction that writes.
+
+    Args:
+        txn: the transaction.
+        page_size: bytes of a page of the file.
+    """
+
+    def __init__(self, txn: Transaction[bytes], page_size: int) -> None:
+        self._txn = txn
+        self._part_size = page_size - PART_HEADER
+
+    def card(self, number: int) -> Card | None:
+        """Return the card of an entry, None if it is not there."""
+        value = self._txn.get(numbered(b"e", number))
+        return read_card(value) if value is not None else None
+
+    def first_from(self, number: int) -> tuple[int, Card] | None:
+        """Return the first entry whose number is not below this one, with its card; None if there is none."""
+        with self._txn.cursor() as cursor:
+            if cursor.set_range(numbered(b"e", number)) and cursor.key()[:1] == b"e":
+                return number_in(cursor.key()), read_card(cursor.value())
+        return None
+
+    def variants(self, url: bytes) -> Variants:
+        """Return the variants of a URL."""
+        return read_variants(self._txn.get(url))
+
+    def pages_for(self, size: int) -> int:
+        """Return the number of pages that an entry of this size takes."""
+        return -(-size // self._part_size)
+
+    def add(self, number: int, card: Card, vary: Vary, value: bytes) -> None:
+        """Add an entry as the newest of its URL, in a place that is free."""
+        put, size = self._txn.put, self._part_size
+        for part, start in enumerate(range(0, len(value), size)):
+            put(numbered(b"b", number) + _PART.pack(part), value[start : start + size])
+        put(numbered(b"e", number), card.packed())
+        variants = self.variants(card.url)
+        places = variants.pop(vary, {})
+        self._put_variants(card.url, {vary: {**places, card.place: Stored(number)}, **variants})
+
+    def remove(self, number: int, card: Card) -> None:
+        """Remove an entry."""
+        self._txn.delete(numbered(b"e", number))
+        prefix = numbered(b"b", number)
+        with self._txn.cursor() as cursor:
+            found = cursor.set_range(prefix)
+            while found and cursor.key().startswith(prefix):
+                found = cursor.delete()
+        self._put_variants(
+            card.url,
+            {
+                vary: left
+                for vary, places in self.variants(card.url).items()
+                if (left := {place: stored for place, stored in places.items() if stored.number != number})
+            },
+        )
+
+    def make_stale(self, number: int, card: Card) -> None:
+        """Note that an entry was invalidated softly, so that the record which told it can be dropped."""
+        variants = self.variants(card.url)
+        for places in variants.values():
+            if places.get(card.place) == Stored(number):
+                places[card.place] = Stored(number, is_stale=True)
+                self._put_variants(card.url, variants)
+
+    def _put_variants(self, url: bytes, variants: Variants) -> None:
+        if variants:
+            self._txn.put(url, with_sum(cast("bytes", msgpack.packb(list(variants.items())))))
+        else:
+            self._txn.delete(url)
