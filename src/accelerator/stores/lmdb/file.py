@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from accelerator.stores.lmdb.lock import LockTimeoutError
-from accelerator.stores.lmdb.opened import FULL, UNREADABLE, ClosedError, Opened
+from accelerator.stores.lmdb import forks
+from accelerator.stores.lmdb.lock import ClosedError, LockTimeoutError
+from accelerator.stores.lmdb.opened import FULL, UNREADABLE, Opened
 from accelerator.stores.lmdb.opening import open_files
 from accelerator.stores.lmdb.place import Place
 from accelerator.stores.lmdb.repeating import Repeater
@@ -69,7 +70,9 @@ class File:
         self._max_bytes = max_bytes
         self._opened: Opened | None = None
         self._forget({})
-        self._opened = open_files(self.place, max_bytes, OPEN_SECONDS)
+        open_files(
+            self.place, max_bytes, OPEN_SECONDS
+        ).close()  # mistakes show at once; a server may fork before the use
 
     def _forget(self, pending: Kept) -> None:
         """Begin with nothing opened, and with locks of its own: what was there before a fork is not used after it."""
@@ -79,19 +82,28 @@ class File:
         self._opened = None
         self._left_alone_until = 0.0
 
-    def after_fork(self) -> None:
-        """Forget what the parent has opened, in a child. LMDB closes nothing there; the lock is the parent's."""
-        parents = self._opened
+    def before_fork(self) -> None:
+        """Close it, and let no other thread open it before the fork: a child could do it harm by ending."""
+        self._opening.acquire()
+        self._close()
+
+    def after_fork_in_parent(self) -> None:
+        """Let it be opened again."""
+        self._opening.release()
+
+    def after_fork_in_child(self) -> None:
+        """Forget everything but the invalidations that failed."""
         self._forget(self.pending.kept)
-        if parents is not None:
-            parents.leave_to_parent()
 
     def close(self) -> None:
         """Close it; the next use opens it again."""
         with self._opening:
-            if self._opened is not None:
-                self._opened.close()
-            self._opened = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = None
 
     def present(self, *, anyway: bool = False) -> Opened:
         """Return the opened file, after a look whether the directory still names it.
@@ -102,6 +114,8 @@ class File:
         Raises:
             OSError, RuntimeError, lmdb.Error: it cannot be opened.
         """
+        if forks.is_new():
+            _after_fork_in_child()
         opened = self._opened
         if opened is not None and opened.is_present():
             return opened
@@ -119,7 +133,7 @@ class File:
                 with opened.read() as view:
                     return work(opened, view)
             except ClosedError:
-                continue
+                self._replace(opened, anyway=True)
             except UNREADABLE as error:
                 self._begin_anew(opened, error)
         raise self._gives_up()
@@ -136,7 +150,7 @@ class File:
             try:
                 return self._write(opened, work)
             except ClosedError:
-                continue
+                self._replace(opened, anyway=True)
             except FULL:
                 raise
             except UNREADABLE as error:
@@ -157,7 +171,7 @@ class File:
             try:
                 self._write(opened, work)
             except ClosedError:
-                continue
+                self._replace(opened, anyway=True)
             except UNREADABLE as error:
                 self._begin_anew(opened, error)
             else:
@@ -194,9 +208,7 @@ class File:
                 raise LockTimeoutError(f"the files in {self.place.path} could not be opened a moment ago")
             if is_bad and stale is not None and stale.is_named():
                 self.place.remove_data()  # who has it open notices, and so does who opens it
-            if self._opened is not None:
-                self._opened.close()
-                self._opened = None
+            self._close()
             self._left_alone_until = now + BREAK_SECONDS  # unless it succeeds
             self._opened = open_files(self.place, self._max_bytes, WRITE_SECONDS)
             self._left_alone_until = 0.0
@@ -221,10 +233,26 @@ def file_at(path: Path, max_bytes: int) -> File:
         return file
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    _finding.acquire()
     for file in list(_files.values()):
-        file.after_fork()
+        file.before_fork()
 
 
-os.register_at_fork(before=_finding.acquire, after_in_parent=_finding.release, after_in_child=_finding.release)
-os.register_at_fork(after_in_child=_after_fork)
+def _after_fork_in_parent() -> None:
+    for file in list(_files.values()):
+        file.after_fork_in_parent()
+    _finding.release()
+
+
+def _after_fork_in_child() -> None:
+    """Begin with nothing opened. `present` calls it where the fork was not Python's."""
+    global _finding
+    if forks.is_new():
+        forks.mark()
+        _finding = threading.Lock()
+        for file in list(_files.values()):
+            file.after_fork_in_child()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -29,6 +29,10 @@ class LockTimeoutError(TimeoutError):
     """Another process did not release the lock in time."""
 
 
+class ClosedError(Exception):
+    """The files were closed by another thread, or another process took their place. They have to be opened again."""
+
+
 class WriteLock:
     """A lock between processes, and between the threads of this one.
 
@@ -42,8 +46,9 @@ class WriteLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._threads = threading.Lock()
+        self._is_closed = False
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        self.close = weakref.finalize(self, os.close, self._file)
+        self._close = weakref.finalize(self, os.close, self._file)
 
     def acquire(self, seconds: float) -> None:
         """Take the lock.
@@ -53,6 +58,7 @@ class WriteLock:
 
         Raises:
             LockTimeoutError: another process, or thread, did not release it in time.
+            ClosedError: another thread has closed it.
         """
         end = time.monotonic() + seconds
         if not self._threads.acquire(timeout=seconds):
@@ -64,6 +70,8 @@ class WriteLock:
             raise
 
     def _lock_file(self, end: float, seconds: float) -> None:
+        if self._is_closed:
+            raise ClosedError
         pause = FIRST_PAUSE
         while True:
             try:
@@ -80,6 +88,12 @@ class WriteLock:
         """Release the lock."""
         fcntl.flock(self._file, fcntl.LOCK_UN)
         self._threads.release()
+
+    def close(self) -> None:
+        """Close it, once no thread has it."""
+        with self._threads:
+            self._is_closed = True
+            self._close()
 
     def status(self) -> os.stat_result:
         """Return the status of the locked file, which its path may name no longer."""

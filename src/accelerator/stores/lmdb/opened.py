@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import lmdb
 
 from accelerator.stores.lmdb.layout import DamagedError
+from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.order import ORDER_KEY, Order, read_order
 from accelerator.stores.lmdb.writing import Commit
 from accelerator.stores.recent import Recent
@@ -54,10 +55,6 @@ FULL: Final = (lmdb.MapFullError, lmdb.DiskError)
 
 UNREADABLE: Final = (lmdb.Error, DamagedError)
 """What is raised where a file cannot be read or written: another one takes its place."""
-
-
-class ClosedError(Exception):
-    """The file was closed by another thread. The next use opens it again."""
 
 
 class View(NamedTuple):
@@ -135,15 +132,11 @@ class Opened:
         self._trusted_until = self._since  # nothing was looked at yet
 
     def close(self) -> None:
-        """Close it, once no other thread reads."""
+        """Close it, once no other thread uses it."""
+        self._lock.close()
         with self._reading:
             self._is_closed = True
             self._env.close()
-        self._lock.close()
-
-    def leave_to_parent(self) -> None:
-        """Let go of it in a child of the process that opened it: LMDB closes nothing there, and must not."""
-        self._lock.close()
 
     # --- is it still the same file? -----------------------------------------------------------------------------------
 
@@ -206,12 +199,14 @@ class Opened:
         """Begin a transaction that reads.
 
         Raises:
-            ClosedError: another thread has closed the file.
+            ClosedError: another thread has closed the file, or a child of this process did so, that was forked from C.
         """
         if self._is_closed:
             raise ClosedError
         try:
             return self._env.begin()
+        except lmdb.BadRslotError:
+            raise ClosedError from None
         except lmdb.ReadersFullError:  # killed processes leave their places taken
             self._env.reader_check()
             return self._env.begin()
@@ -237,8 +232,6 @@ class Opened:
         """
         self._lock.acquire(seconds)
         try:
-            if self._is_closed:
-                raise ClosedError
             try:
                 return self._transact(work)
             except FULL:

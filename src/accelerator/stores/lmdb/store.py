@@ -17,7 +17,8 @@ from accelerator.stores.binary import pack, unpack
 from accelerator.stores.lmdb.entries import read_entry, read_variants
 from accelerator.stores.lmdb.file import file_at
 from accelerator.stores.lmdb.known import Decoded, Known
-from accelerator.stores.lmdb.opened import LARGEST_KNOWN, ClosedError
+from accelerator.stores.lmdb.lock import ClosedError
+from accelerator.stores.lmdb.opened import LARGEST_KNOWN
 from accelerator.stores.lmdb.repeating import FAILURES
 from accelerator.stores.lmdb.writing import Commit
 from accelerator.stores.pending import judge as judge_pending
