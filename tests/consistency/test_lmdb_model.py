@@ -13,12 +13,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from accelerator.stores.lmdb import place
+from accelerator.stores.lmdb import opened, place, sweep, writing
 from accelerator.tags import ALL, tag_of_url
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import History, Made, RuleBrokenError
 from tests.consistency.search import Step, one_of, profile, step
-from tests.stores.lmdb.worker import Worker
+from tests.stores.lmdb.worker import Here, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,14 +50,14 @@ STEPS = [
     step("freshen", WHO, REQUESTS, TAGS),
     step("wait", [1, LIFETIME + 1]),
     step("remove", [[place.DATA], [place.READERS], [place.LOCK], [place.DATA, place.READERS, place.LOCK]]),
-    step("fork", WHO, REQUESTS, TARGETS),
+    step("fork", REQUESTS, TARGETS),
 ]
 
 
 class LMDBModel(RuleBasedStateMachine):
     """A fill is begun by one process and ended by any; what is found is what the rule allows, and not less."""
 
-    workers: ClassVar[list[Worker]]
+    workers: ClassVar[list[Here | Worker]]
     numbers: ClassVar[Iterator[int]] = itertools.count()
     folder: ClassVar[Path]
 
@@ -69,7 +69,6 @@ class LMDBModel(RuleBasedStateMachine):
         for worker in self.workers:
             worker.ask("set", "lmdb.sweep", "MAX_RECORDS", max_records)
             worker.ask("set", "lmdb.writing", "MAX_RECORDS", max_records)
-            worker.ask("set", "lmdb.opened", "TRUST_SECONDS", 0.0)  # no step depends on the time that others take
             worker.ask("open", path, MAX_BYTES)
         self.history = History()
         self.made: dict[bytes, Made] = {}
@@ -132,13 +131,14 @@ class LMDBModel(RuleBasedStateMachine):
         for name in names:
             (self.path / name).unlink(missing_ok=True)
 
-    def fork(self, who: int, request: Request, tags: list[str]) -> None:
+    def fork(self, request: Request, tags: list[str]) -> None:
         """A child uses the store that its parent has opened, and both go on."""
         arrived = self.history.tick()
-        found = self.workers[who].ask("in_a_fork", "look_up", *request)
+        _, worker = self.workers
+        found = worker.ask("in_a_fork", "look_up", *request)
         self.check(found.entry, arrived, stale=found.invalidated)
         call = self.history.call(frozenset(tags), soft=False)
-        self.workers[who].ask("in_a_fork", "invalidate", tags)
+        worker.ask("in_a_fork", "invalidate", tags)
         call.returned = self.history.tick()
 
     def look_up(self, who: int, request: Request) -> None:
@@ -188,9 +188,13 @@ def number(entry: Entry) -> bytes:
 
 
 @pytest.fixture
-def _workers(tmp_path: Path) -> Iterator[None]:
-    with Worker() as one, Worker() as other:
-        LMDBModel.folder, LMDBModel.workers = tmp_path, [one, other]
+def _workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for module in (sweep, writing):
+        monkeypatch.setattr(module, "MAX_RECORDS", sweep.MAX_RECORDS)  # they are put back
+    monkeypatch.setattr(opened, "TRUST_SECONDS", 0.0)
+    with Worker() as worker:
+        worker.ask("set", "lmdb.opened", "TRUST_SECONDS", 0.0)  # no step depends on the time that others take
+        LMDBModel.folder, LMDBModel.workers = tmp_path, [Here(), worker]
         yield
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import lmdb
 
 from accelerator import LMDBStore
 from accelerator.http.request import Request
 from accelerator.testing import make_request
+from tests.stores.lmdb.support import fill, state
 from tests.support import drive
 
 if TYPE_CHECKING:
@@ -31,6 +37,7 @@ class Desk:
     """What can be asked for."""
 
     store: LMDBStore
+    held: list[object]
 
     def open(self, path: Path, max_bytes: int) -> None:
         """Make a store."""
@@ -64,12 +71,47 @@ class Desk:
         """Give a constant of the package another value."""
         setattr(importlib.import_module(f"accelerator.stores.{module}"), name, value)
 
+    def state(self, *request: Any) -> str:
+        """Tell what a lookup finds: a body, `stale` before it if it is, or nothing."""
+        return state(self.store, make_request(*request))
+
+    def fill(self, url: str, tags: Collection[str], body: bytes) -> bool:
+        """Store an entry as a fill does."""
+        return fill(self.store, url, *tags, body=body)
+
+    def take_places(self) -> None:
+        """Take all places among the readers that are left."""
+        env = self.store._file.present()._env
+        with contextlib.suppress(lmdb.ReadersFullError):
+            self.held = []
+            while True:
+                self.held.append(env.begin())
+
+    def readers(self) -> int:
+        """Return how many processes have a place among the readers."""
+        self.store._file.present()._env.reader_check()
+        return int(self.store._file.present()._env.info()["num_readers"])
+
+    def fail_to_write(self, max_bytes: int) -> None:
+        """Let no file of this process grow beyond this size, as on a full disk."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
+
     def stop_with_the_lock(self) -> None:
         """Stop at once, as by SIGSTOP, with the lock held; go on and release it when continued."""
         lock = self.store._file.present()._lock
         lock.acquire(5)
         os.kill(os.getpid(), signal.SIGSTOP)
         lock.release()
+
+    def stop_while_reading(self) -> None:
+        """Stop at once within a transaction that reads."""
+        with self.store._file.present().read():
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def in_a_fork_from_c(self, name: str, *arguments: Any) -> Any:
+        """Do something in a child that Python was not told of."""
+        with mock.patch("os.fork", ctypes.PyDLL(None).fork):
+            return self.in_a_fork(name, *arguments)
 
     def in_a_fork(self, name: str, *arguments: Any) -> Any:
         """Do something in a child, which has what this process had opened."""
@@ -98,6 +140,17 @@ def _result(answer: bytes) -> Any:
     if not succeeded:
         raise value
     return value
+
+
+class Here:
+    """A `Desk` in this process, to be asked as a `Worker` is."""
+
+    def __init__(self) -> None:
+        self._desk = Desk()
+
+    def ask(self, name: str, *arguments: Any) -> Any:
+        """Call a method of the desk."""
+        return getattr(self._desk, name)(*arguments)
 
 
 class Worker:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 MAX_VARIANTS: Final = 64
 """Number of variants of one URL."""
 
+ENTRY_BYTES: Final = 600
+"""Bytes of an entry beyond its value: its records, with the one of its ghost, on pages that are not quite full."""
+
+SPREAD: Final = 1.5
+"""What small values take on pages that are two thirds full."""
+
 PART_HEADER: Final = 16
 """Bytes of a page of the file that are not for values."""
 
@@ -127,9 +133,11 @@ class Entries:
         """Return the variants of a URL."""
         return read_variants(self._txn.get(url))
 
-    def pages_for(self, size: int) -> int:
-        """Return the number of pages that an entry of this size takes."""
-        return -(-size // self._part_size)
+    def size_of(self, card: Card, value: bytes) -> int:
+        """Return the bytes that an entry takes in the file: what is larger than half a page has pages of its own."""
+        pages, rest = divmod(len(value), self._part_size)
+        rest = self._part_size if rest > self._part_size // 2 else int(rest * SPREAD)
+        return pages * self._part_size + rest + ENTRY_BYTES + int(SPREAD * (HASH_BYTES + 1) * len(card.records))
 
     def add(self, number: int, card: Card, vary: Vary, value: bytes) -> None:
         """Add an entry as the newest of its URL, in a place that is free."""

@@ -38,7 +38,7 @@ logger = logging.getLogger("accelerator")
 OPEN_SECONDS: Final = 5.0
 """Seconds to wait for the lock when a store is made. Later a process waits as long as for a write."""
 
-WRITE_SECONDS: Final = 0.1
+WRITE_SECONDS: Final = 0.2
 """Seconds for which a write waits for the lock."""
 
 BREAK_SECONDS: Final = 1.0
@@ -77,7 +77,7 @@ class File:
     def _forget(self, pending: Kept) -> None:
         """Begin with nothing opened, and with locks of its own: what was there before a fork is not used after it."""
         self.pending = Pending(pending)
-        self.repeater = Repeater(self.pending, self.take_back)
+        self.repeater = Repeater(self.pending)
         self._opening = threading.Lock()
         self._opened = None
         self._left_alone_until = 0.0
@@ -97,6 +97,7 @@ class File:
 
     def close(self) -> None:
         """Close it; the next use opens it again."""
+        _see_fork()
         with self._opening:
             self._close()
 
@@ -114,8 +115,7 @@ class File:
         Raises:
             OSError, RuntimeError, lmdb.Error: it cannot be opened.
         """
-        if forks.is_new():
-            _after_fork_in_child()
+        _see_fork()
         opened = self._opened
         if opened is not None and opened.is_present():
             return opened
@@ -246,13 +246,17 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    """Begin with nothing opened. `present` calls it where the fork was not Python's."""
     global _finding
+    forks.mark()
+    _finding = threading.Lock()
+    for file in list(_files.values()):
+        file.after_fork_in_child()
+
+
+def _see_fork() -> None:
+    """Begin with nothing opened if this process was forked, and not by Python."""
     if forks.is_new():
-        forks.mark()
-        _finding = threading.Lock()
-        for file in list(_files.values()):
-            file.after_fork_in_child()
+        _after_fork_in_child()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

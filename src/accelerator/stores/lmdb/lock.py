@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_PAUSE: Final = 0.00005
-LONGEST_PAUSE: Final = 0.002
+LONGEST_PAUSE: Final = 0.0005
 """Seconds between two attempts, twice as many each time."""
 
 MAX_TEXT: Final = 200

@@ -17,7 +17,7 @@ import lmdb
 from accelerator.stores.lmdb.layout import DamagedError
 from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.order import ORDER_KEY, Order, read_order
-from accelerator.stores.lmdb.writing import Commit
+from accelerator.stores.lmdb.writing import Commit, NoRoomError
 from accelerator.stores.recent import Recent
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ FULL: Final = (lmdb.MapFullError, lmdb.DiskError)
 
 UNREADABLE: Final = (lmdb.Error, DamagedError)
 """What is raised where a file cannot be read or written: another one takes its place."""
+
+
+class ReadersFullError(OSError):
+    """Too many processes have the file open."""
 
 
 class View(NamedTuple):
@@ -200,16 +204,14 @@ class Opened:
 
         Raises:
             ClosedError: another thread has closed the file, or a child of this process did so, that was forked from C.
+            ReadersFullError: too many processes have it open.
         """
         if self._is_closed:
             raise ClosedError
         try:
-            return self._env.begin()
+            return begin(self._env)
         except lmdb.BadRslotError:
             raise ClosedError from None
-        except lmdb.ReadersFullError:  # killed processes leave their places taken
-            self._env.reader_check()
-            return self._env.begin()
 
     def order(self, value: bytes | None) -> Order:
         """Return the order of these bytes; mostly they are those that were read last."""
@@ -234,12 +236,20 @@ class Opened:
         try:
             try:
                 return self._transact(work)
+            except NoRoomError as error:
+                self._make_room(error.size)
             except FULL:
                 self._env.reader_check()  # a process that was killed while it read keeps old pages alive
-                self._transact(_make_room)
-                return self._transact(work)
+                self._make_room(None)
+            return self._transact(work)
         finally:
             self._lock.release()
+
+    def _make_room(self, size: int | None) -> None:
+        """Evict entries, a few in each transaction: LMDB uses pages again that were freed two transactions before."""
+        for _ in range(2):
+            while not self._transact(lambda opened, txn: Commit(txn, opened.room).make_room(size)):
+                pass
 
     def _transact(self, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
         with self._env.begin(write=True) as txn:
@@ -260,5 +270,17 @@ class Opened:
         return [one.tell() for one in told]
 
 
-def _make_room(opened: Opened, txn: Transaction[bytes]) -> None:
-    Commit(txn, opened.room).make_room(opened.room.pages * 7 // 8)
+def begin(env: lmdb.Environment) -> Transaction[bytes]:
+    """Begin a transaction that reads.
+
+    Raises:
+        ReadersFullError: too many processes have the file open.
+    """
+    try:
+        return env.begin()
+    except lmdb.ReadersFullError:
+        env.reader_check()  # killed processes leave their places taken
+    try:
+        return env.begin()
+    except lmdb.ReadersFullError:
+        raise ReadersFullError(f"too many processes use the cache in {env.path()}") from None

@@ -13,10 +13,10 @@ import lmdb
 
 from accelerator.stores.lmdb.layout import DamagedError
 from accelerator.stores.lmdb.lock import WriteLock
-from accelerator.stores.lmdb.opened import UNREADABLE, Opened
+from accelerator.stores.lmdb.opened import UNREADABLE, Opened, ReadersFullError, begin
 from accelerator.stores.lmdb.order import ORDER_KEY, read_order
 from accelerator.stores.lmdb.place import LOCK
-from accelerator.stores.lmdb.writing import Room, begin
+from accelerator.stores.lmdb.writing import Room, write_first
 
 if TYPE_CHECKING:
     from accelerator.stores.lmdb.place import Place
@@ -60,6 +60,7 @@ def open_files(place: Place, max_bytes: int, seconds: float) -> Opened:
     Raises:
         OSError, RuntimeError: see `Place.prepare`.
         LockTimeoutError: another process did not release the lock in time.
+        ReadersFullError: too many processes have the files open.
         lmdb.Error: LMDB cannot make new files.
     """
     while True:
@@ -86,6 +87,8 @@ def _open_locked(place: Place, lock: WriteLock, max_bytes: int) -> Opened:
             logger.warning(words, place.path, seal.max_bytes)
         try:
             return _open(place, lock, int(seal.max_bytes), bytes.fromhex(seal.incarnation))
+        except lmdb.ReadersFullError:
+            raise ReadersFullError(f"too many processes use the cache in {place.path}") from None
         except UNREADABLE as error:
             logger.warning("the cache in %s begins anew: %s", place.path, error)
     place.write_seal(lock, None)
@@ -100,17 +103,16 @@ def _open(place: Place, lock: WriteLock, max_bytes: int, incarnation: bytes | No
         env.reader_check()
         if incarnation is None:
             with env.begin(write=True) as txn:
-                incarnation = begin(txn)
+                incarnation = write_first(txn)
             place.write_seal(lock, place.seal(incarnation, max_bytes))
         _check_incarnation(env, incarnation)
-        page_size = env.stat()["psize"]
-        return Opened(env, place, lock, Room(page_size, int(max_bytes / page_size * IN_USE)))
+        return Opened(env, place, lock, Room(env.stat()["psize"], int(max_bytes * IN_USE)))
     except BaseException:
         env.close()
         raise
 
 
 def _check_incarnation(env: lmdb.Environment, incarnation: bytes) -> None:
-    with env.begin() as txn:
+    with begin(env) as txn:
         if read_order(txn.get(ORDER_KEY)).incarnation != incarnation:
             raise DamagedError("the data is not that of the lock beside it")

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from lmdb import Transaction
 
 SMALL_QUEUE: Final = 10
-"""The small queue has room for the pages of all entries divided by this number."""
+"""The small queue has room for the bytes of all entries divided by this number."""
 
-MAX_STEPS: Final = 64
+MAX_STEPS: Final = 16
 """Number of used items that one search for a victim passes by, so that no commit takes long. The next one goes."""
 
 STATE_KEY: Final = b"mq"
 _STATE: Final = struct.Struct(">6Q")
-_ITEM: Final = struct.Struct(">BQI?")
+_ITEM: Final = struct.Struct(">BQQ?")
 _SMALL: Final = 0
 _MAIN: Final = 1
 
@@ -38,8 +38,8 @@ class State(NamedTuple):
     Attributes:
         number: the number of the newest entry.
         turn: the last place that was given in a queue, or among the ghosts.
-        small: pages of the entries in the small queue.
-        main: pages of those in the main one.
+        small: bytes of the entries in the small queue.
+        main: bytes of those in the main one.
         items: the number of entries.
         ghosts: the number of ghosts, never more than entries.
     """
@@ -61,7 +61,7 @@ class Item(NamedTuple):
 
     queue: int
     turn: int
-    pages: int
+    size: int
     used: bool
 
 
@@ -70,23 +70,28 @@ class Queues:
 
     Args:
         txn: the transaction.
-        pages: the pages that all entries may take.
+        size: the bytes that all entries may take.
 
     Raises:
         DamagedError: the state cannot be read.
     """
 
-    def __init__(self, txn: Transaction[bytes], pages: int) -> None:
+    def __init__(self, txn: Transaction[bytes], size: int) -> None:
         found = without_sum(txn.get(STATE_KEY))
         if found is None:
             raise DamagedError("the state of the queues cannot be read")
         self._txn = txn
-        self._small_pages = pages // SMALL_QUEUE
+        self._small_size = size // SMALL_QUEUE
         self.state = State(*_STATE.unpack(found))
 
     def save(self) -> None:
         """Write the state."""
         self._txn.put(STATE_KEY, self.state.packed())
+
+    @property
+    def size(self) -> int:
+        """The bytes of all entries."""
+        return self.state.small + self.state.main
 
     def tell(self, used: Iterable[int]) -> None:
         """Note that entries were used; those that are gone do not matter."""
@@ -95,13 +100,13 @@ class Queues:
             if item is not None and not item.used:
                 self._put(number, item._replace(used=True))
 
-    def add(self, pages: int, ghost: bytes, replaced: Item | None) -> int:
+    def add(self, size: int, ghost: bytes, replaced: Item | None) -> int:
         """Add a new item, and return its number. One that replaces another joins its queue, and counts as used."""
         state = self.state
         number, turn = state.number + 1, state.turn + 1
         queue = replaced.queue if replaced is not None else _MAIN if self._forget_ghost(ghost) else _SMALL
         self.state = self.state._replace(number=number, turn=turn, items=state.items + 1)
-        self._append(number, Item(queue, turn, pages, replaced is not None))
+        self._append(number, Item(queue, turn, size, replaced is not None))
         return number
 
     def remove(self, number: int, *, ghost: bytes = b"") -> Item | None:
@@ -124,7 +129,7 @@ class Queues:
         Used ones that are found before it move on to the end of the main queue.
         """
         for left in range(MAX_STEPS, -1, -1):
-            is_small = self.state.small >= self._small_pages
+            is_small = self.state.small >= self._small_size
             number = self._oldest(_SMALL if is_small else _MAIN) or self._oldest(_MAIN if is_small else _SMALL)
             item = self._item(number) if number is not None else None
             if number is None or item is None:
@@ -133,13 +138,15 @@ class Queues:
                 return number, item.queue == _SMALL
             self._unlink(item)
             self.state = self.state._replace(turn=self.state.turn + 1)
-            self._append(number, Item(_MAIN, self.state.turn, item.pages, used=False))
+            self._append(number, Item(_MAIN, self.state.turn, item.size, used=False))
         return None
 
     # --- items --------------------------------------------------------------------------------------------------------
 
     def _item(self, number: int) -> Item | None:
         value = self._txn.get(numbered(b"i", number))
+        if value is not None and len(value) != _ITEM.size:
+            raise DamagedError("the place of an entry cannot be read")
         return Item(*_ITEM.unpack(value)) if value is not None else None
 
     def _put(self, number: int, item: Item) -> None:
@@ -148,18 +155,18 @@ class Queues:
     def _append(self, number: int, item: Item) -> None:
         self._put(number, item)
         self._txn.put(_place(item.queue, item.turn), NUMBER.pack(number))
-        self._grow(item.queue, item.pages)
+        self._grow(item.queue, item.size)
 
     def _unlink(self, item: Item) -> None:
         self._txn.delete(_place(item.queue, item.turn))
-        self._grow(item.queue, -item.pages)
+        self._grow(item.queue, -item.size)
 
-    def _grow(self, queue: int, pages: int) -> None:
+    def _grow(self, queue: int, size: int) -> None:
         state = self.state
         if queue == _SMALL:
-            self.state = state._replace(small=state.small + pages)
+            self.state = state._replace(small=state.small + size)
         else:
-            self.state = state._replace(main=state.main + pages)
+            self.state = state._replace(main=state.main + size)
 
     def _oldest(self, queue: int) -> int | None:
         with self._txn.cursor() as cursor:

@@ -30,27 +30,29 @@ class Repeater:
 
     Args:
         pending: the failed invalidations.
-        take_back: invalidates tags, softly or hard.
     """
 
-    def __init__(self, pending: Pending, take_back: Callable[[list[str], bool], None]) -> None:
+    def __init__(self, pending: Pending) -> None:
         self._pending = pending
-        self._take_back = take_back
         self._running = threading.Lock()
 
-    def see_to(self) -> None:
-        """Start the thread if there is something to repeat and none runs."""
-        if self._pending.kept and self._running.acquire(blocking=False):
-            threading.Thread(target=self._run, name="accelerator invalidations", daemon=True).start()
+    def see_to(self, take_back: Callable[[list[str], bool], None]) -> None:
+        """Start the thread if there is something to repeat and none runs.
 
-    def _run(self) -> None:
+        Args:
+            take_back: invalidates tags, softly or hard.
+        """
+        if self._pending.kept and self._running.acquire(blocking=False):
+            threading.Thread(target=self._run, args=(take_back,), name="accelerator invalidations", daemon=True).start()
+
+    def _run(self, take_back: Callable[[list[str], bool], None]) -> None:
         try:
-            self._repeat()
+            self._repeat(take_back)
         finally:
             self._running.release()
-        self.see_to()  # what was added just before it ended
+        self.see_to(take_back)  # what was added just before it ended
 
-    def _repeat(self) -> None:
+    def _repeat(self, take_back: Callable[[list[str], bool], None]) -> None:
         pauses = iter(REPEAT_SECONDS)
         pause = next(pauses)
         while self._pending.kept:
@@ -60,7 +62,7 @@ class Repeater:
                 for soft in (False, True):
                     tags = [tag for tag, (hard, _) in kept.items() if hard is not soft]
                     for start in range(0, len(tags), REPEATED_AT_ONCE):
-                        self._take_back(tags[start : start + REPEATED_AT_ONCE], soft)
+                        take_back(tags[start : start + REPEATED_AT_ONCE], soft)
             except FAILURES:
                 pause = next(pauses, pause)
             else:

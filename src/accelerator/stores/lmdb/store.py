@@ -45,7 +45,7 @@ MIN_BYTES: Final = 256 * 1024
 class LMDBStore(Uncopied, KnowsReadyEntries, Store):
     """Keeps entries in a file for all processes of this machine that have a store with the same path. It needs Linux.
 
-    Any thread may use it. It does not wait but for the lock of those who write, a tenth of a second at most.
+    Any thread may use it. It does not wait but for the lock of those who write, a fifth of a second at most.
 
     Args:
         path: a directory for the files of the store alone, on a local file system. It is made if it is missing.
@@ -105,7 +105,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
             OSError, RuntimeError, lmdb.Error: the file cannot be opened or read.
         """
         file = self._file
-        file.repeater.see_to()
+        file.repeater.see_to(file.take_back)
         kept = file.pending.kept  # read before the file, which may not yet show what succeeds meanwhile
         return file.read(partial(_look_up, request=request, kept=kept))
 
@@ -132,7 +132,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
             file.take_back(tags, soft)
         except FAILURES as error:
             file.pending.add(tags, soft=soft)
-            file.repeater.see_to()
+            file.repeater.see_to(file.take_back)
             logger.warning("an invalidation failed and will be repeated: %s", error)
             raise InvalidationError(
                 f"not known to be taken back: {error}; this process acts as if it were, and goes on trying"

@@ -38,8 +38,13 @@ def boot_id() -> str:
 def network_file_system(directory: Path) -> str:
     """Return the type of the file system of a directory if it is one of a network, `""` if not."""
     with _MOUNTS.open() as mounts:
-        kind = kind_of(directory.stat().st_dev, mounts)
+        kind = kind_of(device_of(directory), mounts)
     return kind if kind.partition(".")[0] in NETWORK else ""
+
+
+def device_of(directory: Path) -> int:
+    """Return the device that a directory is on."""
+    return directory.stat().st_dev
 
 
 def kind_of(device: int, mounts: Iterable[str]) -> str:

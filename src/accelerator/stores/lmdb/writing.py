@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 SWEEP: Final = 2
 """Entries that each write looks at. It is more than one commit adds, so all are reached."""
 
+MAX_VICTIMS: Final = 16
+"""Entries that one transaction evicts, at most: it writes copies of all pages that it changes."""
+
+RECORD_BYTES: Final = 90
+"""Bytes of the record of a tag, on pages that are not quite full."""
+
 LARGEST: Final = 8
 """An entry is not stored if it takes more than the room of all entries divided by this number."""
 
@@ -32,14 +38,26 @@ class Room(NamedTuple):
 
     Attributes:
         page_size: bytes of a page.
-        pages: the pages that may be in use. The file has a third more, since a transaction writes copies of pages.
+        size: the bytes that may be in use. The file has a third more, since a transaction writes copies of pages.
     """
 
     page_size: int
-    pages: int
+    size: int
 
 
-def begin(txn: Transaction[bytes]) -> bytes:
+class NoRoomError(Exception):
+    """More entries have to go than one transaction should evict.
+
+    Attributes:
+        size: the bytes that may be in use for what is to be written.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+def write_first(txn: Transaction[bytes]) -> bytes:
     """Write what a new file has, and return its incarnation."""
     incarnation = os.urandom(8)
     txn.put(ORDER_KEY, Order(incarnation).packed())
@@ -52,7 +70,7 @@ def take_back(txn: Transaction[bytes], room: Room, tags: Collection[str], *, sof
     """Invalidate tags. If there are too many records, look at as many as it may have added."""
     order = invalidate(txn, tags, soft=soft)
     if order.records > MAX_RECORDS:
-        queues = Queues(txn, room.pages)
+        queues = Queues(txn, room.size)
         sweep(txn, Entries(txn, room.page_size), queues, 0, SWEEP * len(tags))
         queues.save()
 
@@ -69,7 +87,7 @@ class Commit:
         self._txn = txn
         self._room = room
         self._entries = Entries(txn, room.page_size)
-        self._queues = Queues(txn, room.pages)
+        self._queues = Queues(txn, room.size)
 
     def store(self, entry: Entry, value: bytes, used: Iterable[int]) -> bool:
         """Check the tags of an entry and store it, unless one was invalidated hard after its mark.
@@ -82,24 +100,24 @@ class Commit:
         self._queues.tell(used)
         sweep(self._txn, self._entries, self._queues, entry.received, SWEEP)
         order, records = read_order(self._txn.get(ORDER_KEY)), tag_keys(entry.tags)
-        pages = self._entries.pages_for(len(value))
-        is_stored = pages <= self._room.pages // LARGEST and not refuses(self._txn.get, order, entry, records)
-        if is_stored:
-            card = Card(
-                entry.useful_until,
-                entry.mark[0].position,
-                url_key(entry.key),
-                place_of(entry.vary, entry.selected_by),
-                records,
-            )
+        is_stored = False
+        if not refuses(self._txn.get, order, entry, records):
+            place = place_of(entry.vary, entry.selected_by)
+            card = Card(entry.useful_until, entry.mark[0].position, url_key(entry.key), place, records)
             is_stored = self._put(order, entry, card, value)
         self._queues.save()
         return is_stored
 
-    def make_room(self, pages: int) -> None:
-        """Evict entries until no more than these pages are in use."""
-        self._evict(pages)
+    def make_room(self, size: int | None) -> bool:
+        """Evict entries until no more than these bytes are in use, a few less than now for None.
+
+        Returns:
+            Whether that was done. Otherwise it was begun.
+        """
+        in_use = self._in_use()
+        is_done = self._evict(size if size is not None else in_use - in_use // LARGEST)
         self._queues.save()
+        return is_done
 
     def _put(self, order: Order, entry: Entry, card: Card, value: bytes) -> bool:
         variants = self._entries.variants(card.url)
@@ -111,9 +129,12 @@ class Commit:
             replaced = self._remove(old.number)
         else:
             self._make_way(variants)
-        pages = self._entries.pages_for(len(value))
-        self._evict(self._room.pages - pages)
-        number = self._queues.add(pages, ghost_name(card.url, card.place), replaced)
+        size = self._entries.size_of(card, value)
+        if size > self._room.size // LARGEST:
+            return False
+        if not self._evict(self._room.size - size):
+            raise NoRoomError(self._room.size - size)
+        number = self._queues.add(size, ghost_name(card.url, card.place), replaced)
         self._entries.add(number, card, entry.vary, value)
         return True
 
@@ -123,14 +144,15 @@ class Commit:
         if len(stored) >= MAX_VARIANTS:
             self._remove(min(stored).number)
 
-    def _evict(self, pages: int) -> None:
-        """Evict entries until no more than these pages are in use."""
-        while self._used() > pages:
-            victim = self._queues.next_victim()
+    def _evict(self, size: int) -> bool:
+        """Evict entries until no more than these bytes are in use. Return whether a few were enough."""
+        for _ in range(MAX_VICTIMS):
+            victim = self._queues.next_victim() if self._in_use() > size else None
             if victim is None:
-                return
+                return True
             number, is_small = victim
             self._remove(number, leave_ghost=is_small)
+        return False
 
     def _remove(self, number: int, *, leave_ghost: bool = False) -> Item | None:
         card = self._entries.card(number)
@@ -143,6 +165,6 @@ class Commit:
     def _is_usable(self, order: Order, card: Card) -> bool:
         return judge(self._txn.get, order, card.mark, card.records)[0]
 
-    def _used(self) -> int:
-        found = self._txn.stat()
-        return found["branch_pages"] + found["leaf_pages"] + found["overflow_pages"]
+    def _in_use(self) -> int:
+        """Return the bytes in use, of entries and of records of tags."""
+        return self._queues.size + RECORD_BYTES * read_order(self._txn.get(ORDER_KEY)).records
