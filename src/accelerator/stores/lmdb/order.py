@@ -108,9 +108,9 @@ def refuses(get: Callable[[bytes], bytes | None], order: Order, entry: Entry, re
 
 
 def invalidate(txn: Transaction[bytes], tags: Collection[str], *, soft: bool) -> Order:
-    """Set the position of each tag, and return the order as it is then."""
+    """Set the position of each tag, and return the order as it is then. Positions count the tags that they are of."""
     order = read_order(txn.get(ORDER_KEY))
-    position, records = order.position + 1, order.records
+    position, records = order.position + max(1, len(tags)), order.records
     for key in tag_keys(tags):
         before = txn.get(key)
         records += before is None
@@ -132,7 +132,7 @@ def drop_records(txn: Transaction[bytes], after: bytes, floor: int, count: int) 
     Args:
         txn: a transaction that writes.
         after: the key of the record that was looked at last.
-        floor: the floor that no stored entry depends on, see `sweep.py`.
+        floor: the new floor, unless the present one is higher.
         count: the number of records to look at.
 
     Returns:

@@ -3,7 +3,7 @@
 A pass looks at each entry. Those that are expired or invalidated hard are removed, and those invalidated softly are
 noted as stale. So after a pass no entry needs the records that were there when it began: later entries were compared
 with them when they were stored, and that no running fill needs them is what the floor is for. If there are too many
-records, the floor is raised to the position where the last whole pass began, and records up to there are dropped.
+records, the floor is raised, but not above the position where the last whole pass began, and records up to it go.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accelerator.stores.lmdb.queues import Queues
 
 MAX_RECORDS: Final = 8192
-"""Number of records of tags beyond which some are dropped. A fill that began before the last pass is refused then."""
+"""Number of records of tags beyond which some go. A fill during which more tags are invalidated may be refused."""
 
 RECORDS_PER_ENTRY: Final = 2
 """Records that are looked at for each entry: more than a write adds, so all are reached."""
@@ -83,7 +83,8 @@ def sweep(txn: Transaction[bytes], entries: Entries, queues: Queues, now: float,
         elif not is_fresh:
             entries.make_stale(number, card)
     if order.records > MAX_RECORDS:
-        record = drop_records(txn, progress.record, progress.floor, RECORDS_PER_ENTRY * count)
+        floor = min(progress.floor, order.position - MAX_RECORDS)
+        record = drop_records(txn, progress.record, floor, RECORDS_PER_ENTRY * count)
         progress = progress._replace(record=record)
     txn.put(PROGRESS_KEY, progress.packed())
 
