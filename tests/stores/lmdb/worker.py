@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import math
 import os
 import pickle
 import resource
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -38,6 +40,8 @@ class Desk:
 
     store: LMDBStore
     held: list[object]
+    last: Callable[[], object] = staticmethod(lambda: None)
+    openings: int = 0
 
     def open(self, path: Path, max_bytes: int) -> None:
         """Make a store."""
@@ -67,6 +71,12 @@ class Desk:
         """Invalidate."""
         drive(self.store.invalidate(tags, soft=soft))
 
+    def settle(self) -> None:
+        """Give up what could not be taken back, so that it is not repeated, and wait for the lock again."""
+        file = self.store._file
+        file.pending.settle(file.pending.kept)
+        file._left_alone_until = 0.0
+
     def set(self, module: str, name: str, value: object) -> None:
         """Give a constant of the package another value."""
         setattr(importlib.import_module(f"accelerator.stores.{module}"), name, value)
@@ -86,6 +96,17 @@ class Desk:
             self.held = []
             while True:
                 self.held.append(env.begin())
+
+    def trust(self) -> None:
+        """Trust in the files that are open, without a look at them."""
+        self.store._file.present()._trusted_until = math.inf
+
+    def number_of_openings(self) -> int:
+        """Return how often this process, and those it was forked from, have opened the file."""
+        opened = self.store._file.present()
+        if opened is not self.last():
+            self.last, self.openings = weakref.ref(opened), self.openings + 1
+        return self.openings
 
     def readers(self) -> int:
         """Return how many processes have a place among the readers."""

@@ -178,6 +178,7 @@ class File:
                 if opened.is_named():
                     opened.wait_until_seen()
                     return
+                self._replace(opened, anyway=True)
         raise self._gives_up()
 
     def _write(self, opened: Opened, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
