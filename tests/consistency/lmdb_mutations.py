@@ -77,14 +77,14 @@ MUTATIONS: Final = [
         processes("end the running fill", "hard z, and drop its record", "store"),
         Change(
             STORE,
-            "        return self._file.write(partial(_commit, entry=entry, value=pack(entry)))\n",
+            "        value = pack(entry)\n",
             """
         def is_refused(opened, txn):
             return refuses(txn.get, read_order(txn.get(ORDER_KEY)), entry, tag_keys(entry.tags))
 
         if self._file.write(is_refused):
             return False
-        return self._file.write(partial(_commit, entry=entry, value=pack(entry)))
+        value = pack(entry)
 """,
         ),
         Change(
@@ -138,7 +138,11 @@ from accelerator.uncopied import Uncopied
     Mutation(
         "what was opened before a fork is used after it",
         f"{RULES}::test_a_child_uses_nothing_that_its_parent_has_opened",
-        Change(FILE, "    if forks.is_new():\n", "    if False:\n"),
+        Change(
+            FILE,
+            "        if not forks.page[0]:\n            _after_fork_in_child()\n        opened =",
+            "        opened =",
+        ),
     ),
     Mutation(
         "an invalidation that failed is not acted upon in its own process",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import LMDBStore, MemoryStore
-from accelerator.stores.lmdb.queues import MAX_STEPS, Item, Queues
+from accelerator.stores.lmdb.queues import MAX_STEPS, Queues
 from accelerator.stores.sizes import entry_bytes
 from accelerator.testing import make_entry, make_request
 from tests.stores.lmdb.support import URL, body_at, fill
@@ -81,9 +81,9 @@ def test_no_commit_passes_by_many_used_entries(small: LMDBStore, monkeypatch: py
     moved: list[int] = []
     append = Queues._append
 
-    def note(self: Queues, number: int, item: Item) -> None:
+    def note(self: Queues, number: int, queue: int, size: int, *, used: bool) -> None:
         moved.append(number)
-        append(self, number, item)
+        append(self, number, queue, size, used=used)
 
     monkeypatch.setattr(Queues, "_append", note)
     fill(small, f"{URL}new", body=bytes(BODY))

@@ -140,12 +140,18 @@ def test_who_goes_on_with_removed_files_takes_back_in_those_that_are_there(
     assert other.ask("state", URL) == ""
 
 
+def wind(monkeypatch: pytest.MonkeyPatch, now: list[float]) -> None:
+    """Let the first number be the time."""
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("accelerator.stores.lmdb.file.monotonic", lambda: now[0])
+
+
 def test_no_invalidation_returns_before_everybody_has_looked_at_the_files(
     store: LMDBStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock is wound by hand: who opens a file waits, in its first invalidation, as long as others may trust."""
     now, slept = [1000.0], list[float]()
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    wind(monkeypatch, now)
     monkeypatch.setattr("time.sleep", slept.append)
     assert body_at(store) == ""
     drive(store.invalidate_tag("x"))
@@ -157,7 +163,7 @@ def test_no_invalidation_returns_before_everybody_has_looked_at_the_files(
 
 def test_files_are_looked_at_once_in_a_while(store: LMDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
     now, looked = [1000.0], list[float]()
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    wind(monkeypatch, now)
     identity = place.Place.identity
     assert body_at(store) == ""
 

@@ -99,7 +99,7 @@ class Desk:
 
     def trust(self) -> None:
         """Trust in the files that are open, without a look at them."""
-        self.store._file.present()._trusted_until = math.inf
+        self.store._file.present().trusted_until = math.inf
 
     def number_of_openings(self) -> int:
         """Return how often this process, and those it was forked from, have opened the file."""

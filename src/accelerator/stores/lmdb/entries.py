@@ -14,6 +14,8 @@ import msgpack
 from accelerator.stores.lmdb.layout import HASH_BYTES, DamagedError, number_in, numbered, with_sum, without_sum
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lmdb import Transaction
 
     from accelerator.http.request import Vary
@@ -45,27 +47,36 @@ Variants: TypeAlias = "dict[Vary, dict[bytes, Stored]]"
 """The stored variants of one URL by their selecting header fields, the newest of these first, and by their names."""
 
 
-class Card(NamedTuple):
+class Card:
     """What has to be known of an entry to drop it, without reading it.
 
-    Attributes:
+    Args:
         useful_until: when it becomes useless, in seconds since the epoch.
         mark: the position of its mark.
         url: the key of the variants of its URL.
         place: the name of the variant.
-        records: the keys of the records of its tags.
+        records: the keys of the records of its tags, one after the other.
     """
 
-    useful_until: float
-    mark: int
-    url: bytes
-    place: bytes
-    records: tuple[bytes, ...]
+    __slots__ = ("_records", "mark", "place", "url", "useful_until")
+
+    def __init__(self, useful_until: float, mark: int, url: bytes, place: bytes, records: bytes) -> None:
+        self.useful_until = useful_until
+        self.mark = mark
+        self.url = url
+        self.place = place
+        self._records = records
+
+    @property
+    def records(self) -> Iterator[bytes]:
+        """The keys of the records of its tags."""
+        size = HASH_BYTES + 1
+        return (self._records[start : start + size] for start in range(0, len(self._records), size))
 
     def packed(self) -> bytes:
         """Return the binary form."""
         head = _CARD.pack(self.useful_until, self.mark, self.url, len(self.place))
-        return with_sum(b"".join((head, self.place, *self.records)))
+        return with_sum(b"".join((head, self.place, self._records)))
 
 
 def read_card(value: bytes) -> Card:
@@ -78,9 +89,8 @@ def read_card(value: bytes) -> Card:
     if found is None:
         raise DamagedError("what has to be known of an entry cannot be read")
     useful_until, mark, url, length = _CARD.unpack_from(found)
-    records, size = _CARD.size + length, HASH_BYTES + 1
-    keys = tuple(found[start : start + size] for start in range(records, len(found), size))
-    return Card(useful_until, mark, url, found[_CARD.size : records], keys)
+    records = _CARD.size + length
+    return Card(useful_until, mark, url, found[_CARD.size : records], found[records:])
 
 
 def read_variants(value: bytes | None) -> Variants:
@@ -122,46 +132,55 @@ class Entries:
         value = self._txn.get(numbered(b"e", number))
         return read_card(value) if value is not None else None
 
-    def first_from(self, number: int) -> tuple[int, Card] | None:
-        """Return the first entry whose number is not below this one, with its card; None if there is none."""
+    def from_number(self, number: int, count: int) -> list[tuple[int, Card]]:
+        """Return so many entries whose numbers are not below this one, with their cards, or less if there are less."""
+        found: list[tuple[int, Card]] = []
         with self._txn.cursor() as cursor:
-            if cursor.set_range(numbered(b"e", number)) and cursor.key()[:1] == b"e":
-                return number_in(cursor.key()), read_card(cursor.value())
-        return None
+            there = cursor.set_range(numbered(b"e", number))
+            while there and len(found) < count and cursor.key()[:1] == b"e":
+                found.append((number_in(cursor.key()), read_card(cursor.value())))
+                there = cursor.next()
+        return found
 
     def variants(self, url: bytes) -> Variants:
         """Return the variants of a URL."""
         return read_variants(self._txn.get(url))
 
-    def size_of(self, card: Card, value: bytes) -> int:
+    def size_of(self, card: bytes, value: bytes) -> int:
         """Return the bytes that an entry takes in the file: what is larger than half a page has pages of its own."""
         pages, rest = divmod(len(value), self._part_size)
         rest = self._part_size if rest > self._part_size // 2 else int(rest * SPREAD)
-        return pages * self._part_size + rest + ENTRY_BYTES + int(SPREAD * (HASH_BYTES + 1) * len(card.records))
+        return pages * self._part_size + rest + ENTRY_BYTES + int(SPREAD * len(card))
 
-    def add(self, number: int, card: Card, vary: Vary, value: bytes) -> None:
-        """Add an entry as the newest of its URL, in a place that is free."""
+    def add(self, number: int, card: bytes, value: bytes) -> None:
+        """Add an entry, which is among no variants yet.
+
+        Args:
+            number: its number.
+            card: its card, packed.
+            value: its binary form.
+        """
         put, size = self._txn.put, self._part_size
         for part, start in enumerate(range(0, len(value), size)):
             put(numbered(b"b", number) + _PART.pack(part), value[start : start + size])
-        put(numbered(b"e", number), card.packed())
-        variants = self.variants(card.url)
-        places = variants.pop(vary, {})
-        self._put_variants(card.url, {vary: {**places, card.place: Stored(number)}, **variants})
+        put(numbered(b"e", number), card)
 
-    def remove(self, number: int, card: Card) -> None:
-        """Remove an entry."""
+    def remove(self, number: int) -> None:
+        """Remove an entry, but not from the variants of its URL."""
         self._txn.delete(numbered(b"e", number))
         prefix = numbered(b"b", number)
         with self._txn.cursor() as cursor:
             found = cursor.set_range(prefix)
             while found and cursor.key().startswith(prefix):
                 found = cursor.delete()
-        self._put_variants(
-            card.url,
+
+    def unlink(self, number: int, url: bytes) -> None:
+        """Remove an entry from the variants of its URL."""
+        self.put_variants(
+            url,
             {
                 vary: left
-                for vary, places in self.variants(card.url).items()
+                for vary, places in self.variants(url).items()
                 if (left := {place: stored for place, stored in places.items() if stored.number != number})
             },
         )
@@ -172,9 +191,10 @@ class Entries:
         for places in variants.values():
             if places.get(card.place) == Stored(number):
                 places[card.place] = Stored(number, is_stale=True)
-                self._put_variants(card.url, variants)
+                self.put_variants(card.url, variants)
 
-    def _put_variants(self, url: bytes, variants: Variants) -> None:
+    def put_variants(self, url: bytes, variants: Variants) -> None:
+        """Write the variants of a URL."""
         if variants:
             self._txn.put(url, with_sum(cast("bytes", msgpack.packb(list(variants.items())))))
         else:

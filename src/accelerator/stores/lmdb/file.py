@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
-from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -97,7 +96,8 @@ class File:
 
     def close(self) -> None:
         """Close it; the next use opens it again."""
-        _see_fork()
+        if not forks.page[0]:
+            _after_fork_in_child()
         with self._opening:
             self._close()
 
@@ -115,9 +115,10 @@ class File:
         Raises:
             OSError, RuntimeError, lmdb.Error: it cannot be opened.
         """
-        _see_fork()
+        if not forks.page[0]:
+            _after_fork_in_child()
         opened = self._opened
-        if opened is not None and opened.is_present():
+        if opened is not None and (monotonic() < opened.trusted_until or opened.is_present()):
             return opened
         return self._replace(opened, anyway=anyway)
 
@@ -165,7 +166,10 @@ class File:
         Raises:
             FAILURES: the lock was not to be had in time, or no file can be opened and written.
         """
-        work = partial(_take_back, tags=tags, soft=soft)
+
+        def work(opened: Opened, txn: Transaction[bytes]) -> None:
+            take_back(txn, opened.room, tags, soft=soft)
+
         for _ in range(MAX_ATTEMPTS):
             opened = self.present(anyway=True)
             try:
@@ -182,11 +186,11 @@ class File:
         raise self._gives_up()
 
     def _write(self, opened: Opened, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
-        is_left_alone = time.monotonic() < self._left_alone_until
+        is_left_alone = monotonic() < self._left_alone_until
         try:
             return opened.write(work, 0 if is_left_alone else WRITE_SECONDS)
         except LockTimeoutError:
-            self._left_alone_until = time.monotonic() + BREAK_SECONDS
+            self._left_alone_until = monotonic() + BREAK_SECONDS
             raise
 
     def _gives_up(self) -> OSError:
@@ -204,7 +208,7 @@ class File:
         with self._opening:
             if self._opened is not None and self._opened is not stale:
                 return self._opened
-            now = time.monotonic()
+            now = monotonic()
             if now < self._left_alone_until and not anyway:
                 raise LockTimeoutError(f"the files in {self.place.path} could not be opened a moment ago")
             if is_bad and stale is not None and stale.is_named():
@@ -218,10 +222,6 @@ class File:
 
 _files: Final[WeakValueDictionary[str, File]] = WeakValueDictionary()
 _finding = threading.Lock()
-
-
-def _take_back(opened: Opened, txn: Transaction[bytes], tags: Collection[str], soft: bool) -> None:
-    take_back(txn, opened.room, tags, soft=soft)
 
 
 def file_at(path: Path, max_bytes: int) -> File:
@@ -252,12 +252,6 @@ def _after_fork_in_child() -> None:
     _finding = threading.Lock()
     for file in list(_files.values()):
         file.after_fork_in_child()
-
-
-def _see_fork() -> None:
-    """Begin with nothing opened if this process was forked, and not by Python."""
-    if forks.is_new():
-        _after_fork_in_child()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

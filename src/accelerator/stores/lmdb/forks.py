@@ -11,18 +11,15 @@ from typing import Final
 _WIPE_ON_FORK: Final = 18
 """MADV_WIPEONFORK, see madvise(2), which the module `mmap` has no name for."""
 
-_page: Final = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-_page.madvise(_WIPE_ON_FORK)
+page: Final = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+"""A page that begins with 0 in a process that was forked and has not been marked since."""
 
-
-def is_new() -> bool:
-    """Tell whether this process has not been marked as known."""
-    return not _page[0]
+page.madvise(_WIPE_ON_FORK)
 
 
 def mark() -> None:
     """Mark this process as known. A child is not."""
-    _page[0] = 1
+    page[0] = 1
 
 
 mark()

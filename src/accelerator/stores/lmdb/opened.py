@@ -118,6 +118,7 @@ class Opened:
 
     Attributes:
         known: what was decoded of it.
+        trusted_until: when to look again whether it is the file that the directory names, by the monotonic clock.
         room: the room in it.
     """
 
@@ -133,7 +134,7 @@ class Opened:
         self._order = (b"", Order(b""))
         self._untold: list[Decoded] = []
         self._since = time.monotonic()
-        self._trusted_until = self._since  # nothing was looked at yet
+        self.trusted_until = self._since  # nothing was looked at yet
 
     def close(self) -> None:
         """Close it, once no other thread uses it."""
@@ -145,14 +146,12 @@ class Opened:
     # --- is it still the same file? -----------------------------------------------------------------------------------
 
     def is_present(self) -> bool:
-        """Tell whether the directory names these files, or did so `TRUST_SECONDS` ago."""
+        """Look whether the directory names these files. If so they may be trusted for `TRUST_SECONDS`."""
         now = time.monotonic()  # before the look: what happens after it is found by the next one
-        if now < self._trusted_until:
-            return True
         with self._reading:
             if self._is_closed or not (self.is_named() and self._is_whole()):
                 return False
-        self._trusted_until = now + TRUST_SECONDS
+        self.trusted_until = now + TRUST_SECONDS
         return True
 
     def is_named(self) -> bool:
@@ -179,10 +178,16 @@ class Opened:
         return Reading(self, self._reading)
 
     def position_of(self, known: Known) -> int | None:
-        """Return the present position, None if the file has other variants of a URL than those known."""
+        """Return the present position, None if the file has other variants of a URL than those known.
+
+        Raises:
+            ClosedError, lmdb.Error: as for `begin`, but whatever it is has to be seen to by a lookup.
+        """
         number, position = known.seen
         with self._reading:
-            txn = self.begin()
+            if self._is_closed:
+                raise ClosedError
+            txn = self._env.begin()
             try:
                 now = txn.id()
                 if now == number:  # nothing was written since

@@ -126,7 +126,7 @@ def invalidate(txn: Transaction[bytes], tags: Collection[str], *, soft: bool) ->
     return order
 
 
-def drop_records(txn: Transaction[bytes], after: bytes, floor: int, count: int) -> bytes:
+def drop_records(txn: Transaction[bytes], after: bytes, floor: int, count: int) -> tuple[bytes, Order]:
     """Raise the floor, and look at a number of records, to drop those whose positions are not above it.
 
     Args:
@@ -136,7 +136,7 @@ def drop_records(txn: Transaction[bytes], after: bytes, floor: int, count: int) 
         count: the number of records to look at.
 
     Returns:
-        The key of the record that was looked at last; after the last one it begins again.
+        The key of the record that was looked at last, after the last one it begins again; and the order as it is then.
     """
     order = read_order(txn.get(ORDER_KEY))
     floor, dropped = max(floor, order.floor), []
@@ -149,5 +149,6 @@ def drop_records(txn: Transaction[bytes], after: bytes, floor: int, count: int) 
             found = cursor.next()
     for key in dropped:
         txn.delete(key)
-    txn.put(ORDER_KEY, order._replace(floor=floor, records=order.records - len(dropped)).packed())
-    return after if not count else b"t"
+    order = order._replace(floor=floor, records=order.records - len(dropped))
+    txn.put(ORDER_KEY, order.packed())
+    return (after if not count else b"t"), order

@@ -82,16 +82,19 @@ class Queues:
             raise DamagedError("the state of the queues cannot be read")
         self._txn = txn
         self._small_size = size // SMALL_QUEUE
-        self.state = State(*_STATE.unpack(found))
+        self._number, self._turn, small, main, self._items, self._ghosts = State(*_STATE.unpack(found))
+        self._sizes = [small, main]
 
     def save(self) -> None:
         """Write the state."""
-        self._txn.put(STATE_KEY, self.state.packed())
+        small, main = self._sizes
+        state = State(self._number, self._turn, small, main, self._items, self._ghosts)
+        self._txn.put(STATE_KEY, state.packed())
 
     @property
     def size(self) -> int:
         """The bytes of all entries."""
-        return self.state.small + self.state.main
+        return sum(self._sizes)
 
     def tell(self, used: Iterable[int]) -> None:
         """Note that entries were used; those that are gone do not matter."""
@@ -102,12 +105,11 @@ class Queues:
 
     def add(self, size: int, ghost: bytes, replaced: Item | None) -> int:
         """Add a new item, and return its number. One that replaces another joins its queue, and counts as used."""
-        state = self.state
-        number, turn = state.number + 1, state.turn + 1
         queue = replaced.queue if replaced is not None else _MAIN if self._forget_ghost(ghost) else _SMALL
-        self.state = self.state._replace(number=number, turn=turn, items=state.items + 1)
-        self._append(number, Item(queue, turn, size, replaced is not None))
-        return number
+        self._number += 1
+        self._items += 1
+        self._append(self._number, queue, size, used=replaced is not None)
+        return self._number
 
     def remove(self, number: int, *, ghost: bytes = b"") -> Item | None:
         """Remove an item and return it, None if there is none. `ghost` is a name to keep, empty for none."""
@@ -116,10 +118,10 @@ class Queues:
             return None
         self._txn.delete(numbered(b"i", number))
         self._unlink(item)
-        self.state = self.state._replace(items=self.state.items - 1)
+        self._items -= 1
         if ghost:
             self._keep_ghost(ghost)
-        while self.state.ghosts > self.state.items:
+        while self._ghosts > self._items:
             self._drop_oldest_ghost()
         return item
 
@@ -129,7 +131,7 @@ class Queues:
         Used ones that are found before it move on to the end of the main queue.
         """
         for left in range(MAX_STEPS, -1, -1):
-            is_small = self.state.small >= self._small_size
+            is_small = self._sizes[_SMALL] >= self._small_size
             number = self._oldest(_SMALL if is_small else _MAIN) or self._oldest(_MAIN if is_small else _SMALL)
             item = self._item(number) if number is not None else None
             if number is None or item is None:
@@ -137,8 +139,7 @@ class Queues:
             if not item.used or not left:
                 return number, item.queue == _SMALL
             self._unlink(item)
-            self.state = self.state._replace(turn=self.state.turn + 1)
-            self._append(number, Item(_MAIN, self.state.turn, item.size, used=False))
+            self._append(number, _MAIN, item.size, used=False)
         return None
 
     # --- items --------------------------------------------------------------------------------------------------------
@@ -152,21 +153,15 @@ class Queues:
     def _put(self, number: int, item: Item) -> None:
         self._txn.put(numbered(b"i", number), _ITEM.pack(*item))
 
-    def _append(self, number: int, item: Item) -> None:
-        self._put(number, item)
-        self._txn.put(_place(item.queue, item.turn), NUMBER.pack(number))
-        self._grow(item.queue, item.size)
+    def _append(self, number: int, queue: int, size: int, *, used: bool) -> None:
+        self._turn += 1
+        self._put(number, Item(queue, self._turn, size, used))
+        self._txn.put(_place(queue, self._turn), NUMBER.pack(number))
+        self._sizes[queue] += size
 
     def _unlink(self, item: Item) -> None:
         self._txn.delete(_place(item.queue, item.turn))
-        self._grow(item.queue, -item.size)
-
-    def _grow(self, queue: int, size: int) -> None:
-        state = self.state
-        if queue == _SMALL:
-            self.state = state._replace(small=state.small + size)
-        else:
-            self.state = state._replace(main=state.main + size)
+        self._sizes[item.queue] -= item.size
 
     def _oldest(self, queue: int) -> int | None:
         with self._txn.cursor() as cursor:
@@ -179,17 +174,17 @@ class Queues:
 
     def _keep_ghost(self, name: bytes) -> None:
         self._forget_ghost(name)
-        turn = self.state.turn + 1
-        self._txn.put(b"g" + name, NUMBER.pack(turn))
-        self._txn.put(numbered(b"h", turn), name)
-        self.state = self.state._replace(turn=turn, ghosts=self.state.ghosts + 1)
+        self._turn += 1
+        self._ghosts += 1
+        self._txn.put(b"g" + name, NUMBER.pack(self._turn))
+        self._txn.put(numbered(b"h", self._turn), name)
 
     def _forget_ghost(self, name: bytes) -> bool:
         turn = self._txn.pop(b"g" + name)
         if turn is None:
             return False
         self._txn.delete(b"h" + turn)
-        self.state = self.state._replace(ghosts=self.state.ghosts - 1)
+        self._ghosts -= 1
         return True
 
     def _drop_oldest_ghost(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,8 +26,6 @@ from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-
-    from lmdb import Transaction
 
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry
@@ -87,7 +84,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
             return None
         try:
             opened = file.present()
-            known = opened.known.get(key)
+            known = opened.known.peek(key)  # the lookups that come now and then keep it
             if known is None or known.vary is None:
                 return None
             one = known.decoded.get((known.vary, selecting_values(request, known.vary) if known.vary else ()))
@@ -107,7 +104,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
         file = self._file
         file.repeater.see_to(file.take_back)
         kept = file.pending.kept  # read before the file, which may not yet show what succeeds meanwhile
-        return file.read(partial(_look_up, request=request, kept=kept))
+        return file.read(lambda opened, view: _look_up(opened, view, request, kept))
 
     # --- commit, and invalidation -------------------------------------------------------------------------------------
 
@@ -119,7 +116,8 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
         """
         if judge_pending(self._file.pending.kept, entry.tags)[0]:
             return False
-        return self._file.write(partial(_commit, entry=entry, value=pack(entry)))
+        value = pack(entry)
+        return self._file.write(lambda opened, txn: Commit(txn, opened.room).store(entry, value, opened.tell()))
 
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Set the position of each tag, in one transaction. The time does not depend on how many entries have it.
@@ -179,10 +177,6 @@ def _decoded(opened: Opened, view: View, known: Known, request: Request, vary: V
     known.keep(one, LARGEST_KNOWN)
     opened.keep(request.key, known)
     return one
-
-
-def _commit(opened: Opened, txn: Transaction[bytes], entry: Entry, value: bytes) -> bool:
-    return Commit(txn, opened.room).store(entry, value, opened.tell())
 
 
 _LOOKUP: Final = LMDBStore.lookup

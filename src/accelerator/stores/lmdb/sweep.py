@@ -52,8 +52,8 @@ class Progress(NamedTuple):
         return with_sum(_PROGRESS.pack(*self))
 
 
-def sweep(txn: Transaction[bytes], entries: Entries, queues: Queues, now: float, count: int) -> None:
-    """Look at a number of entries, and at records if there are too many.
+def sweep(txn: Transaction[bytes], entries: Entries, queues: Queues, now: float, count: int) -> Order:
+    """Look at a number of entries, and at records if there are too many. Return the order as it is then.
 
     Args:
         txn: a transaction that writes.
@@ -65,28 +65,29 @@ def sweep(txn: Transaction[bytes], entries: Entries, queues: Queues, now: float,
     Raises:
         DamagedError: a record that everything depends on cannot be read.
     """
-    found = without_sum(txn.get(PROGRESS_KEY))
-    if found is None:
+    value = without_sum(txn.get(PROGRESS_KEY))
+    if value is None:
         raise DamagedError("the progress of the sweep cannot be read")
-    progress, order = Progress(*_PROGRESS.unpack(found)), read_order(txn.get(ORDER_KEY))
-    for _ in range(count):
-        entry = entries.first_from(progress.number)
-        if entry is None:
-            progress = progress._replace(number=0, began=order.position, floor=progress.began)
-            break
-        number, card = entry
-        progress = progress._replace(number=number + 1)
+    progress, order = Progress(*_PROGRESS.unpack(value)), read_order(txn.get(ORDER_KEY))
+    found = entries.from_number(progress.number, count)
+    for number, card in found:
         is_usable, is_fresh = _judge(txn, order, card) if now <= card.useful_until else (False, False)
         if not is_usable:
-            entries.remove(number, card)
+            entries.remove(number)
+            entries.unlink(number, card.url)
             queues.remove(number, ghost=ghost_name(card.url, card.place))
         elif not is_fresh:
             entries.make_stale(number, card)
+    if len(found) == count:
+        progress = progress._replace(number=found[-1][0] + 1)
+    else:
+        progress = progress._replace(number=0, began=order.position, floor=progress.began)
     if order.records > MAX_RECORDS:
         floor = min(progress.floor, order.position - MAX_RECORDS)
-        record = drop_records(txn, progress.record, floor, RECORDS_PER_ENTRY * count)
+        record, order = drop_records(txn, progress.record, floor, RECORDS_PER_ENTRY * count)
         progress = progress._replace(record=record)
     txn.put(PROGRESS_KEY, progress.packed())
+    return order
 
 
 def _judge(txn: Transaction[bytes], order: Order, card: Card) -> tuple[bool, bool]:

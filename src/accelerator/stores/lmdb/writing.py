@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from accelerator.stores.lmdb.entries import MAX_VARIANTS, Card, Entries
+from accelerator.stores.lmdb.entries import MAX_VARIANTS, Card, Entries, Stored
 from accelerator.stores.lmdb.layout import ghost_name, place_of, tag_keys, url_key
 from accelerator.stores.lmdb.order import ORDER_KEY, Order, invalidate, judge, read_order, refuses
 from accelerator.stores.lmdb.queues import STATE_KEY, Queues, State
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmdb import Transaction
 
     from accelerator.rules.entry import Entry
-    from accelerator.stores.lmdb.entries import Stored, Variants
+    from accelerator.stores.lmdb.entries import Variants
     from accelerator.stores.lmdb.queues import Item
 
 SWEEP: Final = 2
@@ -88,6 +88,7 @@ class Commit:
         self._room = room
         self._entries = Entries(txn, room.page_size)
         self._queues = Queues(txn, room.size)
+        self._order = read_order(txn.get(ORDER_KEY))
 
     def store(self, entry: Entry, value: bytes, used: Iterable[int]) -> bool:
         """Check the tags of an entry and store it, unless one was invalidated hard after its mark.
@@ -98,13 +99,9 @@ class Commit:
             used: numbers of entries that this process used, and has not told yet.
         """
         self._queues.tell(used)
-        sweep(self._txn, self._entries, self._queues, entry.received, SWEEP)
-        order, records = read_order(self._txn.get(ORDER_KEY)), tag_keys(entry.tags)
-        is_stored = False
-        if not refuses(self._txn.get, order, entry, records):
-            place = place_of(entry.vary, entry.selected_by)
-            card = Card(entry.useful_until, entry.mark[0].position, url_key(entry.key), place, records)
-            is_stored = self._put(order, entry, card, value)
+        self._order = sweep(self._txn, self._entries, self._queues, entry.received, SWEEP)
+        records = tag_keys(entry.tags)
+        is_stored = not refuses(self._txn.get, self._order, entry, records) and self._put(entry, value, records)
         self._queues.save()
         return is_stored
 
@@ -119,30 +116,43 @@ class Commit:
         self._queues.save()
         return is_done
 
-    def _put(self, order: Order, entry: Entry, card: Card, value: bytes) -> bool:
-        variants = self._entries.variants(card.url)
-        old, replaced = variants.get(entry.vary, {}).get(card.place), None
+    def _put(self, entry: Entry, value: bytes, records: Iterable[bytes]) -> bool:
+        url, place = url_key(entry.key), place_of(entry.vary, entry.selected_by)
+        card = Card(entry.useful_until, entry.mark[0].position, url, place, b"".join(records))
+        packed = card.packed()
+        size = self._entries.size_of(packed, value)
+        variants = self._entries.variants(url)
+        old = variants.get(entry.vary, {}).get(place)
+        if size > self._room.size // LARGEST or (old is not None and self._stays(old.number, card)):
+            return False
+        replaced = None
         if old is not None:
-            older = self._entries.card(old.number)
-            if older is not None and older.mark > card.mark and self._is_usable(order, older):
-                return False
             replaced = self._remove(old.number)
         else:
-            self._make_way(variants)
-        size = self._entries.size_of(card, value)
-        if size > self._room.size // LARGEST:
-            return False
+            self._make_way(url, variants)
         if not self._evict(self._room.size - size):
             raise NoRoomError(self._room.size - size)
-        number = self._queues.add(size, ghost_name(card.url, card.place), replaced)
-        self._entries.add(number, card, entry.vary, value)
+        number = self._queues.add(size, ghost_name(url, place), replaced)
+        self._entries.add(number, packed, value)
+        variants = self._entries.variants(url)  # as eviction has left them
+        places = variants.pop(entry.vary, {})
+        self._entries.put_variants(url, {entry.vary: {**places, place: Stored(number)}, **variants})
         return True
 
-    def _make_way(self, variants: Variants) -> None:
+    def _stays(self, number: int, card: Card) -> bool:
+        """Tell whether an entry is usable, and has a larger mark than one that would replace it."""
+        older = self._entries.card(number)
+        if older is None or older.mark <= card.mark:
+            return False
+        return judge(self._txn.get, self._order, older.mark, older.records)[0]
+
+    def _make_way(self, url: bytes, variants: Variants) -> None:
         """Remove the oldest variant of a URL that has as many as it may have."""
-        stored: list[Stored] = [one for places in variants.values() for one in places.values()]
+        stored = [one for places in variants.values() for one in places.values()]
         if len(stored) >= MAX_VARIANTS:
-            self._remove(min(stored).number)
+            number = min(stored).number
+            self._remove(number)
+            self._entries.unlink(number, url)
 
     def _evict(self, size: int) -> bool:
         """Evict entries until no more than these bytes are in use. Return whether a few were enough."""
@@ -151,20 +161,16 @@ class Commit:
             if victim is None:
                 return True
             number, is_small = victim
-            self._remove(number, leave_ghost=is_small)
+            card = self._entries.card(number)
+            if card is not None:
+                self._entries.unlink(number, card.url)
+            self._remove(number, ghost=ghost_name(card.url, card.place) if card is not None and is_small else b"")
         return False
 
-    def _remove(self, number: int, *, leave_ghost: bool = False) -> Item | None:
-        card = self._entries.card(number)
-        ghost = b""
-        if card is not None:
-            self._entries.remove(number, card)
-            ghost = ghost_name(card.url, card.place) if leave_ghost else b""
+    def _remove(self, number: int, *, ghost: bytes = b"") -> Item | None:
+        self._entries.remove(number)
         return self._queues.remove(number, ghost=ghost)
-
-    def _is_usable(self, order: Order, card: Card) -> bool:
-        return judge(self._txn.get, order, card.mark, card.records)[0]
 
     def _in_use(self) -> int:
         """Return the bytes in use, of entries and of records of tags."""
-        return self._queues.size + RECORD_BYTES * read_order(self._txn.get(ORDER_KEY)).records
+        return self._queues.size + RECORD_BYTES * self._order.records
