@@ -233,7 +233,8 @@ def test_a_damaged_record_costs_hits_and_no_more(name: str, damage: str, store: 
     assert body_at(store) in {"", "1"}
     for number in range(3):  # each looks at two entries
         fill(store, f"{URL}{number}", "x", body=b"2")
-    fill(store, URL, "x", body=b"3")
+    for _ in range(2):  # the first one may find the damage
+        fill(store, URL, "x", body=b"3")
     assert body_at(store) in ({""} if name == "a record of a tag" else {"3"})
     drive(store.invalidate_tag("x"))
     assert body_at(store) == ""

@@ -79,11 +79,11 @@ class Card:
         return with_sum(b"".join((head, self.place, self._records)))
 
 
-def read_card(value: bytes) -> Card:
+def read_card(value: bytes | None) -> Card:
     """Return the card of these bytes.
 
     Raises:
-        DamagedError: they are damaged.
+        DamagedError: there are none, or they are damaged.
     """
     found = without_sum(value)
     if found is None:
@@ -127,10 +127,13 @@ class Entries:
         self._txn = txn
         self._part_size = page_size - PART_HEADER
 
-    def card(self, number: int) -> Card | None:
-        """Return the card of an entry, None if it is not there."""
-        value = self._txn.get(numbered(b"e", number))
-        return read_card(value) if value is not None else None
+    def card(self, number: int) -> Card:
+        """Return the card of an entry.
+
+        Raises:
+            DamagedError: it cannot be read.
+        """
+        return read_card(self._txn.get(numbered(b"e", number)))
 
     def from_number(self, number: int, count: int) -> list[tuple[int, Card]]:
         """Return so many entries whose numbers are not below this one, with their cards, or less if there are less."""

@@ -99,9 +99,9 @@ class Queues:
     def tell(self, used: Iterable[int]) -> None:
         """Note that entries were used; those that are gone do not matter."""
         for number in used:
-            item = self._item(number)
-            if item is not None and not item.used:
-                self._put(number, item._replace(used=True))
+            value = self._txn.get(numbered(b"i", number))
+            if value is not None and not value.endswith(b"\1"):
+                self._txn.put(numbered(b"i", number), value[:-1] + b"\1")
 
     def add(self, size: int, ghost: bytes, replaced: Item | None) -> int:
         """Add a new item, and return its number. One that replaces another joins its queue, and counts as used."""
@@ -111,11 +111,9 @@ class Queues:
         self._append(self._number, queue, size, used=replaced is not None)
         return self._number
 
-    def remove(self, number: int, *, ghost: bytes = b"") -> Item | None:
-        """Remove an item and return it, None if there is none. `ghost` is a name to keep, empty for none."""
+    def remove(self, number: int, *, ghost: bytes = b"") -> Item:
+        """Remove an item, and return it. `ghost` is a name to keep, empty for none."""
         item = self._item(number)
-        if item is None:
-            return None
         self._txn.delete(numbered(b"i", number))
         self._unlink(item)
         self._items -= 1
@@ -133,9 +131,9 @@ class Queues:
         for left in range(MAX_STEPS, -1, -1):
             is_small = self._sizes[_SMALL] >= self._small_size
             number = self._oldest(_SMALL if is_small else _MAIN) or self._oldest(_MAIN if is_small else _SMALL)
-            item = self._item(number) if number is not None else None
-            if number is None or item is None:
+            if number is None:
                 break
+            item = self._item(number)
             if not item.used or not left:
                 return number, item.queue == _SMALL
             self._unlink(item)
@@ -144,18 +142,15 @@ class Queues:
 
     # --- items --------------------------------------------------------------------------------------------------------
 
-    def _item(self, number: int) -> Item | None:
+    def _item(self, number: int) -> Item:
         value = self._txn.get(numbered(b"i", number))
-        if value is not None and len(value) != _ITEM.size:
+        if value is None or len(value) != _ITEM.size:
             raise DamagedError("the place of an entry cannot be read")
-        return Item(*_ITEM.unpack(value)) if value is not None else None
-
-    def _put(self, number: int, item: Item) -> None:
-        self._txn.put(numbered(b"i", number), _ITEM.pack(*item))
+        return Item(*_ITEM.unpack(value))
 
     def _append(self, number: int, queue: int, size: int, *, used: bool) -> None:
         self._turn += 1
-        self._put(number, Item(queue, self._turn, size, used))
+        self._txn.put(numbered(b"i", number), _ITEM.pack(queue, self._turn, size, used))
         self._txn.put(_place(queue, self._turn), NUMBER.pack(number))
         self._sizes[queue] += size
 

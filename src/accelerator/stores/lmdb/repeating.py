@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from time import sleep
 from typing import TYPE_CHECKING, Final
 
 import lmdb
@@ -56,7 +56,7 @@ class Repeater:
         pauses = iter(REPEAT_SECONDS)
         pause = next(pauses)
         while self._pending.kept:
-            time.sleep(pause)
+            sleep(pause)
             kept = self._pending.kept
             try:
                 for soft in (False, True):

@@ -142,9 +142,7 @@ class Commit:
     def _stays(self, number: int, card: Card) -> bool:
         """Tell whether an entry is usable, and has a larger mark than one that would replace it."""
         older = self._entries.card(number)
-        if older is None or older.mark <= card.mark:
-            return False
-        return judge(self._txn.get, self._order, older.mark, older.records)[0]
+        return older.mark > card.mark and judge(self._txn.get, self._order, older.mark, older.records)[0]
 
     def _make_way(self, url: bytes, variants: Variants) -> None:
         """Remove the oldest variant of a URL that has as many as it may have."""
@@ -162,12 +160,11 @@ class Commit:
                 return True
             number, is_small = victim
             card = self._entries.card(number)
-            if card is not None:
-                self._entries.unlink(number, card.url)
-            self._remove(number, ghost=ghost_name(card.url, card.place) if card is not None and is_small else b"")
+            self._entries.unlink(number, card.url)
+            self._remove(number, ghost=ghost_name(card.url, card.place) if is_small else b"")
         return False
 
-    def _remove(self, number: int, *, ghost: bytes = b"") -> Item | None:
+    def _remove(self, number: int, *, ghost: bytes = b"") -> Item:
         self._entries.remove(number)
         return self._queues.remove(number, ghost=ghost)
 
