@@ -96,7 +96,7 @@ from accelerator.stores.lmdb.order import ORDER_KEY, read_order, refuses
 from accelerator.uncopied import Uncopied
 """,
         ),
-        Change(WRITING, "        if not refuses(self._txn.get, order, entry, records):\n", "        if True:\n"),
+        Change(WRITING, "not refuses(self._txn.get, self._order, entry, records) and self._put", "self._put"),
     ),
     Mutation(
         "records dropped without raising the floor",
@@ -107,7 +107,7 @@ from accelerator.uncopied import Uncopied
         "records dropped that entries need, before a whole pass",
         MODEL,
         Change(SWEEP, "min(progress.floor, order.position - MAX_RECORDS)", "order.position - MAX_RECORDS"),
-        Change(SWEEP, "for _ in range(count):", "for _ in range(0):"),
+        Change(SWEEP, "    found = entries.from_number(progress.number, count)\n", "    found = []\n"),
     ),
     Mutation(
         "what a dropped record said of a stale entry is forgotten",

@@ -128,17 +128,18 @@ class Queues:
 
         Used ones that are found before it move on to the end of the main queue.
         """
-        for left in range(MAX_STEPS, -1, -1):
+        steps = 0
+        while True:
             is_small = self._sizes[_SMALL] >= self._small_size
             number = self._oldest(_SMALL if is_small else _MAIN) or self._oldest(_MAIN if is_small else _SMALL)
             if number is None:
-                break
+                return None
             item = self._item(number)
-            if not item.used or not left:
+            if not item.used or steps == MAX_STEPS:
                 return number, item.queue == _SMALL
+            steps += 1
             self._unlink(item)
             self._append(number, _MAIN, item.size, used=False)
-        return None
 
     # --- items --------------------------------------------------------------------------------------------------------
 
