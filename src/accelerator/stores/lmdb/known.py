@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from accelerator.stores.lmdb.layout import place_of, tag_keys, url_key
 from accelerator.stores.lmdb.order import judge
 from accelerator.stores.protocol import ReadyEntry
-from accelerator.stores.sizes import entry_bytes
+from accelerator.stores.sizes import READY_BYTES, READY_LINE_BYTES, entry_bytes, text_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +77,10 @@ class Decoded:
 
     @property
     def size(self) -> int:
-        """Its bytes."""
-        return entry_bytes(self.ready.entry) + RECORD_BYTES * len(self._records)
+        """Its bytes, with what is prepared from it."""
+        entry = self.ready.entry
+        prepared = READY_BYTES + READY_LINE_BYTES * (len(entry.headers) + len(entry.added))
+        return entry_bytes(entry) + prepared + RECORD_BYTES * len(self._records)
 
 
 class Known:
@@ -92,9 +94,10 @@ class Known:
         seen: the number of the last transaction that had these bytes, and its position.
     """
 
-    __slots__ = ("decoded", "seen", "url", "value", "variants")
+    __slots__ = ("_texts", "decoded", "seen", "url", "value", "variants")
 
     def __init__(self, key: Key) -> None:
+        self._texts = sum([text_bytes(part) for part in key])
         self.url = url_key(key)
         self.value: bytes | None = None
         self.variants: Variants = {}
@@ -104,7 +107,7 @@ class Known:
     def renewed(self, value: bytes | None, variants: Variants) -> Known:
         """Return what is known once other bytes were read: what was decoded and is still there."""
         new = object.__new__(Known)
-        new.url, new.value, new.variants, new.seen = self.url, value, variants, (-1, -1)
+        new._texts, new.url, new.value, new.variants, new.seen = self._texts, self.url, value, variants, (-1, -1)
         stored = {one for places in variants.values() for one in places.values()}
         new.decoded = {place: one for place, one in self.decoded.copy().items() if one.stored in stored}
         return new
@@ -133,5 +136,5 @@ class Known:
     def size(self) -> int:
         """The bytes of all that is known."""
         variants = sum([len(places) for places in self.variants.values()])
-        own = URL_BYTES + len(self.value or b"") + VARIANT_BYTES * variants
+        own = URL_BYTES + self._texts + len(self.value or b"") + VARIANT_BYTES * variants
         return own + sum([one.size for one in self.decoded.copy().values()])
