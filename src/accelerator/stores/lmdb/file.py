@@ -69,9 +69,8 @@ class File:
         self._max_bytes = max_bytes
         self._opened: Opened | None = None
         self._forget({})
-        open_files(
-            self.place, max_bytes, OPEN_SECONDS
-        ).close()  # mistakes show at once; a server may fork before the use
+        # mistakes show at once, and a server that forks before the first use has nothing open
+        open_files(self.place, max_bytes, OPEN_SECONDS).close()
 
     def _forget(self, pending: Kept) -> None:
         """Begin with nothing opened, and with locks of its own: what was there before a fork is not used after it."""
