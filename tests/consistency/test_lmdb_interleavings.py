@@ -145,7 +145,7 @@ def processes(other: Worker, tmp_path: Path) -> Iterator[tuple[Here, Worker, Pat
         patch.setattr(opened, "TRUST_SECONDS", 0.0)
         other.ask("set", "lmdb.opened", "TRUST_SECONDS", 0.0)
         other.ask("set", "lmdb.file", "WRITE_SECONDS", 0)
-        other.ask("set", "lmdb.repeating", "REPEAT_SECONDS", (0.0,))
+        other.ask("set", "lmdb.repeating", "REPEAT_SECONDS", (60.0,))  # nothing is repeated: see `settle`
         for module in ("sweep", "writing"):
             patch.setattr(f"accelerator.stores.lmdb.{module}.MAX_RECORDS", 1)
             other.ask("set", f"lmdb.{module}", "MAX_RECORDS", 1)
@@ -171,7 +171,7 @@ def interleave(first: str, second: str, module: str, step: int, processes: tuple
         countdown -= 1
         return True
 
-    stepwise(MODULES[module], partial(FIRST[first], scene), before_step)
+    stepwise([MODULES[module]], partial(FIRST[first], scene), before_step)
     scene.check()
 
 
@@ -181,6 +181,6 @@ def interleave(first: str, second: str, module: str, step: int, processes: tuple
 def test_no_switch_between_processes_breaks_the_promise(
     first: str, second: str, module: str, processes: tuple[Here, Worker, Path]
 ) -> None:
-    steps = count_steps(MODULES[module], partial(FIRST[first], Scene(*processes)))
+    steps = count_steps([MODULES[module]], partial(FIRST[first], Scene(*processes)))
     for step in range(steps):
         interleave(first, second, module, step, processes)

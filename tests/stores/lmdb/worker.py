@@ -72,7 +72,7 @@ class Desk:
         drive(self.store.invalidate(tags, soft=soft))
 
     def settle(self) -> None:
-        """Give up what could not be taken back, so that it is not repeated, and wait for the lock again."""
+        """Give up what could not be taken back, and try to get the lock again."""
         file = self.store._file
         file.pending.settle(file.pending.kept)
         file._left_alone_until = 0.0
