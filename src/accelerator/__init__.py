@@ -1,7 +1,8 @@
 """An HTTP response cache inside a Python application: a change of data invalidates all responses made from it."""
 
+from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from accelerator.asgi import ASGIAccelerator
 from accelerator.events import CacheEvent
@@ -15,6 +16,7 @@ from accelerator.views import cached
 from accelerator.wsgi import WSGIAccelerator
 
 if TYPE_CHECKING:
+    from accelerator.stores.lmdb import LMDBStore
     from accelerator.stores.redis import RedisStore
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "ASGIAccelerator",
     "CacheEvent",
     "InvalidationError",
+    "LMDBStore",
     "Lookup",
     "MemoryStore",
     "RedisStore",
@@ -36,16 +39,32 @@ __all__ = [
     "vary",
 ]
 
-if not TYPE_CHECKING and not all(map(find_spec, ("hiredis", "msgpack", "redis"))):
-    __all__.remove("RedisStore")  # `from accelerator import *` imports every name in it
+
+class _Extra(NamedTuple):
+    """A part of the package that needs an extra: its module, the extra, and the modules that come with that."""
+
+    module: str
+    extra: str
+    needs: tuple[str, ...]
+
+
+_EXTRAS: Final = {
+    "LMDBStore": _Extra("accelerator.stores.lmdb", "lmdb", ("lmdb", "msgpack")),
+    "RedisStore": _Extra("accelerator.stores.redis", "redis", ("hiredis", "msgpack", "redis")),
+}
+
+if not TYPE_CHECKING:
+    for _name, _extra in _EXTRAS.items():
+        if not all(map(find_spec, _extra.needs)):
+            __all__.remove(_name)  # `from accelerator import *` imports every name in it
 
 
 def __getattr__(name: str) -> object:
-    """Import `RedisStore` when it is first used: it needs an extra of the package."""
-    if name != "RedisStore":
+    """Import a store that needs an extra of the package when it is first used."""
+    if name not in _EXTRAS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, extra, _ = _EXTRAS[name]
     try:
-        from accelerator.stores.redis import RedisStore
+        return getattr(import_module(module), name)
     except ImportError as error:
-        raise ImportError('RedisStore needs an extra: pip install "asgi-accelerator[redis]"') from error
-    return RedisStore
+        raise ImportError(f'{name} needs an extra: pip install "asgi-accelerator[{extra}]"') from error
