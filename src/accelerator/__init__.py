@@ -1,17 +1,18 @@
 """An HTTP response cache inside a Python application: a change of data invalidates all responses made from it."""
 
-from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
 from accelerator.asgi import ASGIAccelerator
 from accelerator.events import CacheEvent
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.notes import cache_for, no_store, tag, vary
 from accelerator.options import UNSTORED_FIELDS
+from accelerator.stores.extras import EXTRAS, store_class
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import InvalidationError, Lookup, Store
 from accelerator.stores.sync import SyncStore
+from accelerator.stores.urls import open_store
 from accelerator.views import cached
 from accelerator.wsgi import WSGIAccelerator
 
@@ -35,36 +36,20 @@ __all__ = [
     "cache_for",
     "cached",
     "no_store",
+    "open_store",
     "tag",
     "vary",
 ]
 
 
-class _Extra(NamedTuple):
-    """A part of the package that needs an extra: its module, the extra, and the modules that come with that."""
-
-    module: str
-    extra: str
-    needs: tuple[str, ...]
-
-
-_EXTRAS: Final = {
-    "LMDBStore": _Extra("accelerator.stores.lmdb", "lmdb", ("lmdb", "msgpack")),
-    "RedisStore": _Extra("accelerator.stores.redis", "redis", ("hiredis", "msgpack", "redis")),
-}
-
 if not TYPE_CHECKING:
-    for _name, _extra in _EXTRAS.items():
+    for _name, _extra in EXTRAS.items():
         if not all(map(find_spec, _extra.needs)):
             __all__.remove(_name)  # `from accelerator import *` imports every name in it
 
 
 def __getattr__(name: str) -> object:
     """Import a store that needs an extra of the package when it is first used."""
-    if name not in _EXTRAS:
+    if name not in EXTRAS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, extra, _ = _EXTRAS[name]
-    try:
-        return getattr(import_module(module), name)
-    except ImportError as error:
-        raise ImportError(f'{name} needs an extra: pip install "asgi-accelerator[{extra}]"') from error
+    return store_class(name)

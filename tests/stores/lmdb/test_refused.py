@@ -138,6 +138,17 @@ def test_a_file_that_was_made_with_another_size_keeps_it_and_that_is_logged(
     store.close()
 
 
+def test_who_says_no_size_takes_the_one_that_the_file_was_made_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    LMDBStore(tmp_path / "store", 2_000_000).close()
+    store, new = LMDBStore(tmp_path / "store"), LMDBStore(tmp_path / "new")
+    sizes = [found._file.present()._env.info()["map_size"] for found in (store, new)]
+    assert (sizes, caplog.text) == ([2_000_000, 256 * 1024 * 1024], "")
+    store.close()
+    new.close()
+
+
 def test_a_store_shows_where_it_is(tmp_path: Path) -> None:
     store = LMDBStore(tmp_path / "store")
     assert repr(store) == f"<LMDBStore: {tmp_path / 'store'}>"

@@ -52,7 +52,7 @@ class File:
 
     Args:
         path: its directory.
-        max_bytes: its size, at most, if it is made here.
+        max_bytes: its size, at most, if it is made here; None says nothing of it.
 
     Raises:
         OSError, RuntimeError: see `Place.prepare`.
@@ -64,7 +64,7 @@ class File:
         repeater: what repeats them.
     """
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int | None) -> None:
         self.place = Place(path)
         self._max_bytes = max_bytes
         self._opened: Opened | None = None
@@ -223,7 +223,7 @@ _files: Final[WeakValueDictionary[str, File]] = WeakValueDictionary()
 _finding = threading.Lock()
 
 
-def file_at(path: Path, max_bytes: int) -> File:
+def file_at(path: Path, max_bytes: int | None) -> File:
     """Return the file of the stores with this path, which has to be the same for all stores of the process."""
     name = os.path.realpath(path)
     with _finding:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("accelerator")
 
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""The size that the data may have if nobody says one."""
+
 MAX_PROCESSES: Final = 1024
 """Number of processes that may have the files open."""
 
@@ -49,12 +52,12 @@ _OPTIONS: Final[_Options] = {
 }
 
 
-def open_files(place: Place, max_bytes: int, seconds: float) -> Opened:
+def open_files(place: Place, max_bytes: int | None, seconds: float) -> Opened:
     """Open the files of a store.
 
     Args:
         place: their directory.
-        max_bytes: the size that the data may have, if it is made now.
+        max_bytes: the size that the data may have, if it is made now; None takes whatever size it has.
         seconds: how long to wait for the lock.
 
     Raises:
@@ -79,10 +82,10 @@ def open_files(place: Place, max_bytes: int, seconds: float) -> Opened:
         lock.close()  # it was removed meanwhile
 
 
-def _open_locked(place: Place, lock: WriteLock, max_bytes: int) -> Opened:
+def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened:
     seal = place.read_seal(lock)
     if seal is not None:
-        if int(seal.max_bytes) != max_bytes:
+        if max_bytes not in {None, int(seal.max_bytes)}:
             words = "the cache in %s was made for %s bytes, and keeps that size until its directory is removed"
             logger.warning(words, place.path, seal.max_bytes)
         try:
@@ -93,7 +96,7 @@ def _open_locked(place: Place, lock: WriteLock, max_bytes: int) -> Opened:
             logger.warning("the cache in %s begins anew: %s", place.path, error)
     place.write_seal(lock, None)
     place.remove_files()
-    return _open(place, lock, max_bytes, None)
+    return _open(place, lock, max_bytes or MAX_BYTES, None)
 
 
 def _open(place: Place, lock: WriteLock, max_bytes: int, incarnation: bytes | None) -> Opened:

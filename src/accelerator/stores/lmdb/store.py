@@ -46,7 +46,8 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
 
     Args:
         path: a directory for the files of the store alone, on a local file system. It is made if it is missing.
-        max_bytes: the size that the file may have. If it is there already, it keeps the size that it was made for.
+        max_bytes: the size that the file may have, 256 MiB unless told. If it is there already, it keeps the size that
+            it was made for.
 
     Raises:
         TypeError: `path` is no path, or `max_bytes` no int.
@@ -57,12 +58,12 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
 
     suspends = False
 
-    def __init__(self, path: str | os.PathLike[str], max_bytes: int = 256 * 1024 * 1024) -> None:
+    def __init__(self, path: str | os.PathLike[str], max_bytes: int | None = None) -> None:
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"path is a str or a Path, not {type(path).__name__}")
-        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int):
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | None):
             raise TypeError(f"max_bytes is an int, not {type(max_bytes).__name__}")
-        if max_bytes < MIN_BYTES:
+        if max_bytes is not None and max_bytes < MIN_BYTES:
             raise ValueError(f"max_bytes is at least {MIN_BYTES:,}, not {max_bytes:,}")
         self._file = file_at(Path(path), max_bytes)
 
