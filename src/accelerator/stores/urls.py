@@ -110,8 +110,11 @@ class StoreURL:
         self.options: dict[str, Any] = {}
         self.arguments = self._explained(lambda: self._read(url))
 
-    def open(self) -> Store:
+    def open(self, **unless_told: Any) -> Store:
         """Make the store.
+
+        Args:
+            unless_told: options for where the URL says nothing, if the store has them.
 
         Raises:
             ImportError: it needs an extra that is not installed.
@@ -119,7 +122,8 @@ class StoreURL:
             OSError, RuntimeError: see `LMDBStore`.
         """
         make: Callable[..., Store] = store_class(self.store) if self.store in EXTRAS else MemoryStore
-        return self._explained(lambda: make(*self.arguments, **self.options))
+        options = {name: value for name, value in unless_told.items() if name in self._kind.options} | self.options
+        return self._explained(lambda: make(*self.arguments, **options))
 
     def _read(self, url: str) -> tuple[str, ...]:
         """Take the options, and return what the rest says."""
@@ -194,6 +198,12 @@ def store_of(store: Store | str | None) -> Store:
     if store is None:
         return MemoryStore()
     return open_store(store) if isinstance(store, str) else checked_store(store)
+
+
+async def close(store: Store) -> None:
+    """Close the connections that a store has on this event loop, if it has any."""
+    if aclose := getattr(store, "aclose", None):
+        await aclose()
 
 
 def shared(url: str) -> StoreURL:
