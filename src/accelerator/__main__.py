@@ -148,12 +148,10 @@ def purge(url: str | None, prefix: str | None, soft: bool, everything: bool, tag
 
 async def _take_back(store: Store, tags: tuple[str, ...], *, soft: bool) -> None:
     """Take back what the tags name, or everything if there is none."""
-    from accelerator.stores.urls import close
-
     try:
         await (store.invalidate_tag(tags, soft=soft) if tags else store.clear())
     finally:
-        await close(store)
+        await store.aclose()
 
 
 def _present(url: str, options: Mapping[str, str]) -> Store:

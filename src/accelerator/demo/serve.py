@@ -20,7 +20,7 @@ import uvicorn
 from accelerator.demo.database import HANDLES, create
 from accelerator.demo.shared import SharedActivity
 from accelerator.demo.site import create_site
-from accelerator.stores.urls import StoreURL, close
+from accelerator.stores.urls import StoreURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -181,7 +181,7 @@ async def begin_anew(store: Store) -> None:
     try:
         await store.invalidate_tag(f"name:{handle}" for handle in HANDLES)  # each page has one of these
     finally:
-        await close(store)
+        await store.aclose()
 
 
 def start_worker(number: int, folder: Path, url: str, listening: socket.socket) -> subprocess.Popen[bytes]:

@@ -24,7 +24,6 @@ from accelerator.demo.database import HANDLES, Handle, connect, now
 from accelerator.demo.forms import LONGEST, Fields, RefusedError
 from accelerator.demo.pictures import landscape
 from accelerator.demo.sources import Sources
-from accelerator.stores.urls import close
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -253,7 +252,7 @@ def create_site(
     async def lifespan(_site: FastAPI) -> AsyncIterator[None]:
         async with activity.shared():
             yield
-        await close(store)
+        await store.aclose()
 
     site = FastAPI(
         openapi_url=None,

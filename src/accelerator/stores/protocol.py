@@ -112,6 +112,10 @@ class Store(Protocol):
         """Invalidate everything, hard."""
         await self.invalidate([ALL], soft=False)
 
+    async def aclose(self) -> None:
+        """Close what the store has open on this event loop: nothing, if it has no connections."""
+        return
+
 
 class ReadyEntry:
     """An entry that a store has at hand, with a place for what the middleware prepares to answer from it.

@@ -200,12 +200,6 @@ def store_of(store: Store | str | None) -> Store:
     return open_store(store) if isinstance(store, str) else checked_store(store)
 
 
-async def close(store: Store) -> None:
-    """Close the connections that a store has on this event loop, if it has any."""
-    if aclose := getattr(store, "aclose", None):
-        await aclose()
-
-
 def shared(url: str) -> StoreURL:
     """Read the URL of a store that other processes have, too.
 
