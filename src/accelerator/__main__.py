@@ -120,7 +120,7 @@ def _demo_by_workers(listening: socket, count: int, url: str | None, *, redis: b
         with _store_errors(url):
             if url is None:
                 url = stack.enter_context(serve.temporary_redis() if redis else serve.temporary_file())
-                command = f"python -m accelerator purge --store {url.partition('?')[0]} name:ada"
+                command = f"{sys.executable} -m accelerator purge --store {url.partition('?')[0]} name:ada"
                 hint = f"They share one cache. From another terminal: {command}"
             asyncio.run(serve.begin_anew(shared(url).open(deadline=serve.DEADLINE)))
         serve.serve_by_workers(listening, count, url, signals, hint)

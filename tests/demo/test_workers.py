@@ -148,11 +148,12 @@ def test_what_the_command_says_below_its_address_takes_back_from_all_workers(
     monkeypatch.setattr(serve, "listen", lambda _host, _port: listening)
     seen: list[str] = []
     path: list[Path] = []
+    command: list[str] = []
 
     def look() -> None:
         seen.extend(answer.headers["cache-status"] for answer in ask_every_worker(f"{url}people/ada", 2).values())
         path.extend(file.parent for file in temporary.glob("accelerator-demo-*/data.mdb"))
-        command = [sys.executable, "-m", "accelerator", "purge", "--store", f"lmdb://{path[0]}", "name:ada"]
+        command.extend([sys.executable, "-m", "accelerator", "purge", "--store", f"lmdb://{path[0]}", "name:ada"])
         seen.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)  # noqa: S603 - ours
         seen.extend(answer.headers["cache-status"] for answer in ask_every_worker(f"{url}people/ada", 1).values())
 
@@ -161,7 +162,7 @@ def test_what_the_command_says_below_its_address_takes_back_from_all_workers(
     assert answer.exit_code == 0
     assert answer.output.splitlines() == [
         f"The demo is at {url}, served by 2 workers (Ctrl-C ends it)",
-        f"They share one cache. From another terminal: python -m accelerator purge --store lmdb://{path[0]} name:ada",
+        f"They share one cache. From another terminal: {' '.join(command)}",
     ]
     assert ["; stored" in seen[0], "; hit" in seen[1], "; stored" in seen[3]] == [True, True, True]
     assert seen[2] == f"Taken back: every response made from name:ada, in <LMDBStore: {path[0]}>\n"

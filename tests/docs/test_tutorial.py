@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -16,6 +16,9 @@ from anyio import wait_all_tasks_blocked
 
 from tests.docs.support import BLOCK, blocks_of, run
 from tests.wsgi.servers import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECOND = "    await asyncio.sleep(1)\n"
 PAGE = (ROOT / "docs" / "tutorial-fastapi.md").read_text()
