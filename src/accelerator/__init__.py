@@ -8,13 +8,16 @@ from accelerator.events import CacheEvent
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.notes import cache_for, no_store, tag, vary
 from accelerator.options import UNSTORED_FIELDS
+from accelerator.stores.extras import EXTRAS, store_class
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import InvalidationError, Lookup, Store
 from accelerator.stores.sync import SyncStore
+from accelerator.stores.urls import open_store
 from accelerator.views import cached
 from accelerator.wsgi import WSGIAccelerator
 
 if TYPE_CHECKING:
+    from accelerator.stores.lmdb import LMDBStore
     from accelerator.stores.redis import RedisStore
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "ASGIAccelerator",
     "CacheEvent",
     "InvalidationError",
+    "LMDBStore",
     "Lookup",
     "MemoryStore",
     "RedisStore",
@@ -32,20 +36,20 @@ __all__ = [
     "cache_for",
     "cached",
     "no_store",
+    "open_store",
     "tag",
     "vary",
 ]
 
-if not TYPE_CHECKING and not all(map(find_spec, ("hiredis", "msgpack", "redis"))):
-    __all__.remove("RedisStore")  # `from accelerator import *` imports every name in it
+
+if not TYPE_CHECKING:
+    for _name, _extra in EXTRAS.items():
+        if not all(map(find_spec, _extra.needs)):
+            __all__.remove(_name)  # `from accelerator import *` imports every name in it
 
 
 def __getattr__(name: str) -> object:
-    """Import `RedisStore` when it is first used: it needs an extra of the package."""
-    if name != "RedisStore":
+    """Import a store that needs an extra of the package when it is first used."""
+    if name not in EXTRAS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        from accelerator.stores.redis import RedisStore
-    except ImportError as error:
-        raise ImportError('RedisStore needs an extra: pip install "asgi-accelerator[redis]"') from error
-    return RedisStore
+    return store_class(name)

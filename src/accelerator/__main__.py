@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlencode
 
 try:
     import click
+    from click.core import ParameterSource
 except ImportError:
     sys.stderr.write('The command line needs click: pip install "asgi-accelerator[cli]", or [demo], [gateway]\n')
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from socket import socket
     from typing import Unpack
 
     from accelerator import Store
     from accelerator.options import OptionArguments
+
+
+STORE: Final = "ACCELERATOR_STORE"
+"""The environment variable that names the store."""
+
+LOCAL: Final = "lmdb:///dev/shm/site"
+EXAMPLES: Final = f"{LOCAL} or redis://localhost:6379/0"
+
+_Command = TypeVar("_Command", bound="Callable[..., object]")
+
+
+def _store_option(text: str) -> Callable[[_Command], _Command]:
+    return click.option("--store", "url", metavar="URL", envvar=STORE, show_envvar=True, help=text)
+
+
+@contextmanager
+def _store_errors(url: str | None) -> Iterator[None]:
+    """End the command in one line if the store that the URL names cannot be used."""
+    from accelerator import InvalidationError
+
+    where = f"{STORE}: " if url and url == os.environ.get(STORE) else ""
+    try:
+        yield
+    except InvalidationError as error:
+        raise click.ClickException(f"{where}nothing is known to be taken back: {error.__cause__}") from None
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        raise click.ClickException(f"{where}{error}") from None
+
+
+def _need(command: str, extras: str, *modules: str) -> None:
+    """End the command in one line if a module is missing that comes with the extras."""
+    if missing := [name for name in modules if find_spec(name) is None]:
+        click.echo(f'The {command} needs {", ".join(missing)}: pip install "asgi-accelerator[{extras}]"', err=True)
+        raise SystemExit(2)
 
 
 @click.group()
@@ -27,18 +69,21 @@ def main() -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--redis", is_flag=True, help="Several workers, which share a cache in a Redis of their own.")
-@click.option("--workers", type=click.IntRange(2, 4), help="How many there are with --redis; 3 unless told.")
-def demo(host: str, port: int, redis: bool, workers: int | None) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 16), help="How many processes serve it; 1 unless told, 3 with --redis."
+)
+@click.option("--redis", is_flag=True, help="They share a Redis that is started for it.")
+@_store_option("The store. Unless told it is in memory, or a file in memory that the workers share.")
+def demo(host: str, port: int, workers: int | None, redis: bool, url: str | None) -> None:
     """Serve a small social site that shows the cache at work."""
-    if workers and not redis:
-        raise click.UsageError("--workers needs --redis: a cache in memory belongs to one process")
-    needed = ["fastapi", "jinja2", "python_multipart", "uvicorn", *(["msgpack", "redis"] if redis else [])]
-    if missing := [name for name in needed if find_spec(name) is None]:
-        extras = "demo,redis" if redis else "demo"
-        click.echo(f'The demo needs {", ".join(missing)}: pip install "asgi-accelerator[{extras}]"', err=True)
-        raise SystemExit(2)
-    from accelerator.demo.serve import listen, serve, serve_by_workers
+    source = click.get_current_context().get_parameter_source("url")
+    if redis and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--redis starts a Redis, and --store names another store: take one of them")
+    count = workers or (3 if redis else 1)
+    _need("demo", "demo", "fastapi", "jinja2", "python_multipart", "uvicorn")
+    if redis:
+        _need("demo", "demo,redis", "hiredis", "msgpack", "redis")
+    from accelerator.demo.serve import listen
 
     try:
         listening = listen(host, port)
@@ -47,38 +92,86 @@ def demo(host: str, port: int, redis: bool, workers: int | None) -> None:
         raise click.ClickException(
             f"cannot listen on {host}, port {port}: {reason}. Choose others with --host and --port."
         ) from None
-    if redis:
-        try:
-            serve_by_workers(listening, workers or 3)
-        except (FileNotFoundError, RuntimeError) as error:
-            raise click.ClickException(str(error)) from None
-    else:
-        serve(listening)
+    with listening:
+        if redis or count > 1:
+            _demo_by_workers(listening, count, None if redis else url, redis=redis)
+        else:
+            _demo(listening, url)
+
+
+def _demo(listening: socket, url: str | None) -> None:
+    from accelerator.demo import serve
+    from accelerator.stores.urls import StoreURL
+
+    with _store_errors(url):
+        named = StoreURL(url or "memory:")
+        asyncio.run(serve.begin_anew(named.open(deadline=serve.DEADLINE)))
+        store = named.open(deadline=serve.DEADLINE)
+    serve.serve(listening, store)
+
+
+def _demo_by_workers(listening: socket, count: int, url: str | None, *, redis: bool) -> None:
+    from accelerator.demo import serve
+    from accelerator.stores.urls import shared
+
+    signals = serve.signals_to_end()  # from here on nothing temporary is left behind
+    with ExitStack() as stack:
+        hint = ""
+        with _store_errors(url):
+            if url is None:
+                url = stack.enter_context(serve.temporary_redis() if redis else serve.temporary_file())
+                command = f"{sys.executable} -m accelerator purge --store {url.partition('?')[0]} name:ada"
+                hint = f"They share one cache. From another terminal: {command}"
+            asyncio.run(serve.begin_anew(shared(url).open(deadline=serve.DEADLINE)))
+        serve.serve_by_workers(listening, count, url, signals, hint)
 
 
 @main.command()
-@click.option("--store", "url", required=True, metavar="URL", help="The Redis: redis://, rediss:// or unix://.")
-@click.option("--prefix", default="accelerator:", show_default=True, help="What the keys of the store begin with.")
+@_store_option(f"The store that the workers share, such as {EXAMPLES}.")
+@click.option("--prefix", help="What the keys of a Redis begin with, if it is not in the URL.")
 @click.option("--soft", is_flag=True, help="Make the responses stale, instead of never using them again.")
-@click.argument("tags", nargs=-1, required=True, metavar="TAG...")
-def purge(url: str, prefix: str, soft: bool, tags: tuple[str, ...]) -> None:
+@click.option("--all", "everything", is_flag=True, help="Take back everything that is stored.")
+@click.argument("tags", nargs=-1, metavar="TAG...")
+def purge(url: str | None, prefix: str | None, soft: bool, everything: bool, tags: tuple[str, ...]) -> None:
     """Take back every response made from what the tags name."""
-    from accelerator import InvalidationError, SyncStore
+    if url is None:
+        raise click.UsageError(f"name the store that the workers share by --store or {STORE}, such as {EXAMPLES}")
+    if everything == bool(tags) or (everything and soft):
+        raise click.UsageError("say which TAG to take back, or several, or --all, which is never soft")
+    with _store_errors(url):
+        store = _present(url, {} if prefix is None else {"prefix": prefix})
+    with _store_errors(None):
+        asyncio.run(_take_back(store, tags, soft=soft))
+    what = "everything" if everything else f"every response made from {', '.join(tags)}"
+    click.echo(f"{'Made stale' if soft else 'Taken back'}: {what}, in {store!r}")
 
+
+async def _take_back(store: Store, tags: tuple[str, ...], *, soft: bool) -> None:
+    """Take back what the tags name, or everything if there is none."""
     try:
-        from accelerator import RedisStore
+        await (store.invalidate_tag(tags, soft=soft) if tags else store.clear())
+    finally:
+        await store.aclose()
 
-        SyncStore(RedisStore(url, prefix, deadline=5)).invalidate_tag(tags, soft=soft)
-    except InvalidationError as error:
-        raise click.ClickException(f"nothing is known to be taken back: {error.__cause__}") from None
-    except (ImportError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
+
+def _present(url: str, options: Mapping[str, str]) -> Store:
+    """Open a store that others have. A path where there is none is a mistake, and not a place for a new one.
+
+    Raises:
+        ImportError, OSError, RuntimeError, ValueError: there is no store, or see `open_store`.
+    """
+    from accelerator.stores.urls import shared
+
+    named = shared(f"{url}{'&' if '?' in url else '?'}{urlencode(options)}" if options else url)
+    if named.store == "LMDBStore" and not Path(*named.arguments, "data.mdb").exists():
+        raise FileNotFoundError(f"there is no cache in {named.arguments[0]}: is that the path that the workers have?")
+    return named.open(deadline=5)
 
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--store", "url", metavar="URL", help="The Redis: redis://, rediss:// or unix://. Else it is in memory.")
+@_store_option(f"The store, such as {EXAMPLES}. Unless told it is in memory.")
 @click.option("--default-ttl", type=float, metavar="SECONDS", help="How long what says nothing itself is kept.")
 @click.option("--stale-while-revalidate", default=0.0, metavar="SECONDS", help="How long stale is served meanwhile.")
 @click.option("--stale-if-error", default=0.0, metavar="SECONDS", help="How long stale stands in for a failing origin.")
@@ -101,30 +194,22 @@ def gateway(
     **options: Unpack[OptionArguments],
 ) -> None:
     """Serve an HTTP origin, such as http://127.0.0.1:9000, with the cache in front."""
-    missing = [name for name in ("httpx", "uvicorn") if find_spec(name) is None]
-    if missing:
-        click.echo(f'The gateway needs {", ".join(missing)}: pip install "asgi-accelerator[gateway]"', err=True)
-        raise SystemExit(2)
+    _need("gateway", "gateway", "httpx", "uvicorn")
     import uvicorn
 
-    from accelerator import CREDENTIALS, ASGIAccelerator
+    from accelerator import CREDENTIALS, ASGIAccelerator, open_store
     from accelerator.gateway import Gateway
     from accelerator.http.request_fields import unlisted
 
     credentials, options["vary"] = unlisted(trusted_fields)
     options["credentials"] = (*CREDENTIALS, *credentials)
+    with _store_errors(url):
+        store = open_store(url or "memory:")
     try:
-        site = Gateway(origin, trusted_fields=trusted_fields)
-        app = ASGIAccelerator(site, store=None if url is None else _redis(url), **options)
+        app = ASGIAccelerator(Gateway(origin, trusted_fields=trusted_fields), store=store, **options)
     except (ImportError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     uvicorn.run(app, host=host, port=port, access_log=False, date_header=False, server_header=False)
-
-
-def _redis(url: str) -> Store:
-    from accelerator import RedisStore
-
-    return RedisStore(url)
 
 
 if __name__ == "__main__":

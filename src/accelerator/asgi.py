@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 from accelerator.engine.engine import Engine
 from accelerator.engine.runtime import AnyioRuntime
 from accelerator.options import OptionArguments, checked
-from accelerator.stores.memory import MemoryStore
-from accelerator.stores.protocol import checked_store
+from accelerator.stores.urls import store_of
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -27,17 +26,20 @@ class ASGIAccelerator(Uncopied):
 
     Args:
         app: the application.
-        store: where responses are stored; by default a `MemoryStore` of its own.
+        store: where responses are stored, or its URL, as `open_store` takes it; by default a `MemoryStore` of its own.
         options: see `accelerator.options.Options`.
 
     Raises:
         TypeError: there is no such option, or its value has the wrong type.
-        ValueError: an option has an invalid value.
+        ValueError: an option has an invalid value, or the URL is none of a store.
+        ImportError, OSError, RuntimeError: the store that the URL names cannot be opened.
     """
 
-    def __init__(self, app: Application, *, store: Store | None = None, **options: Unpack[OptionArguments]) -> None:
+    def __init__(
+        self, app: Application, *, store: Store | str | None = None, **options: Unpack[OptionArguments]
+    ) -> None:
         self.app = app
-        self.store: Store = MemoryStore() if store is None else checked_store(store)
+        self.store = store_of(store)
         self._engine = Engine(app, self.store, checked(options), self, AnyioRuntime())
         self._shortcut = self._engine.shortcut
 

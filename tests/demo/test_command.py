@@ -15,8 +15,11 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from accelerator import open_store
 from accelerator.__main__ import main
 from accelerator.demo import serve
+from accelerator.demo.site import create_site
+from tests.demo.test_site import PAGES, made_anew
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,6 +121,42 @@ def test_the_command_serves_until_it_is_interrupted(monkeypatch: pytest.MonkeyPa
     browser.join()
     assert (answer.exit_code, answer.output) == (0, f"The demo is at {url} (Ctrl-C ends it)\n")
     assert [status.partition(";")[2].partition(";")[0] for status in seen] == [" fwd=uri-miss", " hit"]
+
+
+@pytest.mark.anyio
+async def test_an_earlier_run_left_nothing_in_the_store_that_is_shown(database: Path, tmp_path: Path) -> None:
+    url = f"lmdb://{tmp_path}/store"
+    site = create_site(database, store=open_store(url), slowness=0)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=site), base_url="http://porch.example") as browser:
+        assert await made_anew(browser) == set(PAGES)
+        await serve.begin_anew(open_store(url))
+        assert await made_anew(browser) == set(PAGES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--store", "nowhere"], 1, "Error: the URL of a store begins with "),
+        (["--workers", "2", "--store", "nowhere"], 1, "Error: the URL of a store begins with "),
+        (["--workers", "2", "--store", "memory:"], 1, "Error: memory: is a store in the memory of one process"),
+        (["--store", "redis://127.0.0.1:1"], 1, "Error: nothing is known to be taken back: Redis at 127.0.0.1:1: "),
+        (["--redis", "--store", "memory:"], 2, "Error: --redis starts a Redis, and --store names another store"),
+    ],
+    ids=["no URL", "no URL for workers", "memory", "Redis is down", "two stores"],
+)
+@pytest.mark.usefixtures("_handlers_come_back")
+def test_a_store_that_cannot_be_used_is_named(arguments: list[str], status: int, says: str) -> None:
+    answer = CliRunner().invoke(main, ["demo", "--port", "0", *arguments])
+    assert (answer.exit_code, says in answer.output.splitlines()[-1]) == (status, True)
+
+
+@pytest.mark.usefixtures("_handlers_come_back")
+def test_a_mistake_in_the_environment_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATOR_STORE", "nowhere")
+    for command in (["demo", "--port", "0"], ["purge", "x"], ["gateway", "http://127.0.0.1:9"]):
+        answer = CliRunner().invoke(main, command)
+        assert (answer.exit_code, answer.output.count("\n")) == (1, 1)
+        assert answer.output.startswith("Error: ACCELERATOR_STORE: the URL of a store begins with ")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda how: how.name)

@@ -35,5 +35,5 @@ def test_every_option_of_a_command_stands_in_its_table(name: str) -> None:
 def test_the_defaults_are_those_of_the_commands(name: str) -> None:
     rows = dict(re.findall(r"^\| `(--[a-z-]+)` \| `([^`]+)` \|", SECTIONS[name], re.MULTILINE))
     defaults = {option.opts[0]: str(option.default).removesuffix(".0") for option in main.commands[name].params}
-    defaults["--workers"] = "3"  # only where --redis is said, too
+    defaults["--workers"] = "1"  # but for --redis
     assert rows == {option: defaults[option] for option in rows}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from accelerator import MemoryStore, RedisStore
 from tests.docs.support import blocks_of, run
 from tests.gateway.wire import Reply, Running, running
 from tests.support import ask
@@ -81,14 +80,27 @@ def test_caches_in_front_are_told_to_ask_each_time(site: Running) -> None:
     assert site.ask("/terms?in-front").get(b"cache-control") == b"no-cache"
 
 
-@pytest.mark.parametrize(("url", "kind"), [(None, MemoryStore), ("redis://127.0.0.1:6379/0", RedisStore)])
-def test_the_store_comes_from_the_surroundings(monkeypatch: pytest.MonkeyPatch, url: str | None, kind: type) -> None:
-    monkeypatch.delenv("REDIS_URL", raising=False)
+EXPORTED = re.findall(r'^\$ export ACCELERATOR_STORE="([^"]+)"', PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (None, "<MemoryStore: 0 entries, 0 of 268,435,456 bytes>"),
+        (EXPORTED[0], "<LMDBStore: {home}/shop>"),
+        (EXPORTED[1], "<RedisStore: localhost:6379, prefix 'shop:'>"),
+    ],
+    ids=["nothing", "one machine", "several"],
+)
+def test_the_store_comes_from_the_surroundings(
+    monkeypatch: pytest.MonkeyPatch, url: str | None, shown: str, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("ACCELERATOR_STORE", raising=False)
     if url is not None:
-        monkeypatch.setenv("REDIS_URL", url)
+        monkeypatch.setenv("ACCELERATOR_STORE", url.replace("/dev/shm", str(tmp_path)))  # noqa: S108 - it is replaced
     notes: dict[str, Any] = {}
     run(MAIN, notes)
-    assert isinstance(notes["store"], kind)
+    assert repr(notes["store"]) == shown.format(home=tmp_path)
 
 
 @pytest.mark.anyio

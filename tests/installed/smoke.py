@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import metadata
 from importlib.resources import files
 from pathlib import Path
@@ -119,11 +120,13 @@ def check_without_extras() -> None:
 
 def check_with_extras() -> None:
     """Each command is there, and so is the store."""
-    from accelerator import RedisStore
+    from accelerator import LMDBStore, RedisStore
     from accelerator.demo import serve
     from accelerator.gateway import Gateway
 
-    assert "RedisStore" in accelerator.__all__
+    assert {"LMDBStore", "RedisStore"} <= {*accelerator.__all__}
+    with tempfile.TemporaryDirectory() as folder:
+        LMDBStore(folder).close()
     assert RedisStore("redis://localhost")  # it opens no connection
     assert Gateway("http://127.0.0.1:9000")
     assert callable(serve.serve)  # it could be imported

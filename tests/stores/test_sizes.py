@@ -15,10 +15,10 @@ from accelerator.engine.report import Reporter
 from accelerator.http.request import Request
 from accelerator.options import checked
 from accelerator.rules import stored_fields
+from accelerator.stores import pending
 from accelerator.stores.memory import store as memory
+from accelerator.stores.pending import Pending, judge
 from accelerator.stores.protocol import ReadyEntry
-from accelerator.stores.redis import pending
-from accelerator.stores.redis.pending import Pending, judge
 from accelerator.stores.sizes import READY_BYTES, READY_LINE_BYTES, text_bytes
 from accelerator.tags import ALL
 from accelerator.testing import make_entry

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -22,9 +23,17 @@ LONGEST_PATH: Final = 80
 
 
 class Activity:
-    """Collects what the cache did, from its option `on_event`, and sends it to browsers."""
+    """Collects what the cache did, from its option `on_event`, and sends it to browsers.
 
-    def __init__(self) -> None:
+    Args:
+        worker: the number of this worker, None if there is only one.
+
+    Attributes:
+        worker: the same.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        self.worker = worker
         self._lines: deque[str] = deque(maxlen=REMEMBERED)
         self._count = 0
         self._is_closed = False
@@ -33,7 +42,7 @@ class Activity:
 
     def see(self, event: CacheEvent) -> None:
         """Take an event of the cache. The accelerator calls this on the event loop, so it must not block."""
-        line = line_of(event)
+        line = {**line_of(event), "worker": self.worker}
         if not line["path"].startswith(("/static/", "/events")):  # the list shows pages only
             self.add(line)
 
@@ -53,6 +62,11 @@ class Activity:
         for path in paths:
             del self._kept[path]
         return paths
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncIterator[None]:
+        """Share the list with other workers while the context lasts: here there are none."""
+        yield
 
     def close(self) -> None:
         """End every stream, because the server stops."""

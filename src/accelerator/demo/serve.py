@@ -8,31 +8,48 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import click
 import uvicorn
 
-from accelerator.demo.database import create
-from accelerator.demo.site import create_site, create_worker
+from accelerator.demo.database import HANDLES, create
+from accelerator.demo.shared import SharedActivity
+from accelerator.demo.site import create_site
+from accelerator.stores.urls import StoreURL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
     from types import FrameType
 
     from fastapi import FastAPI
 
+    from accelerator import Store
     from accelerator.demo.activity import Activity
 
-DATABASE: Final = "ACCELERATOR_DEMO_DATABASE"
-REDIS: Final = "ACCELERATOR_DEMO_REDIS"
+FOLDER: Final = "ACCELERATOR_DEMO_FOLDER"
 SOCKET: Final = "ACCELERATOR_DEMO_SOCKET"
-"""These environment variables give a worker what it shares with the others: a file, a URL and a file descriptor."""
+STORE: Final = "ACCELERATOR_DEMO_STORE"
+WORKER: Final = "ACCELERATOR_DEMO_WORKER"
+"""These environment variables give a worker what it shares with the others, by path, file descriptor and URL, and its
+number."""
+
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of random name is made there
+"""Where Linux has a file system in memory."""
+
+DATABASE: Final = "site.sqlite3"
+SOCKETS: Final = "sockets"
+"""What is in the folder that the workers share."""
 
 LOOK_SECONDS: Final = 0.1
 """Seconds between two checks whether to end."""
+
+DEADLINE: Final = 1.0
+"""Seconds that a Redis has for a call: a small machine is slow while workers start."""
 
 PATIENCE: Final = 10.0
 """Seconds that workers have to finish their requests."""
@@ -85,50 +102,94 @@ def on_end(handler: Callable[[int, FrameType | None], None]) -> None:
         signal.signal(getattr(signal, name), handler)
 
 
-def serve(listening: socket.socket) -> None:
+def serve(listening: socket.socket, store: Store) -> None:
     """Serve the demo in this process until it gets a signal to end, with a temporary database."""
-    with listening, TemporaryDirectory(prefix="accelerator-demo-") as directory:
-        database = Path(directory, "site.sqlite3")
-        server = make_server(create_site(database))
+    with TemporaryDirectory(prefix="accelerator-demo-") as directory:
+        database = Path(directory, DATABASE)
+        server = make_server(create_site(database, store=store))
         create(database)
         click.echo(f"The demo is at {url_of(listening)} (Ctrl-C ends it)")
         server.run([listening])
 
 
-def serve_by_workers(listening: socket.socket, count: int) -> None:
-    """Serve the demo by several processes, with a temporary Redis server and database.
+def signals_to_end() -> list[int]:
+    """Return a list that gets the signals to end as they come."""
+    signals: list[int] = []
+    on_end(lambda number, _frame: signals.append(number))
+    return signals
+
+
+def serve_by_workers(listening: socket.socket, count: int, url: str, signals: Collection[int], hint: str) -> None:
+    """Serve the demo by several processes until there is a signal to end, with a temporary database.
 
     A worker that ends early is not replaced: the others go on, with all that it has stored in the cache.
 
-    Raises:
-        FileNotFoundError: there is no Redis server.
-        RuntimeError: the Redis server does not start, or no worker is left.
-    """
-    from accelerator.demo.redis_server import RedisServer
+    Args:
+        listening: the socket that they accept connections from.
+        count: how many they are.
+        url: the URL of the store that they share.
+        signals: the list from `signals_to_end`.
+        hint: what is said of the store, in a line of its own.
 
-    signals: list[int] = []
-    on_end(lambda number, _frame: signals.append(number))
-    with listening, TemporaryDirectory(prefix="accelerator-demo-") as directory, RedisServer() as redis:
-        database = Path(directory, "site.sqlite3")
-        create(database)
+    Raises:
+        click.ClickException: no worker is left.
+    """
+    with TemporaryDirectory(prefix="accelerator-demo-") as directory:
+        create(Path(directory, DATABASE))
+        Path(directory, SOCKETS).mkdir()
         workers: list[subprocess.Popen[bytes]] = []
         try:
-            workers.extend(start_worker(database, redis.url, listening) for _ in range(count))
+            workers.extend(start_worker(number, Path(directory), url, listening) for number in range(1, count + 1))
             click.echo(f"The demo is at {url_of(listening)}, served by {count} workers (Ctrl-C ends it)")
+            click.echo(hint, nl=bool(hint))
             while not signals:
                 if all(worker.poll() is not None for worker in workers):
-                    raise RuntimeError("no worker is left")
+                    raise click.ClickException("no worker is left")
                 time.sleep(LOOK_SECONDS)
         finally:
             end_workers(workers)
 
 
-def start_worker(database: Path, redis: str, listening: socket.socket) -> subprocess.Popen[bytes]:
+@contextmanager
+def temporary_file() -> Iterator[str]:
+    """Make a directory for an `LMDBStore`, in memory if the system has a file system there, and yield its URL."""
+    parent = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="accelerator-demo-", dir=parent) as directory:
+        yield f"lmdb://{quote(directory)}?max_bytes=32MiB"
+
+
+@contextmanager
+def temporary_redis() -> Iterator[str]:
+    """Start a Redis, and yield its URL.
+
+    Raises:
+        FileNotFoundError: there is no Redis server.
+        RuntimeError: it does not start.
+    """
+    from accelerator.demo.redis_server import RedisServer
+
+    with RedisServer() as redis:
+        yield redis.url
+
+
+async def begin_anew(store: Store) -> None:
+    """Take back what an earlier run has left in a store, since that was made from another database, and close it.
+
+    Raises:
+        InvalidationError: it is not known to be taken back.
+    """
+    try:
+        await store.invalidate_tag(f"name:{handle}" for handle in HANDLES)  # each page has one of these
+    finally:
+        await store.aclose()
+
+
+def start_worker(number: int, folder: Path, url: str, listening: socket.socket) -> subprocess.Popen[bytes]:
     """Start a process that accepts connections from the socket of this one. Ctrl-C reaches only this process."""
-    shared = {DATABASE: str(database), REDIS: redis, SOCKET: str(listening.fileno())}
+    told = {WORKER: str(number), FOLDER: str(folder), STORE: url, SOCKET: str(listening.fileno())}
     return subprocess.Popen(
         [sys.executable, "-c", "from accelerator.demo.serve import work; work()"],
-        env={**os.environ, **shared},
+        env={**os.environ, **told},
         pass_fds=[listening.fileno()],
         start_new_session=True,
     )
@@ -149,6 +210,9 @@ def end_workers(workers: Collection[subprocess.Popen[bytes]]) -> None:
 
 def work() -> None:
     """Serve the demo as one of several workers. Each response closes its connection, so that the workers take turns."""
-    site = create_worker(Path(os.environ[DATABASE]), os.environ[REDIS])
+    folder = Path(os.environ[FOLDER])
+    activity = SharedActivity(folder / SOCKETS, int(os.environ[WORKER]))
+    store = StoreURL(os.environ[STORE]).open(deadline=DEADLINE)
+    site = create_site(folder / DATABASE, store=store, activity=activity)
     with socket.socket(fileno=int(os.environ[SOCKET])) as listening:
         make_server(site, headers=[("connection", "close")]).run([listening])

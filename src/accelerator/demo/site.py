@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import time
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from accelerator import Store
 
 FRESH_SECONDS: Final = 30
 """Freshness lifetime of a page in seconds."""
@@ -63,7 +64,7 @@ def home(request: Request, db: Database) -> Response:
     """Show all people and the latest posts."""
     cache_for(FRESH_SECONDS, stale_while_revalidate=STALE_SECONDS)
     sources = Sources(db, request.app.state.slowness)
-    return _page("home.html", people=sources.people(), posts=sources.latest(), sources=sources, made_at=now())
+    return _page("home.html", people=sources.people(), posts=sources.latest(), **_making(request, sources))
 
 
 @router.get("/people/{handle}")
@@ -79,9 +80,13 @@ def profile(handle: Handle, request: Request, db: Database) -> Response:
         wall=sources.wall(handle),
         photos=sources.photos(handle),
         visitors=sources.visitors(handle),
-        sources=sources,
-        made_at=now(),
+        **_making(request, sources),
     )
+
+
+def _making(request: Request, sources: Sources) -> dict[str, Any]:
+    """Return what a page says of how it was made: from what, when, and by which worker, None if there is only one."""
+    return {"sources": sources, "made_at": now(), "worker": request.app.state.activity.worker}
 
 
 # --- writing: commit, then invalidate ---------------------------------------------------------------------------------
@@ -206,7 +211,7 @@ class ServerTiming:
 
     Args:
         app: the application.
-        worker: the id of this worker if there are several, else None.
+        worker: the number of this worker if there are several, else None.
     """
 
     def __init__(self, app: ASGIApp, worker: int | None = None) -> None:
@@ -229,33 +234,19 @@ class ServerTiming:
         await self._app(scope, receive, timed)
 
 
-def create_site(database: Path, *, slowness: float = 1.0) -> FastAPI:
-    """Make the site, with its own cache in memory.
+def create_site(
+    database: Path, *, store: Store | None = None, activity: Activity | None = None, slowness: float = 1.0
+) -> FastAPI:
+    """Make the site.
 
     Args:
         database: the file that `create` made.
+        store: the store of the cache, by default one in memory.
+        activity: the live list, that of one process unless told.
         slowness: a factor for the delays of the sources, 0 for none.
     """
-    activity = Activity()
-    site = _site(database, slowness, activity)
-    site.add_middleware(ASGIAccelerator, store=MemoryStore(), on_event=activity.see)  # the whole set-up of the cache
-    site.add_middleware(ServerTiming)
-    return site
-
-
-def create_worker(database: Path, redis: str, *, slowness: float = 1.0) -> FastAPI:
-    """Make the site for one of several workers, which share a cache in Redis.
-
-    Args:
-        database: the file that `create` made.
-        redis: the URL of the Redis server.
-        slowness: a factor for the delays of the sources, 0 for none.
-    """
-    from accelerator import RedisStore
-    from accelerator.demo.shared import SharedActivity
-
-    activity = SharedActivity(redis)
-    store = RedisStore(redis, deadline=1)  # a small machine is slow while workers start
+    store = MemoryStore() if store is None else store
+    activity = Activity() if activity is None else activity
 
     @asynccontextmanager
     async def lifespan(_site: FastAPI) -> AsyncIterator[None]:
@@ -263,14 +254,6 @@ def create_worker(database: Path, redis: str, *, slowness: float = 1.0) -> FastA
             yield
         await store.aclose()
 
-    site = _site(database, slowness, activity, lifespan=lifespan)
-    site.add_middleware(ASGIAccelerator, store=store, on_event=activity.see)
-    site.add_middleware(ServerTiming, worker=os.getpid())
-    return site
-
-
-def _site(database: Path, slowness: float, activity: Activity, **options: Any) -> FastAPI:
-    """Make the site without a cache."""
     site = FastAPI(
         openapi_url=None,
         exception_handlers={
@@ -278,9 +261,11 @@ def _site(database: Path, slowness: float, activity: Activity, **options: Any) -
             RequestValidationError: _show_missing,
             HTTPException: _show_error,
         },
-        **options,
+        lifespan=lifespan,
     )
     site.state.database, site.state.slowness, site.state.activity = database, slowness, activity
     site.include_router(router)
     site.mount("/static", StaticFiles(packages=[("accelerator.demo", "static")]))
+    site.add_middleware(ASGIAccelerator, store=store, on_event=activity.see)  # the whole set-up of the cache
+    site.add_middleware(ServerTiming, worker=activity.worker)
     return site

@@ -112,6 +112,10 @@ class Store(Protocol):
         """Invalidate everything, hard."""
         await self.invalidate([ALL], soft=False)
 
+    async def aclose(self) -> None:
+        """Close what the store has open on this event loop: nothing, if it has no connections."""
+        return
+
 
 class ReadyEntry:
     """An entry that a store has at hand, with a place for what the middleware prepares to answer from it.
@@ -170,11 +174,12 @@ def checked_store(store: Store) -> Store:
     """Return a store as it is.
 
     Raises:
-        TypeError: it is not a store, but for example a URL, or the class of a store.
+        TypeError: it is not a store, but for example the class of one.
     """
     if isinstance(store, type) or not isinstance(store, Store):
         given = f"the class {store.__name__}" if isinstance(store, type) else f"a {type(store).__name__}"
         raise TypeError(
-            f"store is a MemoryStore(), a RedisStore(url) or another Store, not {given}"
-        )  # not its value: a URL may have a password
+            "store is a MemoryStore(), an LMDBStore(path), a RedisStore(url), another Store, or a URL such as"
+            f" 'lmdb:///dev/shm/site?max_bytes=1GiB', not {given}"
+        )  # not its value, which may have a password in it
     return store

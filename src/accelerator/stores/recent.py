@@ -45,6 +45,11 @@ class Recent(Generic[K, V]):
             self._kept.move_to_end(key)
             return found[0]
 
+    def peek(self, key: K) -> V | None:
+        """Return the value of a key, and do not count that as a use: this takes no lock."""
+        found = self._kept.get(key)
+        return found[0] if found is not None else None
+
     def keep(self, key: K, value: V, size: int) -> None:
         """Keep a value in place of the one that the key had, and drop the least recently used ones if need be.
 

@@ -11,6 +11,7 @@ import anyio.from_thread
 
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.protocol import LooksUpInThreads, Store
+from accelerator.stores.urls import shared
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -29,11 +30,15 @@ class SyncStore(Uncopied):
     everywhere, even in the thread of an event loop.
 
     Args:
-        store: the store.
+        store: the store, or the URL of one that other processes share, as `open_store` takes it.
+
+    Raises:
+        ValueError: the URL is none of a store, or of one that nobody else has.
+        ImportError, OSError, RuntimeError: the store that the URL names cannot be opened.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store | str) -> None:
+        self._store = shared(store).open() if isinstance(store, str) else store
 
     def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does."""

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Unpack
 
 from accelerator.engine.engine import Engine
 from accelerator.options import OptionArguments, checked
-from accelerator.stores.memory import MemoryStore
-from accelerator.stores.protocol import checked_store
 from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
+from accelerator.stores.urls import store_of
 from accelerator.uncopied import Uncopied
 from accelerator.wsgi.answer import ServerResponse, start_body
 from accelerator.wsgi.call import Call
@@ -39,17 +38,20 @@ class WSGIAccelerator(Uncopied):
 
     Args:
         app: the application.
-        store: the store of the entries; if none is given, a new `MemoryStore`.
+        store: the store of the entries, or its URL, as `open_store` takes it; if none is given, a new `MemoryStore`.
         options: see `accelerator.options.Options`.
 
     Raises:
         TypeError: there is no such option, or its value has the wrong type.
-        ValueError: an option's value makes no sense.
+        ValueError: an option's value makes no sense, or the URL is none of a store.
+        ImportError, OSError, RuntimeError: the store that the URL names cannot be opened.
     """
 
-    def __init__(self, app: WSGIApplication, store: Store | None = None, **options: Unpack[OptionArguments]) -> None:
+    def __init__(
+        self, app: WSGIApplication, store: Store | str | None = None, **options: Unpack[OptionArguments]
+    ) -> None:
         self.app = app
-        self.store: Store = MemoryStore() if store is None else checked_store(store)
+        self.store = store_of(store)
         self._store = BlockingStore(self.store) if self.store.suspends else self.store
         self._engine = Engine(self._call, self._store, checked(options), self, ThreadRuntime())
 

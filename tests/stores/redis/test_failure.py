@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, InvalidationError, RedisStore, cache_for, tag
 from accelerator.demo.redis_server import RedisServer
+from accelerator.stores import pending
+from accelerator.stores.pending import Pending, judge
 from accelerator.stores.redis import link as redis_link
-from accelerator.stores.redis import pending
 from accelerator.stores.redis import server as redis_server
 from accelerator.stores.redis import store as redis_store
-from accelerator.stores.redis.pending import Pending, judge
 from accelerator.tags import ALL
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.stub import Stub

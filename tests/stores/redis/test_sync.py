@@ -153,15 +153,47 @@ def purge(*arguments: str) -> Result:
     return result
 
 
-@pytest.mark.parametrize(("options", "outcome"), [([], "missing"), (["--soft"], "stale")], ids=["hard", "soft"])
-def test_purge_takes_back_what_the_tags_name(
-    server: RedisServer, prefix: str, options: list[str], outcome: str
+@pytest.mark.parametrize(
+    ("words", "outcome", "said"),
+    [
+        (["x", "y"], "missing", "Taken back: every response made from x, y, in "),
+        (["--soft", "x"], "stale", "Made stale: every response made from x, in "),
+        (["--all"], "missing", "Taken back: everything, in "),
+    ],
+    ids=["hard", "soft", "all"],
+)
+def test_purge_takes_back_what_the_tags_name_and_says_so(
+    server: RedisServer, prefix: str, words: list[str], outcome: str, said: str
 ) -> None:
     stored(server, prefix, "x")
-    arguments = ["-m", "accelerator", "purge", "--store", server.url, "--prefix", prefix, *options, "x", "y"]
+    arguments = ["-m", "accelerator", "purge", "--store", server.url, "--prefix", prefix, *words]
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    where = f"<RedisStore: {server.socket}, prefix {prefix!r}>"
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{said}{where}\n", "")
     assert seen(server, prefix) == outcome
+
+
+def test_purge_takes_the_store_and_its_options_from_the_environment(
+    server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(server, prefix, "x")
+    monkeypatch.setenv("ACCELERATOR_STORE", f"{server.url}?prefix={prefix}&protocol=3")
+    assert purge("x").exit_code == 0
+    assert seen(server, prefix) == "missing"
+
+
+def test_purge_has_time_to_wait_unless_the_url_says_another(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadlines: list[float] = []
+
+    async def invalidate(self: RedisStore, *_tags: object, **_soft: object) -> None:
+        deadlines.append(self._deadline)
+
+    monkeypatch.setattr(RedisStore, "invalidate", invalidate)
+    for url in (server.url, f"{server.url}?deadline=0.5"):
+        assert purge("--store", url, "x").exit_code == 0
+    assert deadlines == [5, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -170,10 +202,17 @@ def test_purge_takes_back_what_the_tags_name(
         (["--store", "redis://127.0.0.1:1", "x"], 1, "nothing is known to be taken back"),
         (["--store", "http://localhost", "x"], 1, "URL"),
         (["--store", "redis://localhost", "@all"], 1, "library's own"),
+        (["--store", "redis://localhost?prefix=a", "--prefix", "b", "x"], 1, "prefix stands there twice"),
+        (["--store", "memory:", "x"], 1, "memory: is a store in the memory of one process"),
         (["--store", "redis://localhost"], 2, "TAG"),
-        (["x"], 2, "--store"),
+        (["--store", "redis://localhost", "--all", "x"], 2, "TAG"),
+        (["--store", "redis://localhost", "--all", "--soft"], 2, "never soft"),
+        (["x"], 2, "by --store or ACCELERATOR_STORE, such as lmdb:///dev/shm/site or redis://localhost:6379/0"),
     ],
-    ids=["Redis is down", "no such URL", "no such tag", "no tag", "no store"],
+    ids=[
+        *("Redis is down", "no such URL", "no such tag", "two prefixes", "memory"),
+        *("no tag", "all and a tag", "all softly", "no store"),
+    ],
 )
 def test_purge_says_what_went_wrong(arguments: list[str], status: int, text: str) -> None:
     result = purge(*arguments)

@@ -18,11 +18,17 @@ function milliseconds(value) {
   return value === null ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
+function byWorker(number) {
+  return number ? ` by worker ${number}` : "";
+}
+
 function showFacts({ status, age, server, browser, worker }) {
   const outcome = outcomeOf(status);
-  const made = Number(page.querySelector("[data-made-ms]")?.dataset.madeMs);
+  const making = page.querySelector("[data-made-ms]")?.dataset;
+  const made = Number(making?.madeMs);
+  const maker = making?.madeBy;
   const told = {
-    hit: made && server !== null ? `From the cache, in place of ${milliseconds(made)} of work.` : "From the cache.",
+    hit: made && server !== null ? `From the cache, in place of ${milliseconds(made)} of work${byWorker(maker)}.` : "From the cache.",
     stale: "Past its time: served at once, while a new one is made behind your back. Ask again.",
     miss: /; stored/.test(status) ? "Made just now, and kept." : "Made just now, and not kept.",
   }[outcome];
@@ -32,11 +38,12 @@ function showFacts({ status, age, server, browser, worker }) {
     age: age === null ? "–" : `${age} s`,
     server: milliseconds(server),
     browser: milliseconds(browser),
-    worker: worker ?? "",
+    worker: worker ? `worker ${worker}` : "", // one that is alone does not tell
+    maker: maker ? `worker ${maker}` : "",
     told,
   };
   for (const [name, text] of Object.entries(texts)) facts.querySelector(`[data-fact=${name}]`).textContent = text;
-  facts.querySelector("[data-fact=worker]").parentElement.hidden = !worker; // one that is alone does not tell
+  for (const name of ["worker", "maker"]) facts.querySelector(`[data-fact=${name}]`).parentElement.hidden = !texts[name];
   facts.dataset.outcome = outcome;
   facts.hidden = false;
 }
@@ -199,7 +206,7 @@ function addToLog(event) {
     element("time", new Date(event.at * 1000).toLocaleTimeString([], { hour12: false })),
     element("span", event.kind === "invalidate" ? "invalidated" : event.kind, "badge"),
     element("b", event.kind === "invalidate" ? event.tags.join(", ") : `${event.method} ${event.path}`),
-    element("span", words[event.kind](event), "quiet"),
+    element("span", words[event.kind](event) + (event.worker ? ` · worker ${event.worker}` : ""), "quiet"),
   );
   log.prepend(item);
   while (log.children.length > 60) log.lastElementChild.remove();

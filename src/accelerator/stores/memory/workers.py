@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("accelerator")
 _WARNING: Final = (
     "%s runs several workers, each with a MemoryStore of its own: an invalidation reaches only the worker that it is"
-    " called in, and the others go on with what was taken back. Give them a RedisStore, or run one worker."
+    " called in, and the others go on with what was taken back. Give them an LMDBStore, such as"
+    " store='lmdb:///dev/shm/site', or a RedisStore if they are on several machines, or run one worker."
 )
 
 

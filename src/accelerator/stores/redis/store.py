@@ -17,13 +17,13 @@ from redis.asyncio import Redis
 
 from accelerator.notes import seconds
 from accelerator.stores.binary import POSITION_OFFSET, pack, unpack
+from accelerator.stores.pending import Pending, judge
 from accelerator.stores.protocol import InvalidationError, LooksUpInThreads, Lookup, Store
 from accelerator.stores.recent import Recent
 from accelerator.stores.redis.address import Address, new_pool
 from accelerator.stores.redis.blocking import BlockingLink
 from accelerator.stores.redis.link import Link
 from accelerator.stores.redis.memo import MAX_VARIANTS, Memos
-from accelerator.stores.redis.pending import Pending, judge
 from accelerator.stores.redis.scripts import COMMIT, INVALIDATE, RENEW
 from accelerator.stores.redis.server import FAILURES, Breaker
 from accelerator.stores.redis.verdict import PARTITION, Seen, Stored, new_mark, read_meta, read_varies
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from accelerator.http.request import Key, Request
     from accelerator.rules.entry import Entry
     from accelerator.stores.binary import Component
+    from accelerator.stores.pending import Kept
     from accelerator.stores.redis.memo import Memo, Place
-    from accelerator.stores.redis.pending import Kept
     from accelerator.stores.redis.server import Values
     from accelerator.stores.redis.verdict import Meta
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from accelerator.stores.sizes import text_bytes
@@ -22,15 +23,18 @@ Kept: TypeAlias = "Mapping[str, tuple[bool, int]]"
 class Pending:
     """The failed invalidations, one record for each tag. Any thread may use it.
 
+    Args:
+        kept: the first records, such as those of a process before it was forked.
+
     Attributes:
         kept: the records. The mapping is replaced and never changed, so a reader needs no lock.
     """
 
-    def __init__(self) -> None:
-        self.kept: Kept = {}
+    def __init__(self, kept: Kept = MappingProxyType({})) -> None:
+        self.kept = kept
         self._lock = threading.Lock()
-        self._calls = 0
-        self._size = 0
+        self._calls = max([call for _, call in kept.values()], default=0)
+        self._size = sum(map(text_bytes, kept))
 
     def add(self, tags: Iterable[str], *, soft: bool) -> None:
         """Keep an invalidation. A soft one does not replace a hard one."""

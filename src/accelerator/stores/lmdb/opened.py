@@ -1,0 +1,291 @@
+"""One opened file: transactions, and how it is known that it is still the file that all processes use.
+
+A file may be removed or replaced while it is open. Whoever opens another one then would not be seen here. So a process
+looks, before it answers, at the file that the directory names, unless it did so less than `TRUST_SECONDS` ago. Who
+opens a file lets no invalidation return before it has been open that long. By then everybody has looked, and nobody
+answers from files that the directory did not name any more when this one was opened. No two clocks are compared.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+import lmdb
+
+from accelerator.stores.lmdb.layout import DamagedError
+from accelerator.stores.lmdb.lock import ClosedError
+from accelerator.stores.lmdb.order import ORDER_KEY, Order, read_order
+from accelerator.stores.lmdb.writing import Commit, NoRoomError
+from accelerator.stores.recent import Recent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from lmdb import Transaction
+
+    from accelerator.http.request import Key
+    from accelerator.stores.lmdb.known import Decoded, Known
+    from accelerator.stores.lmdb.lock import WriteLock
+    from accelerator.stores.lmdb.place import Place
+    from accelerator.stores.lmdb.writing import Room
+
+T = TypeVar("T")
+
+TRUST_SECONDS: Final = 0.02
+"""Seconds for which the files that were found at their paths are taken to be there still."""
+
+MAX_KNOWN: Final = 16_384
+MAX_KNOWN_BYTES: Final = 64 * 1024 * 1024
+"""These limit the number of URLs that a process has decoded entries of, and their bytes."""
+
+LARGEST_KNOWN: Final = MAX_KNOWN_BYTES // 8
+"""Bytes of what is known of one URL, at most: `Recent` keeps nothing larger."""
+
+MAX_UNTOLD: Final = 1024
+"""Number of used entries that a process keeps in mind. Others count as used when they are used again later."""
+
+TOLD_AT_ONCE: Final = 32
+"""Number of them that one write tells."""
+
+FULL: Final = (lmdb.MapFullError, lmdb.DiskError)
+"""What is raised where there is no room."""
+
+UNREADABLE: Final = (lmdb.Error, DamagedError)
+"""What is raised where a file cannot be read or written: another one takes its place."""
+
+
+class ReadersFullError(OSError):
+    """Too many processes have the file open."""
+
+
+class View(NamedTuple):
+    """What a transaction that reads sees.
+
+    Attributes:
+        txn: the transaction.
+        number: its number, the same as that of the last write.
+        order: the order of invalidations.
+    """
+
+    txn: Transaction[bytes]
+    number: int
+    order: Order
+
+
+class Reading:
+    """A transaction that reads, one at a time in a process: so a process takes one place in the table of readers."""
+
+    __slots__ = ("_lock", "_opened", "_txn")
+
+    def __init__(self, opened: Opened, lock: threading.Lock) -> None:
+        self._opened = opened
+        self._lock = lock
+
+    def __enter__(self) -> View:
+        self._lock.acquire()
+        try:
+            self._txn = self._opened.begin()
+            try:
+                return View(self._txn, self._txn.id(), self._opened.order(self._txn.get(ORDER_KEY)))
+            except BaseException:
+                self._txn.abort()
+                raise
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._txn.abort()
+        self._lock.release()
+
+
+class Opened:
+    """The opened file of a store.
+
+    Args:
+        env: the environment.
+        place: its directory.
+        lock: the lock of those who write.
+        room: the room in it.
+
+    Raises:
+        FileNotFoundError: the files were removed meanwhile.
+
+    Attributes:
+        known: what was decoded of it.
+        trusted_until: when to look again whether it is the file that the directory names, by the monotonic clock.
+        room: the room in it.
+    """
+
+    def __init__(self, env: lmdb.Environment, place: Place, lock: WriteLock, room: Room) -> None:
+        self.known: Recent[Key, Known] = Recent(MAX_KNOWN, MAX_KNOWN_BYTES)
+        self.room = room
+        self._env = env
+        self._place = place
+        self._identity = place.identity()
+        self._lock = lock
+        self._is_closed = False
+        self._reading = threading.Lock()
+        self._order = (b"", Order(b""))
+        self._untold: list[Decoded] = []
+        self._since = time.monotonic()
+        self.trusted_until = self._since  # nothing was looked at yet
+
+    def close(self) -> None:
+        """Close it, once no other thread uses it."""
+        self._lock.close()
+        with self._reading:
+            self._is_closed = True
+            self._env.close()
+
+    # --- is it still the same file? -----------------------------------------------------------------------------------
+
+    def is_present(self) -> bool:
+        """Look whether the directory names these files. If so they may be trusted for `TRUST_SECONDS`."""
+        now = time.monotonic()  # before the look: what happens after it is found by the next one
+        with self._reading:
+            if self._is_closed or not (self.is_named() and self._is_whole()):
+                return False
+        self.trusted_until = now + TRUST_SECONDS
+        return True
+
+    def is_named(self) -> bool:
+        """Tell whether the directory names this file."""
+        try:
+            return self._place.identity() == self._identity
+        except FileNotFoundError:
+            return False
+
+    def _is_whole(self) -> bool:
+        """Tell whether the data was not cut short."""
+        return self._place.size() // self.room.page_size > self._env.info()["last_pgno"]
+
+    def wait_until_seen(self) -> None:
+        """Wait until nobody trusts in files from before this one was opened."""
+        left = self._since + TRUST_SECONDS - time.monotonic()
+        if left > 0:
+            time.sleep(left)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self) -> Reading:
+        """Return a transaction that reads, to be used by `with`."""
+        return Reading(self, self._reading)
+
+    def position_of(self, known: Known) -> int | None:
+        """Return the present position, None if the file has other variants of a URL than those known.
+
+        Raises:
+            ClosedError, lmdb.Error: as for `begin`, but whatever it is has to be seen to by a lookup.
+        """
+        number, position = known.seen
+        with self._reading:
+            if self._is_closed:
+                raise ClosedError
+            txn = self._env.begin()
+            try:
+                now = txn.id()
+                if now == number:  # nothing was written since
+                    return position
+                if txn.get(known.url) != known.value:
+                    return None
+                position = self.order(txn.get(ORDER_KEY)).position
+            finally:
+                txn.abort()
+        known.see(now, position)
+        return position
+
+    def keep(self, key: Key, known: Known) -> None:
+        """Keep in mind what is known of a URL."""
+        self.known.keep(key, known, known.size)
+
+    def begin(self) -> Transaction[bytes]:
+        """Begin a transaction that reads.
+
+        Raises:
+            ClosedError: another thread has closed the file, or a child of this process did so, that was forked from C.
+            ReadersFullError: too many processes have it open.
+        """
+        if self._is_closed:
+            raise ClosedError
+        try:
+            return begin(self._env)
+        except lmdb.BadRslotError:
+            raise ClosedError from None
+
+    def order(self, value: bytes | None) -> Order:
+        """Return the order of these bytes; mostly they are those that were read last."""
+        last, order = self._order
+        if value != last or value is None:
+            order = read_order(value)
+            self._order = (value or b"", order)
+        return order
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def write(self, work: Callable[[Opened, Transaction[bytes]], T], seconds: float) -> T:
+        """Do some work in a transaction that writes. If the file or the disk is full, make room and do it again.
+
+        Raises:
+            LockTimeoutError: the lock was not to be had in time.
+            FULL: there is no room.
+            ClosedError: another thread has closed the file.
+            lmdb.Error, DamagedError: the file cannot be read or written.
+        """
+        self._lock.acquire(seconds)
+        try:
+            try:
+                return self._transact(work)
+            except NoRoomError as error:
+                self._make_room(error.size)
+            except FULL:
+                self._env.reader_check()  # a process that was killed while it read keeps old pages alive
+                self._make_room(None)
+            return self._transact(work)
+        finally:
+            self._lock.release()
+
+    def _make_room(self, size: int | None) -> None:
+        """Evict entries, a few in each transaction: LMDB uses pages again that were freed two transactions before."""
+        for _ in range(2):
+            while not self._transact(lambda opened, txn: Commit(txn, opened.room).make_room(size)):
+                pass
+
+    def _transact(self, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
+        with self._env.begin(write=True) as txn:
+            return work(self, txn)
+
+    # --- what was used ------------------------------------------------------------------------------------------------
+
+    def use(self, one: Decoded) -> None:
+        """Keep in mind that an entry was used."""
+        if not one.used and len(self._untold) < MAX_UNTOLD:
+            one.use()
+            self._untold.append(one)
+
+    def tell(self) -> list[int]:
+        """Return the numbers of entries that were used, to be told by a write, which has the lock."""
+        told = self._untold[:TOLD_AT_ONCE]
+        del self._untold[:TOLD_AT_ONCE]
+        return [one.tell() for one in told]
+
+
+def begin(env: lmdb.Environment) -> Transaction[bytes]:
+    """Begin a transaction that reads.
+
+    Raises:
+        ReadersFullError: too many processes have the file open.
+    """
+    try:
+        return env.begin()
+    except lmdb.ReadersFullError:
+        env.reader_check()  # killed processes leave their places taken
+    try:
+        return env.begin()
+    except lmdb.ReadersFullError:
+        raise ReadersFullError(f"too many processes use the cache in {env.path()}") from None

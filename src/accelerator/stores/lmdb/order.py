@@ -1,0 +1,154 @@
+"""The order of invalidations in the file: its position, and the records of tags that were invalidated.
+
+A record has a tag's last hard and last soft position. A tag without one was not invalidated after the floor: where
+`drop_records` removes records it raises the floor above them, and fills with a mark below the floor are refused.
+Stored entries do not depend on the floor: see `sweep.py`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from accelerator.stores.binary import Component
+from accelerator.stores.lmdb.layout import DamagedError, tag_keys, with_sum, without_sum
+from accelerator.tags import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from lmdb import Transaction
+
+    from accelerator.rules.entry import Entry
+
+PARTITION: Final = 0
+"""The number of the only partition: a file has one order."""
+
+ORDER_KEY: Final = b"m"
+_ORDER: Final = struct.Struct(">8s5Q")
+_POSITIONS: Final = struct.Struct(">QQ")
+_DAMAGED: Final = (2**64 - 1, 2**64 - 1)
+
+
+class Order(NamedTuple):
+    """The order of invalidations.
+
+    Attributes:
+        incarnation: 8 random bytes; positions of another incarnation cannot be compared.
+        position: the last position.
+        floor: a fill with a smaller mark is refused, since records up to there may have been dropped.
+        hard: the position of the last hard invalidation of `@all`.
+        soft: the position of the last soft one.
+        records: the number of records of tags.
+    """
+
+    incarnation: bytes
+    position: int = 0
+    floor: int = 0
+    hard: int = 0
+    soft: int = 0
+    records: int = 0
+
+    @property
+    def mark(self) -> tuple[Component]:
+        """The mark of a fill that begins now."""
+        return (Component(PARTITION, self.incarnation, self.position),)
+
+    def packed(self) -> bytes:
+        """Return the binary form."""
+        return with_sum(_ORDER.pack(*self))
+
+
+def read_order(value: bytes | None) -> Order:
+    """Return the order of these bytes.
+
+    Raises:
+        DamagedError: there are none, or they are damaged.
+    """
+    found = without_sum(value)
+    if found is None:
+        raise DamagedError("the order of invalidations cannot be read")
+    return Order(*_ORDER.unpack(found))
+
+
+def judge(get: Callable[[bytes], bytes | None], order: Order, mark: int, records: Iterable[bytes]) -> tuple[bool, bool]:
+    """Return whether an entry is usable, and whether no soft invalidation after its mark concerns it.
+
+    Args:
+        get: returns the value of a key, in the same transaction in which the order was read.
+        order: the order.
+        mark: the position of the entry's mark.
+        records: the keys of the records of its tags.
+    """
+    if order.hard > mark:
+        return False, False
+    is_fresh = order.soft <= mark
+    for key in records:
+        value = get(key)
+        if value is not None:
+            hard, soft = read_positions(value)
+            if hard > mark:
+                return False, False
+            is_fresh = is_fresh and soft <= mark
+    return True, is_fresh
+
+
+def read_positions(value: bytes) -> tuple[int, int]:
+    """Return the hard and the soft position in a record; what is damaged counts as later than everything."""
+    found = without_sum(value)
+    return _POSITIONS.unpack(found) if found is not None else _DAMAGED
+
+
+def refuses(get: Callable[[bytes], bytes | None], order: Order, entry: Entry, records: Iterable[bytes]) -> bool:
+    """Tell whether a fill cannot be stored: a tag was invalidated hard after its mark, or may have been."""
+    _, incarnation, mark = entry.mark[0]
+    if incarnation != order.incarnation or mark < order.floor:
+        return True
+    return not judge(get, order, mark, records)[0]
+
+
+def invalidate(txn: Transaction[bytes], tags: Collection[str], *, soft: bool) -> Order:
+    """Set the position of each tag, and return the order as it is then. Positions count the tags that they are of."""
+    order = read_order(txn.get(ORDER_KEY))
+    position, records = order.position + max(1, len(tags)), order.records
+    for key in tag_keys(tags):
+        before = txn.get(key)
+        records += before is None
+        hard_before, soft_before = read_positions(before) if before is not None else (0, 0)
+        if (hard_before, soft_before) == _DAMAGED:
+            hard_before = soft_before = position
+        positions = (hard_before, position) if soft else (position, soft_before)
+        txn.put(key, with_sum(_POSITIONS.pack(*positions)))
+    order = order._replace(position=position, records=records)
+    if ALL in tags:
+        order = order._replace(soft=position) if soft else order._replace(hard=position)
+    txn.put(ORDER_KEY, order.packed())
+    return order
+
+
+def drop_records(txn: Transaction[bytes], after: bytes, floor: int, count: int) -> tuple[bytes, Order]:
+    """Raise the floor, and look at a number of records, to drop those whose positions are not above it.
+
+    Args:
+        txn: a transaction that writes.
+        after: the key of the record that was looked at last.
+        floor: the new floor, unless the present one is higher.
+        count: the number of records to look at.
+
+    Returns:
+        The key of the record that was looked at last, after the last one it begins again; and the order as it is then.
+    """
+    order = read_order(txn.get(ORDER_KEY))
+    floor, dropped = max(floor, order.floor), []
+    with txn.cursor() as cursor:
+        found = cursor.set_range(max(after, b"t") + b"\0")
+        while found and count and cursor.key()[:1] == b"t":
+            after, count = cursor.key(), count - 1
+            if max(read_positions(cursor.value())) <= floor:
+                dropped.append(after)
+            found = cursor.next()
+    for key in dropped:
+        txn.delete(key)
+    order = order._replace(floor=floor, records=order.records - len(dropped))
+    txn.put(ORDER_KEY, order.packed())
+    return (after if not count else b"t"), order

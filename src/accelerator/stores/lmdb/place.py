@@ -1,0 +1,165 @@
+"""The directory of a store: what it has to be, which files it has, and whether these are still the ones opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from accelerator.stores.lmdb.layout import FORMAT
+from accelerator.stores.lmdb.system import boot_id, network_file_system
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from accelerator.stores.lmdb.lock import WriteLock
+
+LOCK: Final = "accelerator.lock"
+DATA: Final = "data.mdb"
+READERS: Final = "lock.mdb"
+
+Identity: TypeAlias = "tuple[int, int]"
+"""Device and inode of the data. Whoever finds other files missing or exchanged makes the data anew, too."""
+
+_META_PAGES: Final = 2
+_MAGIC: Final = struct.pack("=I", 0xBEEFC0DE)
+_META: Final = struct.Struct("=16xIIQQI92xQ")
+"""A meta page of LMDB 0.9 up to its number of the last page: header, magic, version, address, map size, page size."""
+
+
+class Seal(NamedTuple):
+    """What the lock file says of the files beside it. They are used only if it is true of them.
+
+    Attributes:
+        layout: the version of their layout.
+        boot: the boot of the system in which they were made: they are not synced, so a crash may lose pages.
+        data: device and inode of the data.
+        readers: those of the table of readers.
+        incarnation: the name of the order in them, in hexadecimal digits.
+        max_bytes: the size that the data may have.
+    """
+
+    layout: str
+    boot: str
+    data: str
+    readers: str
+    incarnation: str
+    max_bytes: str
+
+
+class Place:
+    """The directory of a store.
+
+    Args:
+        path: the directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._data = str(path / DATA)
+
+    def prepare(self) -> None:
+        """Make the directory if it is missing, and check it.
+
+        Raises:
+            OSError: it cannot be made or written, is another user's, or others may write to it.
+            RuntimeError: its file system is of a network, or this is not Linux.
+        """
+        boot_id()
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(f"the path of an LMDBStore is a directory, and {self.path} is a file") from None
+        if kind := network_file_system(self.path):
+            raise RuntimeError(
+                f"{self.path} is on {kind}, and other systems would not see what is written there: an LMDBStore needs"
+                " a local file system, such as /dev/shm or a disk"
+            )
+        found = self.path.stat()
+        if found.st_uid != os.geteuid():
+            raise PermissionError(
+                f"{self.path} is of user {found.st_uid}, and this process runs as {os.geteuid()}: all processes that"
+                " share an LMDBStore run as one user, and its directory is theirs"
+            )
+        if stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
+            raise PermissionError(f"others may write to {self.path}, and so put pages into the cache: chmod go-w it")
+
+    def identity(self) -> Identity:
+        """Return device and inode of the data that the directory names now.
+
+        Raises:
+            FileNotFoundError: it names none.
+        """
+        data = os.stat(self._data)  # noqa: PTH116 - in each invalidation, and a Path takes twice as long
+        return data.st_dev, data.st_ino
+
+    def size(self) -> int:
+        """Return the bytes of the data, 0 if there is none."""
+        try:
+            return (self.path / DATA).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def is_locked_by(self, lock: WriteLock) -> bool:
+        """Tell whether the directory still names the file that was locked."""
+        try:
+            return os.path.samestat(lock.status(), (self.path / LOCK).stat())
+        except FileNotFoundError:
+            return False
+
+    def seal(self, incarnation: bytes, max_bytes: int) -> Seal:
+        """Return what is to be said of the present files.
+
+        Raises:
+            FileNotFoundError: one is missing.
+        """
+        data, readers = [(self.path / name).stat() for name in (DATA, READERS)]
+        return Seal(
+            str(FORMAT),
+            boot_id(),
+            f"{data.st_dev}:{data.st_ino}",
+            f"{readers.st_dev}:{readers.st_ino}",
+            incarnation.hex(),
+            str(max_bytes),
+        )
+
+    def read_seal(self, lock: WriteLock) -> Seal | None:
+        """Return what the lock file says, None if that is not true of the files, or they were cut short."""
+        words = lock.read().split()
+        if len(words) != len(Seal._fields) + 1 or words[0] != "accelerator":
+            return None
+        said = Seal(*words[1:])
+        try:
+            true = self.seal(bytes.fromhex(said.incarnation), int(said.max_bytes))
+        except (ValueError, FileNotFoundError):
+            return None
+        return said if said == true and self._is_whole() else None
+
+    def write_seal(self, lock: WriteLock, seal: Seal | None) -> None:
+        """Say it in the lock file; None says nothing, so the files are not used."""
+        lock.write(" ".join(("accelerator", *seal)) + "\n" if seal is not None else "")
+
+    def _is_whole(self) -> bool:
+        """Tell whether the data has all pages that LMDB would read: one that is missing would end the process."""
+        path = self.path / DATA
+        size, page_size = path.stat().st_size, 0
+        with path.open("rb") as file:
+            for number in range(_META_PAGES):
+                file.seek(number * page_size)
+                head = file.read(_META.size)
+                if len(head) < _META.size or head[16:20] != _MAGIC:
+                    return False
+                *_, page_size, last = _META.unpack(head)
+                if (last + 1) * page_size > size:
+                    return False
+        return True
+
+    def remove_data(self) -> None:
+        """Remove the data, which processes that have it open notice."""
+        (self.path / DATA).unlink(missing_ok=True)
+
+    def remove_files(self) -> None:
+        """Remove the data and the table of readers."""
+        self.remove_data()
+        (self.path / READERS).unlink(missing_ok=True)

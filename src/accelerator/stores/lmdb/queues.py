@@ -1,0 +1,194 @@
+"""S3-FIFO (SOSP 2023) with one bit per item, in the file: which entries go when it is full.
+
+A new item is on probation in a small queue. When it is the oldest there, it moves to the main queue if it was used;
+otherwise it goes, and its name is kept as a ghost. An item whose ghost is kept goes to the main queue at once. The
+oldest item of the main queue begins there again if it was used; otherwise it goes.
+
+Hits write nothing: each process keeps in mind what it used, and tells it with its next write (`tell`).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from accelerator.stores.lmdb.layout import NUMBER, DamagedError, numbered, with_sum, without_sum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lmdb import Transaction
+
+SMALL_QUEUE: Final = 10
+"""The small queue has room for the bytes of all entries divided by this number."""
+
+MAX_STEPS: Final = 16
+"""Number of used items that one search for a victim passes by, so that no commit takes long. The next one goes."""
+
+STATE_KEY: Final = b"mq"
+_STATE: Final = struct.Struct(">6Q")
+_ITEM: Final = struct.Struct(">BQQ?")
+_SMALL: Final = 0
+_MAIN: Final = 1
+
+
+class State(NamedTuple):
+    """The state of the queues.
+
+    Attributes:
+        number: the number of the newest entry.
+        turn: the last place that was given in a queue, or among the ghosts.
+        small: bytes of the entries in the small queue.
+        main: bytes of those in the main one.
+        items: the number of entries.
+        ghosts: the number of ghosts, never more than entries.
+    """
+
+    number: int = 0
+    turn: int = 0
+    small: int = 0
+    main: int = 0
+    items: int = 0
+    ghosts: int = 0
+
+    def packed(self) -> bytes:
+        """Return the binary form."""
+        return with_sum(_STATE.pack(*self))
+
+
+class Item(NamedTuple):
+    """The place of an entry in a queue."""
+
+    queue: int
+    turn: int
+    size: int
+    used: bool
+
+
+class Queues:
+    """The queues, in a transaction that writes. `save` has to be called at its end.
+
+    Args:
+        txn: the transaction.
+        size: the bytes that all entries may take.
+
+    Raises:
+        DamagedError: the state cannot be read.
+    """
+
+    def __init__(self, txn: Transaction[bytes], size: int) -> None:
+        found = without_sum(txn.get(STATE_KEY))
+        if found is None:
+            raise DamagedError("the state of the queues cannot be read")
+        self._txn = txn
+        self._small_size = size // SMALL_QUEUE
+        self._number, self._turn, small, main, self._items, self._ghosts = State(*_STATE.unpack(found))
+        self._sizes = [small, main]
+
+    def save(self) -> None:
+        """Write the state."""
+        small, main = self._sizes
+        state = State(self._number, self._turn, small, main, self._items, self._ghosts)
+        self._txn.put(STATE_KEY, state.packed())
+
+    @property
+    def size(self) -> int:
+        """The bytes of all entries."""
+        return sum(self._sizes)
+
+    def tell(self, used: Iterable[int]) -> None:
+        """Note that entries were used; those that are gone do not matter."""
+        for number in used:
+            value = self._txn.get(numbered(b"i", number))
+            if value is not None and not value.endswith(b"\1"):
+                self._txn.put(numbered(b"i", number), value[:-1] + b"\1")
+
+    def add(self, size: int, ghost: bytes, replaced: Item | None) -> int:
+        """Add a new item, and return its number. One that replaces another joins its queue, and counts as used."""
+        queue = replaced.queue if replaced is not None else _MAIN if self._forget_ghost(ghost) else _SMALL
+        self._number += 1
+        self._items += 1
+        self._append(self._number, queue, size, used=replaced is not None)
+        return self._number
+
+    def remove(self, number: int, *, ghost: bytes = b"") -> Item:
+        """Remove an item, and return it. `ghost` is a name to keep, empty for none."""
+        item = self._item(number)
+        self._txn.delete(numbered(b"i", number))
+        self._unlink(item)
+        self._items -= 1
+        if ghost:
+            self._keep_ghost(ghost)
+        while self._ghosts > self._items:
+            self._drop_oldest_ghost()
+        return item
+
+    def next_victim(self) -> tuple[int, bool] | None:
+        """Return the number of the entry to go, and whether it was on probation; None if there is none.
+
+        Used ones that are found before it move on to the end of the main queue.
+        """
+        steps = 0
+        while True:
+            is_small = self._sizes[_SMALL] >= self._small_size
+            number = self._oldest(_SMALL if is_small else _MAIN) or self._oldest(_MAIN if is_small else _SMALL)
+            if number is None:
+                return None
+            item = self._item(number)
+            if not item.used or steps == MAX_STEPS:
+                return number, item.queue == _SMALL
+            steps += 1
+            self._unlink(item)
+            self._append(number, _MAIN, item.size, used=False)
+
+    # --- items --------------------------------------------------------------------------------------------------------
+
+    def _item(self, number: int) -> Item:
+        value = self._txn.get(numbered(b"i", number))
+        if value is None or len(value) != _ITEM.size:
+            raise DamagedError("the place of an entry cannot be read")
+        return Item(*_ITEM.unpack(value))
+
+    def _append(self, number: int, queue: int, size: int, *, used: bool) -> None:
+        self._turn += 1
+        self._txn.put(numbered(b"i", number), _ITEM.pack(queue, self._turn, size, used))
+        self._txn.put(_place(queue, self._turn), NUMBER.pack(number))
+        self._sizes[queue] += size
+
+    def _unlink(self, item: Item) -> None:
+        self._txn.delete(_place(item.queue, item.turn))
+        self._sizes[item.queue] -= item.size
+
+    def _oldest(self, queue: int) -> int | None:
+        with self._txn.cursor() as cursor:
+            prefix = _place(queue, 0)[:2]
+            if cursor.set_range(prefix) and cursor.key()[:2] == prefix:
+                return int(NUMBER.unpack(cursor.value())[0])
+        return None
+
+    # --- ghosts -------------------------------------------------------------------------------------------------------
+
+    def _keep_ghost(self, name: bytes) -> None:
+        self._forget_ghost(name)
+        self._turn += 1
+        self._ghosts += 1
+        self._txn.put(b"g" + name, NUMBER.pack(self._turn))
+        self._txn.put(numbered(b"h", self._turn), name)
+
+    def _forget_ghost(self, name: bytes) -> bool:
+        turn = self._txn.pop(b"g" + name)
+        if turn is None:
+            return False
+        self._txn.delete(b"h" + turn)
+        self._ghosts -= 1
+        return True
+
+    def _drop_oldest_ghost(self) -> None:
+        with self._txn.cursor() as cursor:
+            name = cursor.value() if cursor.set_range(b"h") else b""
+        if not self._forget_ghost(name):
+            raise DamagedError("there are fewer ghosts than were counted")
+
+
+def _place(queue: int, turn: int) -> bytes:
+    return b"q%c" % queue + NUMBER.pack(turn)

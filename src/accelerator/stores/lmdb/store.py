@@ -1,0 +1,183 @@
+"""The store that all processes of one machine share, in a file.
+
+A lookup is one transaction that reads: position, entry and records of tags are one state of the file, in which every
+invalidation that returned before is seen. A commit or an invalidation is one that writes. `layout.py` says what is in
+the file, and `opened.py` how a process knows that it is still the file that all others use.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from accelerator.stores.binary import pack, unpack
+from accelerator.stores.lmdb.entries import read_entry, read_variants
+from accelerator.stores.lmdb.file import file_at
+from accelerator.stores.lmdb.known import Decoded, Known
+from accelerator.stores.lmdb.lock import ClosedError
+from accelerator.stores.lmdb.opened import LARGEST_KNOWN
+from accelerator.stores.lmdb.repeating import FAILURES
+from accelerator.stores.lmdb.writing import Commit
+from accelerator.stores.pending import judge as judge_pending
+from accelerator.stores.protocol import InvalidationError, KnowsReadyEntries, Lookup, Store
+from accelerator.uncopied import Uncopied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from accelerator.http.request import Key, Request, Vary
+    from accelerator.rules.entry import Entry
+    from accelerator.stores.lmdb.opened import Opened, View
+    from accelerator.stores.pending import Kept
+    from accelerator.stores.protocol import ReadyEntry, RequestT
+
+logger = logging.getLogger("accelerator")
+
+MIN_BYTES: Final = 256 * 1024
+"""Bytes that a file has at least, so that there is room for the copies that a transaction writes."""
+
+
+class LMDBStore(Uncopied, KnowsReadyEntries, Store):
+    """Keeps entries in a file for all processes of this machine that have a store with the same path. It needs Linux.
+
+    Any thread may use it. It does not wait but for the lock of those who write, a fifth of a second at most.
+
+    Args:
+        path: a directory for the files of the store alone, on a local file system. It is made if it is missing.
+        max_bytes: the size that the file may have, 256 MiB unless told. If it is there already, it keeps the size that
+            it was made for.
+
+    Raises:
+        TypeError: `path` is no path, or `max_bytes` no int.
+        ValueError: `max_bytes` is less than 256 KiB.
+        OSError: the directory cannot be made or written, is another user's, or others may write to it.
+        RuntimeError: it is on a network file system, or this is not Linux.
+    """
+
+    suspends = False
+
+    def __init__(self, path: str | os.PathLike[str], max_bytes: int | None = None) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path is a str or a Path, not {type(path).__name__}")
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | None):
+            raise TypeError(f"max_bytes is an int, not {type(max_bytes).__name__}")
+        if max_bytes is not None and max_bytes < MIN_BYTES:
+            raise ValueError(f"max_bytes is at least {MIN_BYTES:,}, not {max_bytes:,}")
+        self._file = file_at(Path(path), max_bytes)
+
+    def __repr__(self) -> str:
+        return f"<LMDBStore: {self._file.place.path}>"
+
+    def close(self) -> None:
+        """Close the file in this process. If a store is used after that, it is opened again."""
+        self._file.close()
+
+    # --- lookup -------------------------------------------------------------------------------------------------------
+
+    def ready_entry(
+        self, key: Key, request: RequestT, selecting_values: Callable[[RequestT, Vary], tuple[bytes | None, ...]]
+    ) -> ReadyEntry | None:
+        """Return an entry that a lookup has decoded and compared, if the file shows that it would find it again."""
+        file = self._file
+        if file.pending.kept or getattr(self.lookup, "__func__", None) is not _LOOKUP:
+            return None
+        try:
+            opened = file.present()
+            known = opened.known.peek(key)  # the lookups that come now and then keep it
+            if known is None or known.vary is None:
+                return None
+            one = known.decoded.get((known.vary, selecting_values(request, known.vary) if known.vary else ()))
+            if one is None or not one.is_checked_at(opened.position_of(known)):
+                return None
+        except (*FAILURES, ClosedError):  # the lookup comes next, and says so
+            return None
+        opened.use(one)
+        return one.ready
+
+    async def lookup(self, request: Request) -> Lookup:
+        """Find the entry for a request, in one transaction.
+
+        Raises:
+            OSError, RuntimeError, lmdb.Error: the file cannot be opened or read.
+        """
+        file = self._file
+        file.repeater.see_to(file.take_back)
+        kept = file.pending.kept  # read before the file, which may not yet show what succeeds meanwhile
+        return file.read(lambda opened, view: _look_up(opened, view, request, kept))
+
+    # --- commit, and invalidation -------------------------------------------------------------------------------------
+
+    async def commit(self, entry: Entry) -> bool:
+        """Check the tags of an entry and store it, in one transaction.
+
+        Raises:
+            OSError, RuntimeError, lmdb.Error: the lock was not to be had in time, or the file cannot be written.
+        """
+        if judge_pending(self._file.pending.kept, entry.tags)[0]:
+            return False
+        value = pack(entry)
+        return self._file.write(lambda opened, txn: Commit(txn, opened.room).store(entry, value, opened.tell()))
+
+    async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
+        """Set the position of each tag, in one transaction. The time does not depend on how many entries have it.
+
+        Raises:
+            InvalidationError: it is not known to hold. It is kept, holds in this process, and is repeated.
+        """
+        file = self._file
+        try:
+            file.take_back(tags, soft)
+        except FAILURES as error:
+            file.pending.add(tags, soft=soft)
+            file.repeater.see_to(file.take_back)
+            logger.warning("an invalidation failed and will be repeated: %s", error)
+            raise InvalidationError(
+                f"not known to be taken back: {error}; this process acts as if it were, and goes on trying"
+            ) from error
+
+
+def _look_up(opened: Opened, view: View, request: Request, kept: Kept) -> Lookup:
+    """Find the entry for a request, in a transaction."""
+    get, order = view.txn.get, view.order
+    known = opened.known.get(request.key) or Known(request.key)
+    value = get(known.url)
+    if value != known.value:
+        known = known.renewed(value, read_variants(value))
+        opened.keep(request.key, known)
+    known.see(view.number, order.position)
+    for vary in known.variants:
+        one = _decoded(opened, view, known, request, vary)
+        if one is None:
+            continue
+        entry = one.ready.entry
+        is_usable, is_fresh = one.judge(get, order)
+        taken_back, made_stale = judge_pending(kept, entry.tags)
+        if is_usable and not taken_back:
+            opened.use(one)
+            return Lookup(entry, order.mark, made_stale or not is_fresh, known.vary)
+    return Lookup(None, order.mark, False, known.vary)
+
+
+def _decoded(opened: Opened, view: View, known: Known, request: Request, vary: Vary) -> Decoded | None:
+    """Return the variant for a request, None if there is none with its values, or it cannot be read."""
+    selected_by = request.selecting_values(vary)
+    one = known.decoded.get((vary, selected_by))
+    if one is not None:
+        return one
+    stored = known.find(vary, selected_by)
+    entry = unpack(read_entry(view.txn, stored.number)) if stored is not None else None
+    if (
+        stored is None
+        or entry is None
+        or (entry.key, entry.vary, entry.selected_by) != (request.key, vary, selected_by)
+    ):
+        return None
+    one = Decoded(entry, stored)
+    known.keep(one, LARGEST_KNOWN)
+    opened.keep(request.key, known)
+    return one
+
+
+_LOOKUP: Final = LMDBStore.lookup

@@ -1,0 +1,90 @@
+"""Single rules of the promise between processes that share a file, each with the schedule that would break it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from accelerator import InvalidationError
+from accelerator.stores.lmdb import place
+from accelerator.testing import make_entry, make_request
+from tests.consistency.history import RuleBrokenError
+from tests.stores.lmdb.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+URL = "https://example.org/"
+MAX_BYTES = 1_000_000
+LONG = 0.5
+"""Seconds for which the first process trusts in what it has looked at: longer than any step takes."""
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[tuple[Worker, Worker]]:
+    with Worker() as one, Worker() as other:
+        for worker in (one, other):
+            worker.ask("open", tmp_path / "store", MAX_BYTES)
+        yield one, other
+
+
+def remove(path: Path) -> None:
+    for name in (place.DATA, place.READERS, place.LOCK):
+        (path / "store" / name).unlink()
+
+
+def must_be_gone(worker: Worker) -> None:
+    if worker.ask("ready", URL) is not None or worker.ask("state", URL):
+        raise RuleBrokenError("what was taken back is served")
+
+
+def test_an_invalidation_is_of_the_file_that_is_there(workers: tuple[Worker, Worker], tmp_path: Path) -> None:
+    one, other = workers
+    one.ask("trust")
+    remove(tmp_path)
+    other.ask("close")
+    other.ask("fill", URL, ["x"], b"1")
+    one.ask("invalidate", ["x"])
+    must_be_gone(other)
+
+
+def test_an_invalidation_returns_when_nobody_trusts_in_files_of_before(
+    workers: tuple[Worker, Worker], tmp_path: Path
+) -> None:
+    one, other = workers
+    for worker in workers:
+        worker.ask("set", "lmdb.opened", "TRUST_SECONDS", LONG)
+    one.ask("fill", URL, ["x"], b"1")
+    assert one.ask("state", URL) == "1"
+    remove(tmp_path)
+    other.ask("close")
+    other.ask("invalidate", ["x"])
+    must_be_gone(one)
+
+
+def test_a_child_uses_nothing_that_its_parent_has_opened(workers: tuple[Worker, Worker]) -> None:
+    """The child of a server in C: it takes itself for its parent if nothing tells it, and ends its parent's reading."""
+    one, other = workers
+    one.ask("fill", URL, ["x"], b"1")
+    opened = one.ask("number_of_openings")
+    if one.ask("in_a_fork_from_c", "number_of_openings") != opened + 1:
+        raise RuleBrokenError("a child uses what its parent has opened")
+    assert other.ask("state", URL) == "1"
+
+
+def test_an_invalidation_that_failed_holds_in_its_process(workers: tuple[Worker, Worker]) -> None:
+    one, other = workers
+    one.ask("set", "lmdb.file", "WRITE_SECONDS", 0)
+    one.ask("set", "lmdb.repeating", "REPEAT_SECONDS", (60.0,))
+    one.ask("fill", URL, ["x"], b"1")
+    request = make_request(URL)
+    running = make_entry(request, one.ask("look_up", URL).mark, ["x"], body=b"2")
+    other.tell("stop_with_the_lock")
+    other.wait_until_stopped()
+    with suppress(InvalidationError):
+        one.ask("invalidate", ["x"])
+    must_be_gone(one)
+    assert one.ask("commit", running) is False

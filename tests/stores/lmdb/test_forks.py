@@ -1,0 +1,51 @@
+"""Whoever forks, and however: what was opened before is not used after it, and the parent's goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from accelerator import InvalidationError
+from tests.stores.lmdb.support import URL, body_at, fill, locked
+
+if TYPE_CHECKING:
+    from accelerator import LMDBStore
+    from tests.stores.lmdb.worker import Worker
+
+HOW = ["in_a_fork", "in_a_fork_from_c"]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_child_and_its_parent_both_go_on(how: str, store: LMDBStore, other: Worker) -> None:
+    other.ask("fill", URL, ["x"], b"of the parent")
+    assert other.ask(how, "state", URL) == "of the parent"
+    assert other.ask("state", URL) == "of the parent"
+    assert other.ask(how, "fill", URL, ["x"], b"of the child")
+    assert other.ask("state", URL) == "of the child" == body_at(store)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_what_a_child_takes_back_is_taken_back_everywhere(how: str, store: LMDBStore, other: Worker) -> None:
+    other.ask("fill", URL, ["x"], b"1")
+    assert body_at(store) == "1"
+    other.ask(how, "invalidate", ["x"])
+    assert (other.ask("ready", URL), other.ask("state", URL), body_at(store)) == (None, "", "")
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_child_that_does_nothing_leaves_its_parent_its_place_among_the_readers(how: str, other: Worker) -> None:
+    other.ask("fill", URL, ["x"], b"1")
+    before = other.ask("readers")
+    other.ask(how, "close")
+    assert other.ask("state", URL) == "1"
+    assert other.ask("readers") == before == 1
+
+
+def test_a_child_goes_on_to_act_upon_what_its_parent_could_not_take_back(store: LMDBStore, other: Worker) -> None:
+    fill(store, URL, "x", body=b"1")
+    other.ask("set", "lmdb.file", "WRITE_SECONDS", 0)
+    other.ask("set", "lmdb.repeating", "REPEAT_SECONDS", (60.0,))
+    with locked(store), pytest.raises(InvalidationError, match="not known to be taken back"):
+        other.ask("invalidate", ["x"])
+    assert (other.ask("in_a_fork", "state", URL), body_at(store)) == ("", "1")

@@ -1,0 +1,155 @@
+"""Where no store can be: a clear error when it is made, which says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accelerator import LMDBStore
+from accelerator.stores.lmdb import system
+from accelerator.stores.lmdb.system import kind_of
+from tests.stores.lmdb.worker import ROOT
+
+MOUNTS = """\
+22 27 0:21 / /proc rw,relatime - proc proc rw
+60 27 0:55 / /mnt/share rw,relatime shared:30 master:1 - nfs4 server:/export rw,vers=4.2
+61 27 0:56 / /mnt/ssh rw,nosuid - fuse.sshfs user@host:/ rw
+30 27 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((42,), TypeError, "path is a str or a Path, not int"),
+        ((b"/dev/shm/x",), TypeError, "path is a str or a Path, not bytes"),
+        (("x", "1"), TypeError, "max_bytes is an int, not str"),
+        (("x", True), TypeError, "max_bytes is an int, not bool"),
+        (("x", 1000), ValueError, "max_bytes is at least 262,144, not 1,000"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_an_error(
+    arguments: Any, error: type[Exception], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=words):
+        LMDBStore(*arguments)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"is a directory, and .*/file is a file"):
+        LMDBStore(tmp_path / "file")
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+def test_a_directory_that_others_may_write_to_is_refused(mode: int, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store").chmod(mode)
+    with pytest.raises(PermissionError, match=r"others may write to .* chmod go-w it"):
+        LMDBStore(tmp_path / "store")
+
+
+def test_the_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "store").mkdir(mode=0o700)
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(PermissionError, match=f"is of user {owner}, and this process runs as {owner + 1}: all"):
+        LMDBStore(tmp_path / "store")
+
+
+@pytest.mark.parametrize(("device", "kind"), [((0, 55), "nfs4"), ((0, 56), "fuse.sshfs")])
+def test_a_file_system_of_a_network_is_refused(
+    device: tuple[int, int], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS)
+    monkeypatch.setattr(system, "_MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(system, "device_of", lambda directory: os.makedev(*device))
+    with pytest.raises(
+        RuntimeError, match=f"is on {kind}, and other systems would not see .* such as /dev/shm or a disk"
+    ):
+        LMDBStore(tmp_path / "store")
+
+
+@pytest.mark.parametrize(("device", "kind"), [((8, 1), "ext4"), ((0, 21), "proc"), ((7, 7), "")])
+def test_file_systems_are_known_by_their_devices(device: tuple[int, int], kind: str) -> None:
+    assert kind_of(os.makedev(*device), MOUNTS.splitlines()) == kind
+
+
+def test_it_needs_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(RuntimeError, match="LMDBStore needs Linux, this is darwin: take MemoryStore for one process"):
+        LMDBStore(tmp_path / "store")
+
+
+def test_files_are_for_their_user_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        store = LMDBStore(tmp_path / "a" / "store")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a" / "store").stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "a" / "store").iterdir()} == {0o600}
+    store.close()
+
+
+NOBODY = 65534
+SCRIPT = """
+import os, sys
+from accelerator import LMDBStore
+if os.geteuid() == 0:
+    os.setegid({nobody}), os.seteuid({nobody})
+try:
+    LMDBStore(sys.argv[1])
+except OSError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """It is made by a process without the rights of root, if this one has them."""
+    place = tmp_path / "store"
+    place.mkdir()
+    if os.geteuid() == 0:
+        os.chown(place, NOBODY, NOBODY)
+        for parent in (tmp_path, *tmp_path.parents):
+            if parent.owner() == "root" and parent != Path("/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+    place.chmod(0o500)
+    command = [sys.executable, "-c", SCRIPT.format(nobody=NOBODY), str(place)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own script
+    assert done.stdout.startswith("PermissionError [Errno 13] Permission denied: "), done
+    assert f"{place}/accelerator.lock" in done.stdout
+
+
+def test_a_file_that_was_made_with_another_size_keeps_it_and_that_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    LMDBStore(tmp_path / "store", 2_000_000).close()
+    store = LMDBStore(tmp_path / "store", 1_000_000)
+    assert "was made for 2000000 bytes, and keeps that size until its directory is removed" in caplog.text
+    assert store._file.present()._env.info()["map_size"] == 2_000_000
+    store.close()
+
+
+def test_who_says_no_size_takes_the_one_that_the_file_was_made_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    LMDBStore(tmp_path / "store", 2_000_000).close()
+    store, new = LMDBStore(tmp_path / "store"), LMDBStore(tmp_path / "new")
+    sizes = [found._file.present()._env.info()["map_size"] for found in (store, new)]
+    assert (sizes, caplog.text) == ([2_000_000, 256 * 1024 * 1024], "")
+    store.close()
+    new.close()
+
+
+def test_a_store_shows_where_it_is(tmp_path: Path) -> None:
+    store = LMDBStore(tmp_path / "store")
+    assert repr(store) == f"<LMDBStore: {tmp_path / 'store'}>"
+    store.close()
