@@ -14,7 +14,7 @@ from accelerator.engine.engine import Engine
 from accelerator.options import OptionArguments, checked
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import checked_store
-from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
+from accelerator.stores.sync import SyncStore, blocking, finish_now
 from accelerator.uncopied import Uncopied
 from accelerator.wsgi.answer import ServerResponse, start_body
 from accelerator.wsgi.call import Call
@@ -50,7 +50,7 @@ class WSGIAccelerator(Uncopied):
     def __init__(self, app: WSGIApplication, store: Store | None = None, **options: Unpack[OptionArguments]) -> None:
         self.app = app
         self.store: Store = MemoryStore() if store is None else checked_store(store)
-        self._store = BlockingStore(self.store) if self.store.suspends else self.store
+        self._store = blocking(self.store)
         self._engine = Engine(self._call, self._store, checked(options), self, ThreadRuntime())
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
