@@ -116,14 +116,18 @@ class LeaseGuard(_Outages):
     async def wait(self, taken: TakenLease, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> float:
         """Do what `TakenLease.wait` does; if the store fails, there is nothing to wait for."""
         try:
-            return await taken.wait(seconds, sleep)
+            left = await taken.wait(seconds, sleep)
         except Exception as error:  # noqa: BLE001 - a store may raise anything
-            self._report("lease", error)
+            self._report("wait for a lease", error)
             return seconds
+        self._failing.discard("wait for a lease")
+        return left
 
     def end(self, lease: Lease, unstorable_seconds: float) -> None:
         """Do what `Lease.end` does; if the store fails, the lease runs out by itself."""
         try:
             lease.end(unstorable_seconds)
         except Exception as error:  # noqa: BLE001 - a store may raise anything
-            self._report("lease", error)
+            self._report("end of a lease", error)
+        else:
+            self._failing.discard("end of a lease")
