@@ -46,7 +46,7 @@ class Leasing:
         self._begin()
 
     def _begin(self) -> None:
-        """Begin with no leases, as a child after a fork does: those are its parent's."""
+        """Begin with no leases."""
         self._pid = os.getpid()
         self._start = start_of(self._pid) or 0
         self._numbers = itertools.count(1)
@@ -54,8 +54,14 @@ class Leasing:
         self._held: dict[Owner, Held] = {}
         self._is_renewing = False
 
+    def _see_to_fork(self) -> None:
+        """Begin anew in a child after a fork: what it has here are the leases of its parent."""
+        if self._pid != os.getpid():
+            self._begin()
+
     def forget(self) -> None:
         """Keep no lease alive any more."""
+        self._see_to_fork()
         with self._lock:
             self._held.clear()
 
@@ -65,8 +71,7 @@ class Leasing:
         Raises:
             FAILURES: the file cannot be read or written.
         """
-        if self._pid != os.getpid():
-            self._begin()
+        self._see_to_fork()
         held = self._file.read(partial(_find, name))
         if held is None:
             wanted = Held(name, Owner(self._pid, self._start, next(self._numbers)), time.monotonic() + LEASE_SECONDS)
@@ -78,6 +83,7 @@ class Leasing:
 
     def end(self, held: Held, unstorable_seconds: float) -> None:
         """End a lease, unless that was done."""
+        self._see_to_fork()
         with self._lock:
             if self._held.pop(held.owner, None) is None:
                 return
