@@ -32,6 +32,9 @@ MAX_BYTES = 4 * 1024 * 1024
 DROPS = 12
 """Invalidations after which the record of a tag is dropped, where one record is as many as there may be."""
 
+NEVER = 1e6
+"""Seconds, more than all tests take: what failed is settled, and not repeated by a thread that would hold the lock."""
+
 _numbers = itertools.count()
 
 
@@ -145,7 +148,7 @@ def processes(other: Worker, tmp_path: Path) -> Iterator[tuple[Here, Worker, Pat
         patch.setattr(opened, "TRUST_SECONDS", 0.0)
         other.ask("set", "lmdb.opened", "TRUST_SECONDS", 0.0)
         other.ask("set", "lmdb.file", "WRITE_SECONDS", 0)
-        other.ask("set", "lmdb.repeating", "REPEAT_SECONDS", (60.0,))  # nothing is repeated: see `settle`
+        other.ask("set", "lmdb.repeating", "REPEAT_SECONDS", (NEVER,))
         for module in ("sweep", "writing"):
             patch.setattr(f"accelerator.stores.lmdb.{module}.MAX_RECORDS", 1)
             other.ask("set", f"lmdb.{module}", "MAX_RECORDS", 1)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from accelerator import Lookup
     from accelerator.rules.entry import Entry, Mark
+    from accelerator.stores.binary import Component
 
 REQUESTS = [(f"https://example.org/{path}", (("accept", accept),)) for path, accept in ("a1", "a2", "b1")]
 LIFETIME = 10.0
@@ -74,8 +76,11 @@ class LMDBModel(RuleBasedStateMachine):
         self.made: dict[bytes, Made] = {}
         self.entries: dict[bytes, Entry] = {}
         self.running: list[tuple[Request, Mark, int]] = []
-        self.removed = 0
+        self.incarnation = b""
+        self.may_begin_anew = True
         self.now = 1000.0
+        self.find(0, REQUESTS[0])
+        self.workers[0].ask("close")
 
     @rule(step=one_of(STEPS))
     def step(self, step: Step) -> None:
@@ -92,7 +97,7 @@ class LMDBModel(RuleBasedStateMachine):
     # --- what happens -------------------------------------------------------------------------------------------------
 
     def begin(self, who: int, request: Request) -> None:
-        found = self.workers[who].ask("look_up", *request)
+        found = self.find(who, request)
         self.running.append((request, found.mark, self.history.tick()))
 
     def end(self, who: int, which: int, tags: frozenset[str], varies: bool, padding: int) -> None:
@@ -108,7 +113,7 @@ class LMDBModel(RuleBasedStateMachine):
 
     def freshen(self, who: int, request: Request, tags: frozenset[str]) -> None:
         """A validation that proves nothing keeps the mark, and adds to the tags."""
-        entry = self.workers[who].ask("look_up", *request).entry
+        entry = self.find(who, request).entry
         if entry is not None:
             body = b"%d " % len(self.made)
             begun = self.made[number(entry)].begun
@@ -126,8 +131,8 @@ class LMDBModel(RuleBasedStateMachine):
         self.now += seconds
 
     def remove(self, names: list[str]) -> None:
-        """Somebody removes files, and they are there again as soon as a process looks."""
-        self.removed = self.history.tick()
+        """Somebody removes files: all begins anew as soon as a process looks for the data, or opens the others."""
+        self.may_begin_anew = True
         for name in names:
             (self.path / name).unlink(missing_ok=True)
 
@@ -136,6 +141,7 @@ class LMDBModel(RuleBasedStateMachine):
         arrived = self.history.tick()
         _, worker = self.workers
         found = worker.ask("in_a_fork", "look_up", *request)
+        self.see(found.mark)
         self.check(found.entry, arrived, stale=found.invalidated)
         call = self.history.call(frozenset(tags), soft=False)
         worker.ask("in_a_fork", "invalidate", tags)
@@ -144,11 +150,24 @@ class LMDBModel(RuleBasedStateMachine):
     def look_up(self, who: int, request: Request) -> None:
         arrived = self.history.tick()
         self.check(self.workers[who].ask("ready", *request), arrived, stale=False)
-        found = self.workers[who].ask("look_up", *request)
+        found = self.find(who, request)
         self.check(found.entry, arrived, stale=found.invalidated)
         self.check(self.workers[who].ask("ready", *request), arrived, stale=False)
 
     # --- the model ----------------------------------------------------------------------------------------------------
+
+    def find(self, who: int, request: Request) -> Lookup:
+        found: Lookup = self.workers[who].ask("look_up", *request)
+        self.see(found.mark)
+        return found
+
+    def see(self, mark: Mark) -> None:
+        """All processes are in one incarnation, and another one begins only after something was removed."""
+        incarnation = incarnation_of(mark)
+        if incarnation != self.incarnation:
+            if not self.may_begin_anew:
+                raise RuleBrokenError("it began anew without a reason")
+            self.incarnation, self.may_begin_anew = incarnation, False
 
     def check(self, entry: Entry | None, arrived: int, *, stale: bool) -> None:
         if entry is not None:
@@ -161,10 +180,15 @@ class LMDBModel(RuleBasedStateMachine):
         self.made[number(entry)] = made = Made(len(self.made), entry.tags, begun)
         self.entries[number(entry)] = entry
         stored = self.workers[who].ask("commit", entry)
-        changes = sum(len(one.tags) for one in self.history.invalidations if begun < one.called)
-        may_be_refused = changes > self.max_records or begun < self.removed or self.has_newer(entry, begun)
-        if not (stored or may_be_refused or self.is_taken_back(made, soft=False)):
+        if not stored and not self.may_be_refused(who, entry, made):
             raise RuleBrokenError("it was refused without a reason")
+
+    def may_be_refused(self, who: int, entry: Entry, made: Made) -> bool:
+        changes = sum(len(one.tags) for one in self.history.invalidations if made.begun < one.called)
+        self.find(who, REQUESTS[0])
+        is_of_before = incarnation_of(entry.mark) != self.incarnation
+        is_too_old = changes > self.max_records
+        return is_of_before or is_too_old or self.has_newer(entry, made.begun) or self.is_taken_back(made, soft=False)
 
     def has_newer(self, entry: Entry, begun: int) -> bool:
         return any(
@@ -185,6 +209,12 @@ class LMDBModel(RuleBasedStateMachine):
 def number(entry: Entry) -> bytes:
     """Return what the body begins with, which tells entries apart."""
     return entry.body.partition(b" ")[0]
+
+
+def incarnation_of(mark: Mark) -> bytes:
+    """Return the incarnation of the only component of a mark."""
+    component: Component = mark[0]
+    return component.incarnation
 
 
 @pytest.fixture
