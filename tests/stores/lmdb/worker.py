@@ -72,6 +72,10 @@ class Desk:
         """Invalidate."""
         drive(self.store.invalidate(tags, soft=soft))
 
+    def in_turn(self, *calls: tuple[Any, ...]) -> list[Any]:
+        """Call one method after the other, each with its arguments, and return what they returned."""
+        return [getattr(self, name)(*arguments) for name, *arguments in calls]
+
     def settle(self) -> None:
         """Give up what could not be taken back, and try to get the lock again."""
         file = self.store._file
