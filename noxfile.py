@@ -147,8 +147,8 @@ def mutation(session: nox.Session) -> None:
 def benchmark(session: nox.Session) -> None:
     """Run the benchmarks, or those named."""
     install(session, "benchmark")
-    for script in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("[!_]*.py")):
-        session.run("python", f"benchmarks/{script}.py")
+    for name in session.posargs or [*sorted(path.stem for path in Path("benchmarks").glob("[!_]*.py")), "promise"]:
+        session.run("python", "-m", f"benchmarks.{name}")
 
 
 @nox.session

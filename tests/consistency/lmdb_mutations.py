@@ -6,7 +6,8 @@ from typing import Final
 
 from tests.consistency.mutations import Change, Mutation
 
-MODEL: Final = "test_lmdb_model.py"
+MODEL: Final = "test_lmdb_model.py::test_nothing_that_processes_do_to_one_file_breaks_the_promise"
+SWEEPS: Final = "test_lmdb_model.py::test_no_record_is_dropped_that_an_entry_or_a_fill_needs"
 RULES: Final = "test_lmdb_rules.py"
 ORDER, OPENED, FILE = "stores/lmdb/order.py", "stores/lmdb/opened.py", "stores/lmdb/file.py"
 WRITING: Final = "stores/lmdb/writing.py"
@@ -51,7 +52,7 @@ MUTATIONS: Final = [
     ),
     Mutation(
         "what is decoded served over a new incarnation",
-        MODEL,
+        f"{RULES}::test_what_was_decoded_of_files_of_before_is_forgotten",
         Change(
             OPENED,
             "        self.known: Recent[Key, Known] = Recent(MAX_KNOWN, MAX_KNOWN_BYTES)",
@@ -69,7 +70,7 @@ MUTATIONS: Final = [
     ),
     Mutation(
         "a mark of another incarnation is taken for one of this",
-        MODEL,
+        f"{RULES}::test_a_fill_that_began_on_files_of_before_is_refused",
         Change(ORDER, "if incarnation != order.incarnation or mark < order.floor:", "if mark < order.floor:"),
     ),
     Mutation(
@@ -100,23 +101,23 @@ from accelerator.uncopied import Uncopied
     ),
     Mutation(
         "records dropped without raising the floor",
-        MODEL,
+        SWEEPS,
         Change(ORDER, "order._replace(floor=floor, records=", "order._replace(records="),
     ),
     Mutation(
         "records dropped that entries need, before a whole pass",
-        MODEL,
+        SWEEPS,
         Change(SWEEP, "min(progress.floor, order.position - MAX_RECORDS)", "order.position - MAX_RECORDS"),
         Change(SWEEP, "    found = entries.from_number(progress.number, count)\n", "    found = []\n"),
     ),
     Mutation(
         "what a dropped record said of a stale entry is forgotten",
-        MODEL,
+        SWEEPS,
         Change(SWEEP, "            entries.make_stale(number, card)\n", "            pass\n"),
     ),
     Mutation(
         "the pass counts from its end",
-        MODEL,
+        SWEEPS,
         Change(SWEEP, "floor=progress.began)", "floor=order.position)"),
     ),
     Mutation(
@@ -151,7 +152,7 @@ from accelerator.uncopied import Uncopied
     ),
     Mutation(
         "two positions become one: soft weakens hard",
-        MODEL,
+        f"{RULES}::test_a_soft_invalidation_weakens_no_hard_one",
         Change(ORDER, "(hard_before, position) if soft", "(0, position) if soft"),
     ),
 ]

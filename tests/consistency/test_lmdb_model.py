@@ -1,22 +1,16 @@
-"""LMDBStore against a model: processes that share a file, fork, and find it full, cut short, scribbled over or gone.
-
-Each step is one transaction of one process; that these do not mix is LMDB's promise.
-"""
+"""LMDBStore against a model: processes that share a file, fork, and find it full, gone, or with few records of tags."""
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from accelerator.stores.lmdb import opened, place, sweep, writing
 from accelerator.tags import ALL, tag_of_url
-from accelerator.testing import make_entry, make_request
-from tests.consistency.history import History, Made, RuleBrokenError
+from tests.consistency.lmdb_model import LIFETIME, LMDBModel, Request
 from tests.consistency.search import Step, one_of, profile, step
 from tests.stores.lmdb.worker import Here, Worker
 
@@ -24,14 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from accelerator.rules.entry import Entry, Mark
-
-REQUESTS = [(f"https://example.org/{path}", (("accept", accept),)) for path, accept in ("a1", "a2", "b1")]
-LIFETIME = 10.0
-MAX_BYTES = 256 * 1024
-Request: TypeAlias = "tuple[str, tuple[tuple[str, str], ...]]"
-"""What `make_request` makes a request of."""
-
+REQUESTS: list[Request] = [
+    (f"https://example.org/{path}", (("accept", accept),)) for path, accept in ("a1", "a2", "b1")
+]
 PADDING = [0, 0, 0, 17_000]
 
 WHO = range(2)
@@ -54,150 +43,68 @@ STEPS = [
 ]
 
 
-class LMDBModel(RuleBasedStateMachine):
-    """A fill is begun by one process and ended by any; what is found is what the rule allows, and not less."""
+SWEPT: list[Request] = [(f"https://example.org/{number}", ()) for number in range(5)]
+HERE = [0]
+ONE = [frozenset("x"), frozenset("y")]
+SWEEP_STEPS = [
+    *[step("fill", HERE, SWEPT, ONE, [False], [0])] * 6,
+    *[step("take_back", HERE, [["x"], ["y"], [ALL]], ["hard", "soft"])] * 3,
+    *[step("take_back_others", HERE, [1, 3])] * 2,
+    *[step("look_up", HERE, SWEPT)] * 2,
+    step("begin", HERE, SWEPT),
+    step("end", HERE, [0], ONE, [False], [0]),
+]
 
-    workers: ClassVar[list[Here | Worker]]
-    numbers: ClassVar[Iterator[int]] = itertools.count()
-    folder: ClassVar[Path]
+
+class Processes(LMDBModel):
+    """What can happen to two processes, one of which forks."""
+
+    requests = REQUESTS
 
     @initialize(max_records=st.sampled_from([1, 3, 1000]))
     def start(self, max_records: int) -> None:
-        path = self.folder / str(next(self.numbers))
-        self.path = path
-        self.max_records = max_records
-        for worker in self.workers:
-            worker.ask("set", "lmdb.sweep", "MAX_RECORDS", max_records)
-            worker.ask("set", "lmdb.writing", "MAX_RECORDS", max_records)
-            worker.ask("open", path, MAX_BYTES)
-        self.history = History()
-        self.made: dict[bytes, Made] = {}
-        self.entries: dict[bytes, Entry] = {}
-        self.running: list[tuple[Request, Mark, int]] = []
-        self.removed = 0
-        self.now = 1000.0
+        self.begin_with(max_records)
 
     @rule(step=one_of(STEPS))
     def step(self, step: Step) -> None:
-        do, arguments = step
-        getattr(self, do)(*arguments)
-
-    def teardown(self) -> None:
-        if hasattr(self, "history"):
-            for who, request in itertools.product(WHO, REQUESTS):
-                self.look_up(who, request)
-            for worker in self.workers:
-                worker.ask("close")
-
-    # --- what happens -------------------------------------------------------------------------------------------------
-
-    def begin(self, who: int, request: Request) -> None:
-        found = self.workers[who].ask("look_up", *request)
-        self.running.append((request, found.mark, self.history.tick()))
-
-    def end(self, who: int, which: int, tags: frozenset[str], varies: bool, padding: int) -> None:
-        if self.running:
-            request, mark, begun = self.running.pop(which % len(self.running))
-            more: dict[str, Any] = {"received": self.now, "lifetime": LIFETIME, "vary": (b"accept",) if varies else ()}
-            body = b"%d " % len(self.made) + bytes(padding)
-            self.commit(who, make_entry(make_request(*request), mark, tags, body=body, **more), begun)
-
-    def fill(self, who: int, request: Request, tags: frozenset[str], varies: bool, padding: int) -> None:
-        self.begin(who, request)
-        self.end(who, len(self.running) - 1, tags, varies, padding)
-
-    def freshen(self, who: int, request: Request, tags: frozenset[str]) -> None:
-        """A validation that proves nothing keeps the mark, and adds to the tags."""
-        entry = self.workers[who].ask("look_up", *request).entry
-        if entry is not None:
-            body = b"%d " % len(self.made)
-            begun = self.made[number(entry)].begun
-            self.commit(who, replace(entry, tags=entry.tags | tags, received=self.now, body=body), begun)
-
-    def take_back(self, who: int, tags: list[str], how: str) -> None:
-        call = self.history.call(frozenset(tags), soft=how == "soft")
-        self.workers[who].ask("invalidate", tags, how == "soft")
-        call.returned = self.history.tick()
-
-    def take_back_others(self, who: int, count: int) -> None:
-        self.take_back(who, [f"other:{self.history.now}:{one}" for one in range(count)], "hard")
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-    def remove(self, names: list[str]) -> None:
-        """Somebody removes files, and they are there again as soon as a process looks."""
-        self.removed = self.history.tick()
-        for name in names:
-            (self.path / name).unlink(missing_ok=True)
-
-    def fork(self, request: Request, tags: list[str]) -> None:
-        """A child uses the store that its parent has opened, and both go on."""
-        arrived = self.history.tick()
-        _, worker = self.workers
-        found = worker.ask("in_a_fork", "look_up", *request)
-        self.check(found.entry, arrived, stale=found.invalidated)
-        call = self.history.call(frozenset(tags), soft=False)
-        worker.ask("in_a_fork", "invalidate", tags)
-        call.returned = self.history.tick()
-
-    def look_up(self, who: int, request: Request) -> None:
-        arrived = self.history.tick()
-        self.check(self.workers[who].ask("ready", *request), arrived, stale=False)
-        found = self.workers[who].ask("look_up", *request)
-        self.check(found.entry, arrived, stale=found.invalidated)
-        self.check(self.workers[who].ask("ready", *request), arrived, stale=False)
-
-    # --- the model ----------------------------------------------------------------------------------------------------
-
-    def check(self, entry: Entry | None, arrived: int, *, stale: bool) -> None:
-        if entry is not None:
-            made = self.made[number(entry)]
-            self.history.check(made, arrived, stale=stale)
-            if stale and not self.is_taken_back(made, soft=True):
-                raise RuleBrokenError("it is stale without a reason")
-
-    def commit(self, who: int, entry: Entry, begun: int) -> None:
-        self.made[number(entry)] = made = Made(len(self.made), entry.tags, begun)
-        self.entries[number(entry)] = entry
-        stored = self.workers[who].ask("commit", entry)
-        changes = sum(len(one.tags) for one in self.history.invalidations if begun < one.called)
-        may_be_refused = changes > self.max_records or begun < self.removed or self.has_newer(entry, begun)
-        if not (stored or may_be_refused or self.is_taken_back(made, soft=False)):
-            raise RuleBrokenError("it was refused without a reason")
-
-    def has_newer(self, entry: Entry, begun: int) -> bool:
-        return any(
-            self.mark(self.made[name].begun) > self.mark(begun)
-            and (one.key, one.vary, one.selected_by) == (entry.key, entry.vary, entry.selected_by)
-            for name, one in self.entries.items()
-        )
-
-    def mark(self, begun: int) -> int:
-        return sum(one.called < begun for one in self.history.invalidations)
-
-    def is_taken_back(self, made: Made, *, soft: bool) -> bool:
-        return any(
-            one.soft == soft and one.tags & made.tags and made.begun < one.called for one in self.history.invalidations
-        )
+        self.do(step)
 
 
-def number(entry: Entry) -> bytes:
-    """Return what the body begins with, which tells entries apart."""
-    return entry.body.partition(b" ")[0]
+class Sweeps(LMDBModel):
+    """What comes of the sweep, with more entries than one looks at, and hardly any record that is kept."""
+
+    requests = SWEPT
+
+    @initialize()
+    def start(self) -> None:
+        self.begin_with(1)
+
+    @rule(step=one_of(SWEEP_STEPS))
+    def step(self, step: Step) -> None:
+        self.do(step)
 
 
 @pytest.fixture
-def _workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
     for module in (sweep, writing):
         monkeypatch.setattr(module, "MAX_RECORDS", sweep.MAX_RECORDS)  # they are put back
     monkeypatch.setattr(opened, "TRUST_SECONDS", 0.0)
+    monkeypatch.setattr(LMDBModel, "folder", tmp_path, raising=False)
+    return Here()
+
+
+@pytest.fixture
+def other() -> Iterator[Worker]:
     with Worker() as worker:
         worker.ask("set", "lmdb.opened", "TRUST_SECONDS", 0.0)  # no step depends on the time that others take
-        LMDBModel.folder, LMDBModel.workers = tmp_path, [Here(), worker]
-        yield
+        yield worker
 
 
-@pytest.mark.usefixtures("_workers")
-def test_nothing_that_processes_do_to_one_file_breaks_the_promise() -> None:
-    run_state_machine_as_test(LMDBModel, settings=profile(steps=30))
+def test_nothing_that_processes_do_to_one_file_breaks_the_promise(here: Here, other: Worker) -> None:
+    Processes.workers = [here, other]
+    run_state_machine_as_test(Processes, settings=profile(steps=30))
+
+
+def test_no_record_is_dropped_that_an_entry_or_a_fill_needs(here: Here) -> None:
+    Sweeps.workers = [here]
+    run_state_machine_as_test(Sweeps, settings=profile(steps=30))

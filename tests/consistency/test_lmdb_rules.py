@@ -65,6 +65,39 @@ def test_an_invalidation_returns_when_nobody_trusts_in_files_of_before(
     must_be_gone(one)
 
 
+def test_a_fill_that_began_on_files_of_before_is_refused(workers: tuple[Worker, Worker], tmp_path: Path) -> None:
+    """The position of its mark is larger than that of the invalidation in the new files."""
+    one, other = workers
+    one.ask("invalidate", ["others", "of", "before"])
+    running = make_entry(make_request(URL), one.ask("look_up", URL).mark, ["x"], body=b"1")
+    remove(tmp_path)
+    other.ask("invalidate", ["x"])
+    if one.ask("commit", running):
+        raise RuleBrokenError("what was begun before is stored")
+
+
+def test_what_was_decoded_of_files_of_before_is_forgotten(workers: tuple[Worker, Worker], tmp_path: Path) -> None:
+    """The entry in the new files has the same number, and the mark of the old one is larger than all positions."""
+    one, other = workers
+    one.ask("invalidate", ["others", "of", "before"])
+    one.ask("fill", URL, ["x"], b"1")
+    assert one.ask("state", URL) == "1"
+    remove(tmp_path)
+    other.ask("invalidate", ["x"])
+    other.ask("fill", URL, ["x"], b"2")
+    if one.ask("state", URL) != "2":
+        raise RuleBrokenError("what was taken back is served")
+
+
+def test_a_soft_invalidation_weakens_no_hard_one(workers: tuple[Worker, Worker]) -> None:
+    one, other = workers
+    running = make_entry(make_request(URL), one.ask("look_up", URL).mark, ["x"])
+    one.ask("invalidate", ["x"])
+    other.ask("invalidate", ["x"], True)
+    one.ask("commit", running)
+    must_be_gone(one)
+
+
 def test_a_child_uses_nothing_that_its_parent_has_opened(workers: tuple[Worker, Worker]) -> None:
     """The child of a server in C: it takes itself for its parent if nothing tells it, and ends its parent's reading."""
     one, other = workers

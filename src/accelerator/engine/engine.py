@@ -21,6 +21,7 @@ from accelerator.engine.refresh import Refreshes
 from accelerator.engine.report import Reporter, reason_to_forward
 from accelerator.engine.services import Services
 from accelerator.engine.shortcut import Shortcut
+from accelerator.engine.turns import Turns
 from accelerator.engine.upstream import Upstream
 from accelerator.http.ignored import Ignored
 from accelerator.http.request import Request, RequestRules
@@ -64,7 +65,9 @@ class Engine:
         self._store = Guard(store)
         self._flights = Flights(runtime, options.clock)
         self._reporter = Reporter(options)
-        self._services = Services(options, self._store, self._flights, CopyBudget(), self._reporter)
+        leases = self._store.leases
+        self._turns = Turns(self._store, leases, runtime) if leases is not None else None
+        self._services = Services(options, self._store, self._flights, self._turns, CopyBudget(), self._reporter)
         self._rules = RequestRules(
             options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
         )
@@ -119,8 +122,11 @@ class Engine:
                     return None
                 case Decision.FILL | Decision.VALIDATE:
                     flight = await self._flights.join_or_lead(place_of(request, found), patience, landings)
-                    if flight is not None:
-                        await self._filler.fill(exchange, found, decision, flight)
+                    turns = self._turns  # without them, it may fill from what was found
+                    if flight is not None and (
+                        turn := found if turns is None else await turns.take(request, found, flight, patience)
+                    ):
+                        await self._filler.fill(exchange, turn, decision, flight)
                         return None
                 case Decision.PASS:
                     freshens = freshenable_by_head(request, found.entry, asked)

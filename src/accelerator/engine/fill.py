@@ -331,11 +331,11 @@ class Fill:
             return
         self.entry = new_entry(candidate, made, body, tags, mark)
         self.reason = await self._services.store.commit(self.entry)
-        flight.land()
         self.stored = not self.reason
         self.wants_retry = mark != self._mark and not self.stored  # the store may refuse an old mark
         if self.stored:  # others do not wait for what is stale at once, or may never end
             flight.remember(storable=made.lifetime > 0 and not self._is_event_stream)
+        flight.land()
 
     async def _refuse(self, reason: str) -> None:
         """Do not store the response, and remember that a response to such a request could not be stored."""

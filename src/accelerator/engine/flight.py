@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from accelerator.engine.runtime import Runtime, Signal
     from accelerator.http.request import Key, Request
@@ -57,6 +58,11 @@ def name_of(place: Place) -> int:
     return hash(place[:3])
 
 
+def lease_name_of(place: Place) -> bytes:
+    """Return the same hash as `name_of`, but one that is the same in all processes."""
+    return blake2b(ascii(place[:3]).encode(), digest_size=16).digest()
+
+
 class Patience:
     """How much longer one request waits for the fills of other requests.
 
@@ -81,12 +87,16 @@ class Patience:
         """Whether the request may still wait."""
         return self._rounds > 0 and self.seconds > 0
 
-    async def wait(self, landing: Signal) -> bool:
-        """Wait for a fill, until its signal `landing` is set; return whether that was in time."""
-        self._rounds -= 1
+    async def wait(self, wait: Callable[[float], Awaitable[float]]) -> bool:
+        """Wait for a fill by `wait`, as `Signal.wait` does it; return whether the fill ended in time."""
+        self.count_round()
         self.has_waited = True
-        self.seconds = await landing.wait(self.seconds)
+        self.seconds = await wait(self.seconds)
         return self.seconds > 0
+
+    def count_round(self) -> None:
+        """Count a fill that the request has waited for, or would have."""
+        self._rounds -= 1
 
     def looks_again(self) -> bool:
         """Return True once: if a fill ended just after the lookup, the request looks up again, but only one time."""
@@ -102,12 +112,13 @@ class Flight:
         name: what tells running flights apart, see `name_of`.
     """
 
-    __slots__ = ("_flights", "_has_landed", "_landing", "name", "place")
+    __slots__ = ("_end_lease", "_flights", "_has_landed", "_landing", "name", "place")
 
     def __init__(self, flights: Flights, place: Place) -> None:
         self._flights = flights
         self._landing: Signal | None = None
         self._has_landed = False
+        self._end_lease: Callable[[float], None] | None = None
         self.place = place
         self.name = name_of(place)
 
@@ -118,6 +129,20 @@ class Flight:
         return self._landing
 
     @property
+    def may_share(self) -> bool:
+        """Whether others may wait for its response: they may unless it is known, or likely, not to be storable."""
+        return self._flights.is_storable(self.place, if_unknown=not self.place.audience)
+
+    @property
+    def has_lease(self) -> bool:
+        """Whether no other process is to fill meanwhile."""
+        return self._end_lease is not None
+
+    def hold(self, end_lease: Callable[[float], None]) -> None:
+        """Hold a lease until the flight ends: `end_lease` gets the seconds for which such fills are not waited for."""
+        self._end_lease = end_lease
+
+    @property
     def is_known_storable(self) -> bool:
         """Whether a response for this key and audience is known to be storable, because one was before."""
         return self.place.is_stored or self._flights.is_storable(self.place, if_unknown=False)
@@ -126,15 +151,21 @@ class Flight:
         """Remember whether the response was storable. If it was not, end the flight, since waiting is useless."""
         self._flights.remember(self.place, storable=storable)
         if not storable:
-            self.land()
+            self.land(UNSTORABLE_SECONDS)
 
-    def land(self) -> None:
-        """End the flight: requests that wait look up again, because the fill has ended, or cannot answer them."""
+    def land(self, unstorable_seconds: float = 0.0) -> None:
+        """End the flight: requests that wait look up again, because the fill has ended, or cannot answer them.
+
+        Args:
+            unstorable_seconds: for how long other processes are not to wait for such fills.
+        """
         if not self._has_landed:
             self._has_landed = True
             self._flights.remove(self)
             if self._landing is not None:
                 self._landing.set()
+            if self._end_lease is not None:
+                self._end_lease(unstorable_seconds)
 
 
 class Flights:
@@ -182,7 +213,7 @@ class Flights:
             if is_led and self.is_storable(place, if_unknown=not place.audience):
                 landing = running.landing()
         if landing is not None:
-            if not await patience.wait(landing):
+            if not await patience.wait(landing.wait):
                 self.remember(place, storable=False)
                 self.remove(running)  # it may hang for ever: nobody else waits for it
             return None

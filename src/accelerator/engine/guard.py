@@ -6,14 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from accelerator.rules.plan import Refusal
-from accelerator.stores.protocol import InvalidationError
+from accelerator.stores.protocol import GrantsLeases, InvalidationError, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from accelerator.http.request import Request
     from accelerator.rules.entry import Entry
-    from accelerator.stores.protocol import Lookup, Store
+    from accelerator.stores.protocol import Lookup, Store, TakenLease
 
 logger = logging.getLogger("accelerator")
 # why a response was not stored, as `detail` says it
@@ -22,18 +22,43 @@ COMMIT_FAILED: Final = Refusal("the store's commit failed")
 REFUSED: Final = Refusal("refused by the store")
 
 
-class Guard:
-    """The methods of a store that requests use, without its exceptions.
+class _NoLease(Lease):
+    """What a fill has in place of a lease that the store failed to grant."""
 
-    An outage is logged once, until the store works again.
+    def end(self, unstorable_seconds: float = 0.0) -> None:
+        """There is nothing to give back."""
+
+
+_NO_LEASE: Final = _NoLease()
+
+
+class _Outages:
+    """Logs each outage of a store once, until the store works again."""
+
+    def __init__(self) -> None:
+        self._failing: set[str] = set()
+
+    def _report(self, method: str, error: Exception) -> None:
+        if method not in self._failing:
+            self._failing.add(method)
+            kind = type(error).__name__
+            logger.error("the store's %s fails, requests go to the application: %s: %s", method, kind, error)
+
+
+class Guard(_Outages):
+    """The methods of a store that requests use, without its exceptions.
 
     Args:
         store: the store.
+
+    Attributes:
+        leases: its leases, None if it grants none.
     """
 
     def __init__(self, store: Store) -> None:
+        super().__init__()
         self._store = store
-        self._failing: set[str] = set()
+        self.leases = LeaseGuard(store) if isinstance(store, GrantsLeases) else None
 
     async def look_up(self, request: Request) -> Lookup | None:
         """Do what `Store.lookup` does; return None if the store fails."""
@@ -66,8 +91,43 @@ class Guard:
         except InvalidationError as error:
             logger.warning("what a request changed is not known to be taken back yet: %s", error)
 
-    def _report(self, method: str, error: Exception) -> None:
-        if method not in self._failing:
-            self._failing.add(method)
-            kind = type(error).__name__
-            logger.error("the store's %s fails, requests go to the application: %s: %s", method, kind, error)
+
+class LeaseGuard(_Outages):
+    """The leases of a store, without its exceptions: where they fail, each process fills for itself.
+
+    Args:
+        leases: the store.
+    """
+
+    def __init__(self, leases: GrantsLeases) -> None:
+        super().__init__()
+        self._leases = leases
+
+    async def lease(self, name: bytes) -> Lease | TakenLease | None:
+        """Do what `GrantsLeases.lease` does; if the store fails, the fill goes on without one."""
+        try:
+            turn = await self._leases.lease(name)
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
+            self._report("lease", error)
+            return _NO_LEASE
+        self._failing.discard("lease")
+        return turn
+
+    async def wait(self, taken: TakenLease, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> float:
+        """Do what `TakenLease.wait` does; if the store fails, there is nothing to wait for."""
+        try:
+            left = await taken.wait(seconds, sleep)
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
+            self._report("wait for a lease", error)
+            return seconds
+        self._failing.discard("wait for a lease")
+        return left
+
+    def end(self, lease: Lease, unstorable_seconds: float) -> None:
+        """Do what `Lease.end` does; if the store fails, the lease runs out by itself."""
+        try:
+            lease.end(unstorable_seconds)
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
+            self._report("end of a lease", error)
+        else:
+            self._failing.discard("end of a lease")

@@ -25,6 +25,9 @@ REFRESH_SECONDS: Final = 60.0
 REFRESHES: Final = 3
 """Number of fills in one refresh, at most: it fills again if a soft invalidation came during a fill."""
 
+OTHERS_SECONDS: Final = 1.0
+"""Seconds for which a process leaves a place alone, at most, where it finds that another process is refreshing it."""
+
 FAILING_SECONDS: Final = 60.0
 """Seconds for which other requests are served stale, after the application has failed for a request that waited."""
 
@@ -88,6 +91,7 @@ class Refreshes:
         self._filler = filler
         self._store = services.store
         self._flights = services.flights
+        self._turns = services.turns
         self._runtime = runtime
         self._failures = Failures(services.options.clock)
 
@@ -102,6 +106,11 @@ class Refreshes:
             name = f"refresh of {request.url!r}"
             self._runtime.spawn(name, REFRESH_SECONDS, self._refresh, exchange.detached(), found, flight)
             return False
+        if self._turns is not None:
+            turn = await self._turns.take_to_refresh(request, found, flight, pause=0)
+            if turn is None:
+                return False
+            found = turn
         self._failures.discard(flight.place)
         fill = await self._filler.fill(exchange, found, decision, flight, Purpose.OVERDUE_REFRESH)
         if fill.answered_stale:
@@ -122,6 +131,11 @@ class Refreshes:
     async def _fill_in_background(self, exchange: Exchange, found: Lookup, flight: Flight) -> None:
         """Fill without a client, and again if a soft invalidation came after the fill had begun."""
         for _ in range(REFRESHES):
+            if self._turns is not None:
+                turn = await self._turns.take_to_refresh(exchange.request, found, flight, OTHERS_SECONDS)
+                if turn is None:
+                    return
+                found = turn
             decision = forwarding_decision(exchange.request, found.entry, found.invalidated)
             fill = await self._filler.fill(exchange, found, decision, flight, Purpose.BACKGROUND_REFRESH)
             if fill.failure:

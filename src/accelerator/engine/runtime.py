@@ -46,6 +46,10 @@ class Runtime(Protocol):
         """Return a new signal."""
         ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Wait for a number of seconds."""
+        ...
+
     def spawn(self, name: str, limit: float, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Run `work(*arguments)` beside the current request. An exception in it is logged, since nobody awaits it.
 
@@ -82,6 +86,10 @@ class AnyioRuntime:
     def signal(self) -> Signal:
         """Return a new signal."""
         return AnyioSignal()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for a number of seconds."""
+        await anyio.sleep(seconds)
 
     def spawn(self, name: str, limit: float, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Run `work(*arguments)` as an asyncio task, or as a trio system task."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from accelerator.engine.flight import Flights
     from accelerator.engine.guard import Guard
     from accelerator.engine.report import Reporter
+    from accelerator.engine.turns import Turns
     from accelerator.options import Options
 
 
@@ -21,6 +22,7 @@ class Services:
         options: the options of the middleware.
         store: the store without its exceptions: its failures cost hits, and never a request.
         flights: the running fills.
+        turns: the turns of processes at filling, None if the store grants no leases.
         budget: limits the memory that copies of their responses take.
         reporter: reports by Cache-Status, events and warnings.
     """
@@ -28,5 +30,6 @@ class Services:
     options: Options
     store: Guard
     flights: Flights
+    turns: Turns | None
     budget: CopyBudget
     reporter: Reporter

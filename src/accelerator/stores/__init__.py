@@ -3,23 +3,29 @@
 from accelerator.http.request import Request, Vary
 from accelerator.rules.entry import Entry, Mark
 from accelerator.stores.protocol import (
+    GrantsLeases,
     InvalidationError,
     KnowsReadyEntries,
+    Lease,
     LooksUpInThreads,
     Lookup,
     ReadyEntry,
     Store,
+    TakenLease,
 )
 
 __all__ = [
     "Entry",
+    "GrantsLeases",
     "InvalidationError",
     "KnowsReadyEntries",
+    "Lease",
     "LooksUpInThreads",
     "Lookup",
     "Mark",
     "ReadyEntry",
     "Request",
     "Store",
+    "TakenLease",
     "Vary",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_ch
 from accelerator.tags import ALL, flattened, tag_of_url, valid_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
@@ -167,6 +167,65 @@ class LooksUpInThreads(ABC):
     @abstractmethod
     def lookup_here(self, request: Request) -> Lookup | None:
         """Do what `lookup` does, and block this thread meanwhile; None says that `lookup` has to be asked."""
+        ...
+
+
+class Lease(ABC):
+    """The right to fill a place, which no other process has meanwhile. The store keeps it alive until it ends.
+
+    If the process dies or stops the lease runs out by itself, and another process may get it. So it saves work, and
+    nothing may depend on it: a fill that has lost its lease goes on, and its entry is committed by the usual rules.
+    """
+
+    @abstractmethod
+    def end(self, unstorable_seconds: float = 0.0) -> None:
+        """Give it back, and wake those who wait for it. This waits for no I/O, and may be called twice.
+
+        It is called by whatever ends the fill, a cancellation as well. A lease that has run out, and that another
+        process may have by now, is left alone.
+
+        Args:
+            unstorable_seconds: for how long nobody is to wait for such fills, because the response was not storable.
+        """
+        ...
+
+
+class TakenLease(ABC):
+    """A lease that another process has, or another fill of this one."""
+
+    @abstractmethod
+    async def wait(self, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> float:
+        """Wait until it has ended or run out, for at most `seconds`; return the seconds that are left, 0 if none are.
+
+        Args:
+            seconds: how long to wait at most.
+            sleep: waits for a number of seconds, in the way of the caller's loop or thread. A store that is told of the
+                end of a lease need not use it.
+        """
+        ...
+
+
+class GrantsLeases(ABC):
+    """A store by which processes agree who fills: those that wait look up again when the fill of another has ended.
+
+    `engine.turns` asks those that derive from this; with another store each process fills for itself.
+    `accelerator.testing.LeaseContract` tests a store for it.
+    """
+
+    @abstractmethod
+    async def lease(self, name: bytes) -> Lease | TakenLease | None:
+        """Take the lease of a name, if no other fill has it.
+
+        Its owner is replaced if it has died, or has not kept the lease alive in time. If the caller is cancelled, what
+        it would have got is given back, or runs out.
+
+        Args:
+            name: 16 bytes, which tell the place of a fill.
+
+        Returns:
+            The lease, or the one that another fill has; None if nobody is to wait, since a response was not storable a
+            while ago.
+        """
         ...
 
 

@@ -10,12 +10,12 @@ import anyio
 import anyio.from_thread
 
 from accelerator.stores.loop_thread import loop_thread
-from accelerator.stores.protocol import LooksUpInThreads, Store
+from accelerator.stores.protocol import GrantsLeases, Lease, LooksUpInThreads, Store, TakenLease
 from accelerator.stores.urls import shared
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 
     from accelerator.http.request import Request
     from accelerator.rules.entry import Entry
@@ -97,6 +97,55 @@ class BlockingStore(Store):
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Do what `Store.invalidate` does."""
         loop_thread.run(self._store.invalidate(tags, soft=soft))
+
+
+class BlockingLeases(BlockingStore, GrantsLeases):
+    """A store that waits for I/O and grants leases, wrapped in the same way.
+
+    Args:
+        store: the store.
+        leases: the same.
+    """
+
+    def __init__(self, store: Store, leases: GrantsLeases) -> None:
+        super().__init__(store)
+        self._leases = leases
+
+    async def lease(self, name: bytes) -> Lease | TakenLease | None:
+        """Do what `GrantsLeases.lease` does."""
+        turn = loop_thread.run(self._leases.lease(name))
+        if isinstance(turn, TakenLease):
+            return _BlockingTakenLease(turn)
+        return turn and _BlockingLease(turn)
+
+
+class _BlockingLease(Lease):
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    def end(self, unstorable_seconds: float = 0.0) -> None:
+        """Do what `Lease.end` does, in the thread of the loop."""
+
+        async def end() -> None:
+            self._lease.end(unstorable_seconds)
+
+        loop_thread.run(end())
+
+
+class _BlockingTakenLease(TakenLease):
+    def __init__(self, taken: TakenLease) -> None:
+        self._taken = taken
+
+    async def wait(self, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> float:  # noqa: ARG002 - the loop waits
+        """Do what `TakenLease.wait` does."""
+        return loop_thread.run(self._taken.wait(seconds, anyio.sleep))
+
+
+def blocking(store: Store) -> Store:
+    """Return a store that never suspends: the store itself, or one that wraps it."""
+    if not store.suspends:
+        return store
+    return BlockingLeases(store, store) if isinstance(store, GrantsLeases) else BlockingStore(store)
 
 
 def _nowhere(_: Request) -> None:

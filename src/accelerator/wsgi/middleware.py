@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from accelerator.engine.engine import Engine
 from accelerator.options import OptionArguments, checked
-from accelerator.stores.sync import BlockingStore, SyncStore, finish_now
+from accelerator.stores.sync import SyncStore, blocking, finish_now
 from accelerator.stores.urls import store_of
 from accelerator.uncopied import Uncopied
 from accelerator.wsgi.answer import ServerResponse, start_body
@@ -52,7 +52,7 @@ class WSGIAccelerator(Uncopied):
     ) -> None:
         self.app = app
         self.store = store_of(store)
-        self._store = BlockingStore(self.store) if self.store.suspends else self.store
+        self._store = blocking(self.store)
         self._engine = Engine(self._call, self._store, checked(options), self, ThreadRuntime())
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -112,6 +112,10 @@ class ThreadRuntime:
         """Return a new signal."""
         return ThreadSignal()
 
+    async def sleep(self, seconds: float) -> None:
+        """Block the thread for a number of seconds."""
+        threading.Event().wait(seconds)
+
     def spawn(self, name: str, limit: float, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Run `work(*arguments)` in a daemon thread, or at once in this one if too many threads run."""
 

@@ -40,6 +40,7 @@ class Desk:
 
     store: LMDBStore
     held: list[object]
+    turn: Any
     last: Callable[[], object] = staticmethod(lambda: None)
     openings: int = 0
 
@@ -71,6 +72,10 @@ class Desk:
         """Invalidate."""
         drive(self.store.invalidate(tags, soft=soft))
 
+    def in_turn(self, *calls: tuple[Any, ...]) -> list[Any]:
+        """Call one method after the other, each with its arguments, and return what they returned."""
+        return [getattr(self, name)(*arguments) for name, *arguments in calls]
+
     def settle(self) -> None:
         """Give up what could not be taken back, and try to get the lock again."""
         file = self.store._file
@@ -88,6 +93,15 @@ class Desk:
     def fill(self, url: str, tags: Collection[str], body: bytes) -> bool:
         """Store an entry as a fill does."""
         return fill(self.store, url, *tags, body=body)
+
+    def lease(self, name: bytes) -> str:
+        """Ask for a lease, and tell what kind of turn was got."""
+        self.turn = drive(self.store.lease(name))
+        return type(self.turn).__name__
+
+    def end_lease(self, unstorable_seconds: float = 0.0) -> None:
+        """End the lease that was got last."""
+        self.turn.end(unstorable_seconds)
 
     def take_places(self) -> None:
         """Take all places among the readers that are left."""

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from benchmarks.promise import Plan, check, main
+from benchmarks.promise.__main__ import main
+from benchmarks.promise.check import Plan, check
 
 
 @pytest.mark.parametrize(

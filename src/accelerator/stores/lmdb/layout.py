@@ -13,6 +13,7 @@ There is one table. A key is one letter, which tells the kind, and what follows:
     q  queue  place     the number of the entry there
     g  hash of a place  the turn of a ghost
     h  turn             the hash of that ghost
+    l  number           some leases                                            (`leases`)
 
 Numbers of entries are never given twice in one incarnation. All integers are big-endian, so that keys sort by them.
 What could be of harm if it were damaged has a checksum: an entry, a position, a state.

@@ -16,12 +16,13 @@ from accelerator.stores.binary import pack, unpack
 from accelerator.stores.lmdb.entries import read_entry, read_variants
 from accelerator.stores.lmdb.file import file_at
 from accelerator.stores.lmdb.known import Decoded, Known
+from accelerator.stores.lmdb.leasing import Leasing
 from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.opened import LARGEST_KNOWN
 from accelerator.stores.lmdb.repeating import FAILURES
 from accelerator.stores.lmdb.writing import Commit
 from accelerator.stores.pending import judge as judge_pending
-from accelerator.stores.protocol import InvalidationError, KnowsReadyEntries, Lookup, Store
+from accelerator.stores.protocol import GrantsLeases, InvalidationError, KnowsReadyEntries, Lookup, Store
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
     from accelerator.stores.lmdb.opened import Opened, View
     from accelerator.stores.pending import Kept
-    from accelerator.stores.protocol import ReadyEntry, RequestT
+    from accelerator.stores.protocol import Lease, ReadyEntry, RequestT, TakenLease
 
 logger = logging.getLogger("accelerator")
 
@@ -39,7 +40,7 @@ MIN_BYTES: Final = 256 * 1024
 """Bytes that a file has at least, so that there is room for the copies that a transaction writes."""
 
 
-class LMDBStore(Uncopied, KnowsReadyEntries, Store):
+class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
     """Keeps entries in a file for all processes of this machine that have a store with the same path. It needs Linux.
 
     Any thread may use it. It does not wait but for the lock of those who write, a fifth of a second at most.
@@ -66,12 +67,14 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
         if max_bytes is not None and max_bytes < MIN_BYTES:
             raise ValueError(f"max_bytes is at least {MIN_BYTES:,}, not {max_bytes:,}")
         self._file = file_at(Path(path), max_bytes)
+        self._leasing = Leasing(self._file)
 
     def __repr__(self) -> str:
         return f"<LMDBStore: {self._file.place.path}>"
 
     def close(self) -> None:
         """Close the file in this process. If a store is used after that, it is opened again."""
+        self._leasing.forget()
         self._file.close()
 
     # --- lookup -------------------------------------------------------------------------------------------------------
@@ -136,6 +139,16 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
             raise InvalidationError(
                 f"not known to be taken back: {error}; this process acts as if it were, and goes on trying"
             ) from error
+
+    # --- one fill for all processes -----------------------------------------------------------------------------------
+
+    async def lease(self, name: bytes) -> Lease | TakenLease | None:
+        """Take the lease of a name, in one transaction, if no other fill has it.
+
+        Raises:
+            OSError, RuntimeError, lmdb.Error: the lock was not to be had in time, or the file cannot be used.
+        """
+        return self._leasing.lease(name)
 
 
 def _look_up(opened: Opened, view: View, request: Request, kept: Kept) -> Lookup:

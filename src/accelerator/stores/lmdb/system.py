@@ -18,6 +18,12 @@ NETWORK: Final = frozenset(
 )  # fmt: skip
 """Types of file systems that other systems may write, or that do not show all processes the same memory."""
 
+STAT_BYTES: Final = 2048
+"""More bytes than the status of a process has."""
+
+_ENDED: Final = frozenset({b"Z", b"X", b"x"})
+"""The states of processes that have ended, see proc(5)."""
+
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
@@ -33,6 +39,24 @@ def boot_id() -> str:
             f"LMDBStore needs Linux, this is {sys.platform}: take MemoryStore for one process, or RedisStore"
         )
     return _BOOT.read_text().strip()
+
+
+def start_of(pid: int) -> int | None:
+    """Return when a process started, in ticks since the boot; None if it has ended: see proc(5), stat."""
+    try:
+        file = os.open(
+            f"/proc/{pid}/stat", os.O_RDONLY
+        )  # who waits asks again and again, and a Path takes thrice as long
+    except FileNotFoundError:
+        return None
+    try:
+        text = os.read(file, STAT_BYTES)
+    except ProcessLookupError:  # it ended just now
+        return None
+    finally:
+        os.close(file)
+    state, *fields = text.rpartition(b")")[2].split()  # the name before it may have any characters
+    return int(fields[18]) if state not in _ENDED else None
 
 
 def network_file_system(directory: Path) -> str:

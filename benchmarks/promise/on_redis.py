@@ -1,0 +1,153 @@
+"""The promise on one Redis: its server, what can happen to it, and ways to break the rule."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from redis.exceptions import RedisError
+
+from accelerator import RedisStore
+from accelerator.demo.redis_server import RedisServer
+from accelerator.stores.redis import server as redis_server
+from accelerator.stores.redis import verdict as redis_verdict
+
+if TYPE_CHECKING:
+    import random
+    from pathlib import Path
+
+    from accelerator.rules.entry import Entry
+
+MUTATIONS: Final = ("mark-at-storing", "missing-is-valid", "no-identity")
+
+SPARE: Final = 0.9
+"""The part of what the entries would take that Redis may use, where they are to be evicted."""
+
+WARM: Final = 86
+"""Keys beyond which entries are evicted."""
+
+AT_ONCE: Final = ("--repl-diskless-sync-delay", "0")
+
+
+class _MarksAtStoring(RedisStore):
+    async def commit(self, entry: Entry) -> bool:
+        values, identity = await self._link().read([self._meta_key])
+        meta = redis_verdict.read_meta(values[self._meta_key], identity)
+        object.__setattr__(entry, "mark", meta.mark if meta else entry.mark)
+        return await super().commit(entry)
+
+
+def make_store(url: str, mutation: str) -> RedisStore:
+    """Return the store, broken as asked for."""
+    if mutation == "mark-at-storing":
+        return _MarksAtStoring(url, deadline=1)
+    if mutation == "missing-is-valid":
+        compare = redis_verdict.compare
+
+        def skip_missing(entry: Entry, records: list[bytes | None], meta: Any) -> tuple[bool, bool]:
+            return compare(entry, [record for record in records if record is not None], meta)
+
+        redis_verdict.compare = skip_missing
+    if mutation == "no-identity":
+
+        def nobody(answer: bytes) -> bytes:  # noqa: ARG001 - that is the fault
+            return b"nobody"
+
+        redis_server.identity_in = nobody
+    return RedisStore(url, deadline=1)
+
+
+class OnRedis:
+    """A Redis of its own.
+
+    Args:
+        folder: where its socket is.
+        items: the number of tags.
+
+    Attributes:
+        kind, address: what `make_store` needs.
+        pauses: the faults, and the seconds between two of a kind.
+        evicted: the entries that it evicted.
+    """
+
+    kind = "redis"
+    pauses: ClassVar = {"cut": 0.2, "kill": 1.0, "promote": 1.0, "evict": 0.03}
+
+    def __init__(self, folder: Path, items: int) -> None:
+        self._socket = folder / "redis.sock"
+        self.address = f"unix://{self._socket}"
+        self.evicted = 0
+        self._items = items
+        self._server = RedisServer(*AT_ONCE)
+        self._change = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Start the server."""
+        await asyncio.to_thread(self._server.start)
+        self._move_in()
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.stop()
+
+    def store(self) -> RedisStore:
+        """Return a store for who invalidates."""
+        return make_store(self.address, "")
+
+    async def close(self, store: RedisStore) -> None:
+        """Close that store."""
+        await store.aclose()
+
+    def count_evicted(self) -> None:
+        """Add what this server evicted, before it ends."""
+        with suppress(RedisError), self._server.client() as admin:
+            self.evicted += admin.info("stats")["evicted_keys"]
+
+    def _move_in(self) -> None:
+        """Let the server answer where everybody looks for it."""
+        self._server.socket.replace(self._socket)
+        self._server.socket = self._socket
+
+    # --- faults -------------------------------------------------------------------------------------------------------
+
+    async def cut(self, _chance: random.Random) -> None:
+        """Cut every connection to Redis."""
+        with suppress(RedisError), self._server.client() as admin:
+            admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    async def kill(self, chance: random.Random) -> None:
+        """Kill Redis, and start it empty."""
+        async with self._change:
+            self.count_evicted()
+            self._server.kill()
+            await asyncio.sleep(chance.random() * 0.3)
+            await asyncio.to_thread(self._server.start)
+
+    async def evict(self, chance: random.Random) -> None:
+        """Let Redis evict at random once it is warm, and lose the records that matter more often than chance would."""
+        with suppress(RedisError), self._server.client() as admin:
+            evicts = admin.config_get("maxmemory")["maxmemory"] != "0"
+            if not evicts and admin.dbsize() > WARM:
+                admin.config_set("maxmemory-policy", "allkeys-random")
+                memory: Any = admin.info("memory")
+                base = memory["used_memory_startup"]
+                admin.config_set("maxmemory", base + int(SPARE * (memory["used_memory"] - base)))
+            admin.delete(f"accelerator:{{0}}:t:item:{chance.randrange(self._items)}")
+
+    async def promote(self, chance: random.Random) -> None:
+        """Promote a replica that missed what was written last."""
+        async with self._change:
+            replica = RedisServer(*AT_ONCE)
+            await asyncio.to_thread(replica.start)
+            with replica.client() as admin:
+                admin.replicaof("127.0.0.1", str(self._server.port))
+                while admin.info("replication")["master_link_status"] != "up":  # noqa: ASYNC110 - Redis tells nobody
+                    await asyncio.sleep(0.01)
+                admin.replicaof("NO", "ONE")
+            await asyncio.sleep(0.1 + chance.random() * 0.2)
+            self.count_evicted()
+            self._server.kill()
+            former, self._server = self._server, replica
+            self._move_in()
+            former.stop()

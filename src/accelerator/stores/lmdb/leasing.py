@@ -1,0 +1,190 @@
+"""The leases of one process: how it takes them, keeps them alive while its fills run, and waits for those of others."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from accelerator.stores.lmdb.leases import UNSTORABLE, Held, Leases, Owner
+from accelerator.stores.lmdb.repeating import FAILURES
+from accelerator.stores.lmdb.system import start_of
+from accelerator.stores.protocol import Lease, TakenLease
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lmdb import Transaction
+
+    from accelerator.stores.lmdb.file import File
+    from accelerator.stores.lmdb.opened import Opened, View
+
+LEASE_SECONDS: Final = 3.0
+"""Seconds after which a lease runs out that was not renewed: so long others wait for a process that was stopped."""
+
+RENEWAL_SECONDS: Final = 0.75
+"""Seconds between two renewals of the leases of a process."""
+
+FIRST_PAUSE: Final = 0.001
+LONGEST_PAUSE: Final = 0.05
+GROWTH: Final = 1.5
+"""Who waits looks again after so many seconds, each pause so many times as long as the last."""
+
+
+class Leasing:
+    """The leases of a store in this process. Any thread may use it.
+
+    Args:
+        file: the file of the store.
+    """
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with no leases."""
+        self._pid = os.getpid()
+        self._start = start_of(self._pid) or 0
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._held: dict[Owner, Held] = {}
+        self._is_renewing = False
+
+    def _see_to_fork(self) -> None:
+        """Begin anew in a child after a fork: what it has here are the leases of its parent."""
+        if self._pid != os.getpid():
+            self._begin()
+
+    def forget(self) -> None:
+        """Keep no lease alive any more."""
+        self._see_to_fork()
+        with self._lock:
+            self._held.clear()
+
+    def lease(self, name: bytes) -> Lease | TakenLease | None:
+        """Do what `GrantsLeases.lease` does.
+
+        Raises:
+            FAILURES: the file cannot be read or written.
+        """
+        self._see_to_fork()
+        held = self._file.read(partial(_find, name))
+        if held is None:
+            wanted = Held(name, Owner(self._pid, self._start, next(self._numbers)), time.monotonic() + LEASE_SECONDS)
+            held = self._file.write(partial(_take, wanted))
+            if held is None or held.owner == wanted.owner:
+                self._hold(wanted)
+                return OwnLease(self, wanted)
+        return None if held.owner == UNSTORABLE else OthersLease(self._file, held)
+
+    def end(self, held: Held, unstorable_seconds: float) -> None:
+        """End a lease, unless that was done."""
+        self._see_to_fork()
+        with self._lock:
+            if self._held.pop(held.owner, None) is None:
+                return
+        left = Held(held.name, UNSTORABLE, time.monotonic() + unstorable_seconds) if unstorable_seconds else None
+        self._file.write(partial(_end, held, left))
+
+    # --- renewal ------------------------------------------------------------------------------------------------------
+
+    def _hold(self, held: Held) -> None:
+        with self._lock:
+            self._held[held.owner] = held
+            if not self._is_renewing:
+                threading.Thread(target=self._renew_while_held, name="accelerator leases", daemon=True).start()
+                self._is_renewing = True
+
+    def _renew_while_held(self) -> None:
+        while True:
+            time.sleep(RENEWAL_SECONDS)
+            with self._lock:
+                held = [*self._held.values()]
+                if not held:
+                    self._is_renewing = False
+                    return
+            self.renew(held)
+
+    def renew(self, leases: list[Held]) -> None:
+        """Renew leases of this process. If that fails they run out, and others may fill meanwhile."""
+        try:
+            lost = self._file.write(partial(_renew, leases))
+        except FAILURES:
+            return
+        with self._lock:
+            for held in lost:
+                self._held.pop(held.owner, None)
+
+
+class OwnLease(Lease):
+    """A lease of this process."""
+
+    def __init__(self, leasing: Leasing, held: Held) -> None:
+        self._leasing = leasing
+        self._held = held
+
+    def end(self, unstorable_seconds: float = 0.0) -> None:
+        """Do what `Lease.end` does.
+
+        Raises:
+            FAILURES: the file cannot be written. The lease then runs out.
+        """
+        self._leasing.end(self._held, unstorable_seconds)
+
+
+class OthersLease(TakenLease):
+    """A lease of another process, or of another fill of this one."""
+
+    def __init__(self, file: File, held: Held) -> None:
+        self._file = file
+        self._held = held
+        self._seen = (b"", -1)  # the incarnation, and the number of the transaction, that it was found in
+
+    async def wait(self, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> float:
+        """Look again and again whether it has ended, run out, or its owner has died.
+
+        Raises:
+            FAILURES: the file cannot be read.
+        """
+        end, pause = time.monotonic() + seconds, FIRST_PAUSE
+        while (left := end - time.monotonic()) > 0:
+            await sleep(min(pause, left))
+            if self._file.read(self._is_over):
+                return max(0.0, end - time.monotonic())
+            pause = min(GROWTH * pause, LONGEST_PAUSE)
+        return 0.0
+
+    def _is_over(self, opened: Opened, view: View) -> bool:
+        now, seen = time.monotonic(), (view.order.incarnation, view.number)
+        if seen == self._seen:  # nothing was written since
+            return not self._held.holds(now)
+        held = Leases(opened.room.size).find(view.txn.get, self._held.name, now)
+        if held is None or held.owner != self._held.owner:
+            return True
+        self._held, self._seen = held, seen
+        return False
+
+
+# --- in a transaction -------------------------------------------------------------------------------------------------
+
+
+def _find(name: bytes, opened: Opened, view: View) -> Held | None:
+    return Leases(opened.room.size).find(view.txn.get, name, time.monotonic())
+
+
+def _take(wanted: Held, opened: Opened, txn: Transaction[bytes]) -> Held | None:
+    return Leases(opened.room.size).take(txn, wanted, time.monotonic())
+
+
+def _end(held: Held, left: Held | None, opened: Opened, txn: Transaction[bytes]) -> None:
+    Leases(opened.room.size).change(txn, held, left)
+
+
+def _renew(leases: list[Held], opened: Opened, txn: Transaction[bytes]) -> list[Held]:
+    """Renew leases, and return those that were lost."""
+    table, until = Leases(opened.room.size), time.monotonic() + LEASE_SECONDS
+    return [held for held in leases if not table.change(txn, held, held._replace(until=until))]
