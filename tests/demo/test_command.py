@@ -145,7 +145,11 @@ async def test_an_earlier_run_left_nothing_in_the_store_that_is_shown(database: 
     ids=["no URL", "no URL for workers", "memory", "Redis is down", "two stores"],
 )
 @pytest.mark.usefixtures("_handlers_come_back")
-def test_a_store_that_cannot_be_used_is_named(arguments: list[str], status: int, says: str) -> None:
+def test_a_store_that_cannot_be_used_is_named(
+    arguments: list[str], status: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("serve", "serve_by_workers"):
+        monkeypatch.setattr(serve, name, lambda *_arguments: pytest.fail("it serves"))
     answer = CliRunner().invoke(main, ["demo", "--port", "0", *arguments])
     assert (answer.exit_code, says in answer.output.splitlines()[-1]) == (status, True)
 
