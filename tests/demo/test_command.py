@@ -140,12 +140,21 @@ async def test_an_earlier_run_left_nothing_in_the_store_that_is_shown(database: 
         (["--workers", "2", "--store", "nowhere"], 1, "Error: the URL of a store begins with "),
         (["--workers", "2", "--store", "memory:"], 1, "Error: memory: is a store in the memory of one process"),
         (["--store", "redis://127.0.0.1:1"], 1, "Error: nothing is known to be taken back: Redis at 127.0.0.1:1: "),
+        (
+            ["--workers", "2", "--store", "redis://127.0.0.1:1"],
+            1,
+            "Error: nothing is known to be taken back: Redis at ",
+        ),
         (["--redis", "--store", "memory:"], 2, "Error: --redis starts a Redis, and --store names another store"),
     ],
-    ids=["no URL", "no URL for workers", "memory", "Redis is down", "two stores"],
+    ids=["no URL", "no URL for workers", "memory", "Redis is down", "Redis is down for workers", "two stores"],
 )
 @pytest.mark.usefixtures("_handlers_come_back")
-def test_a_store_that_cannot_be_used_is_named(arguments: list[str], status: int, says: str) -> None:
+def test_a_store_that_cannot_be_used_is_named(
+    arguments: list[str], status: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("serve", "serve_by_workers"):
+        monkeypatch.setattr(serve, name, lambda *_arguments: pytest.fail("it serves"))
     answer = CliRunner().invoke(main, ["demo", "--port", "0", *arguments])
     assert (answer.exit_code, says in answer.output.splitlines()[-1]) == (status, True)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from accelerator import ASGIAccelerator
+from accelerator import ASGIAccelerator, MemoryStore
 from accelerator.demo.database import HANDLES, connect
 from accelerator.demo.pictures import landscape
 from accelerator.demo.site import create_site
@@ -218,3 +218,17 @@ def test_nothing_grows_for_ever(database: Path, insert: str, count: str, kept: i
 def test_a_number_always_gives_the_same_picture_and_its_caption_is_escaped() -> None:
     assert landscape(7, "x") == landscape(7, "x") != landscape(8, "x")
     assert 'aria-label="&#34;&lt;b&gt;"' in landscape(7, '"<b>')
+
+
+async def test_the_store_is_closed_when_the_server_ends(database: Path) -> None:
+    closed: list[MemoryStore] = []
+
+    class Noting(MemoryStore):
+        async def aclose(self) -> None:
+            closed.append(self)
+
+    store = Noting()
+    site = create_site(database, store=store)
+    async with site.router.lifespan_context(site):
+        assert closed == []
+    assert closed == [store]

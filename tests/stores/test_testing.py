@@ -17,12 +17,13 @@ def test_a_manual_clock_stands_still_until_it_is_told() -> None:
     assert clock() == 105
 
 
-def test_a_clean_store_is_empty_at_the_beginning_of_each_test(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest("""
+@pytest.mark.parametrize("store", ["MemoryStore()", "'lmdb://{folder}/store'"], ids=["a store", "a URL"])
+def test_a_clean_store_is_empty_at_the_beginning_of_each_test(store: str, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(f"""
         from accelerator import MemoryStore
         from accelerator.testing import clean_store
 
-        store = clean_store(MemoryStore())
+        store = clean_store({store.format(folder=pytester.path)})
     """)
     pytester.makepyfile("""
         import pytest
@@ -33,7 +34,7 @@ def test_a_clean_store_is_empty_at_the_beginning_of_each_test(pytester: pytest.P
         async def test_one(store, number):
             request = make_request()
             found = await store.lookup(request)
-            assert len(store) == 0
+            assert found.entry is None
             assert await store.commit(make_entry(request, found.mark))
 
         @pytest.fixture

@@ -55,3 +55,11 @@ def test_a_path_without_a_cache_is_a_mistake_and_stays_as_it_is(tmp_path: Path) 
 def test_a_prefix_is_for_a_redis(store: LMDBStore, path: Path) -> None:
     done = purge("--store", f"lmdb://{path}", "--prefix", "shop:", "x")
     assert (done.exit_code, "LMDBStore has no option 'prefix' in its URL" in done.output) == (1, True)
+
+
+def test_a_tag_that_is_none_is_no_mistake_in_the_environment(
+    store: LMDBStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATOR_STORE", f"lmdb://{path}")
+    done = purge("@all")
+    assert (done.exit_code, done.output) == (1, "Error: names that begin with @ are the library's own: '@all'\n")
