@@ -390,11 +390,11 @@ REQUESTS = [
         Change(
             ENGINE,
             """
-                        await self._filler.fill(exchange, found, decision, flight)
+                        await self._filler.fill(exchange, turn, decision, flight)
                         return None
 """,
             """
-                        await self._filler.fill(exchange, found, decision, flight)
+                        await self._filler.fill(exchange, turn, decision, flight)
                         return None
                     if patience.has_waited and patience.flight.entry is not None:
                         found = found._replace(entry=patience.flight.entry, invalidated=False)

@@ -28,6 +28,57 @@ class Waiting(LeasingStore):
     suspends = True
 
 
+class Late(LeasingStore):
+    """A store that is told of the end of a lease some steps later, as one behind a network is."""
+
+    suspends = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_do: list[tuple[int, Callable[[], None]]] = []
+        self.steps = 0
+
+    async def lease(self, name: bytes) -> Lease | TakenLease | None:
+        self.step()
+        turn = await super().lease(name)
+        if isinstance(turn, MemoryLease):
+            return Polling(self, turn)
+        return Told(self, turn) if isinstance(turn, Lease) else None
+
+    def step(self) -> None:
+        self.steps += 1
+        while self.to_do and self.to_do[0][0] <= self.steps:
+            self.to_do.pop(0)[1]()
+
+
+class Told(Lease):
+    def __init__(self, store: Late, lease: Lease) -> None:
+        self.store = store
+        self.lease = lease
+
+    def end(self, unstorable_seconds: float = 0.0) -> None:
+        self.store.to_do.append((self.store.steps + 3, lambda: self.lease.end(unstorable_seconds)))
+
+
+class Polling(TakenLease):
+    def __init__(self, store: Late, lease: MemoryLease) -> None:
+        self.store = store
+        self.lease = lease
+
+    async def wait(self, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> float:
+        deadline = anyio.current_time() + seconds
+        while not self.lease.ended.is_set() and anyio.current_time() < deadline:
+            await sleep(0.001)
+            self.store.step()
+        return max(0.0, deadline - anyio.current_time())
+
+
+class TestLate(LeaseContract):
+    @pytest.fixture
+    def store(self) -> Late:
+        return Late()
+
+
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 

@@ -230,6 +230,21 @@ def test_a_lease_that_was_lost_is_not_renewed(store: LMDBStore, other: Worker, p
     assert other.ask("lease", NAME) == "OwnLease"
 
 
+@pytest.mark.usefixtures("quick")
+def test_the_lease_of_a_fill_that_hangs_runs_out(
+    store: LMDBStore, renewers: Renewers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leasing, "RENEWED_SECONDS", 0.0)
+    monkeypatch.setattr(leasing, "LEASE_SECONDS", 0.01)
+    lease = granted(store)
+    assert wait_until(lambda: not renewers)
+    assert wait_until(lambda: held_in(store) is None)
+    monkeypatch.setattr(leasing, "LEASE_SECONDS", 60.0)
+    granted(store)
+    lease.end()
+    taken(store)
+
+
 def test_a_lease_that_cannot_be_renewed_runs_out(
     store: LMDBStore, other: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,9 @@ LEASE_SECONDS: Final = 3.0
 RENEWAL_SECONDS: Final = 0.75
 """Seconds between two renewals of the leases of a process."""
 
+RENEWED_SECONDS: Final = 60.0
+"""Seconds for which a lease is renewed. A fill that takes longer may hang, and nobody waits so long."""
+
 FIRST_PAUSE: Final = 0.001
 LONGEST_PAUSE: Final = 0.05
 GROWTH: Final = 1.5
@@ -102,8 +105,9 @@ class Leasing:
     def _renew_while_held(self) -> None:
         while True:
             time.sleep(RENEWAL_SECONDS)
+            now = time.monotonic()
             with self._lock:
-                held = [*self._held.values()]
+                held = [one for one in self._held.values() if now < one.until + RENEWED_SECONDS]
                 if not held:
                     self._is_renewing = False
                     return
