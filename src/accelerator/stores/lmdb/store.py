@@ -27,6 +27,8 @@ from accelerator.uncopied import Uncopied
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from lmdb import Transaction
+
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry
     from accelerator.stores.lmdb.opened import Opened, View
@@ -117,7 +119,12 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
         if judge_pending(self._file.pending.kept, entry.tags)[0]:
             return False
         value = pack(entry)
-        return self._file.write(lambda opened, txn: Commit(txn, opened.room).store(entry, value, opened.tell()))
+
+        def work(opened: Opened, txn: Transaction[bytes]) -> bool:
+            commit = Commit(txn, opened.order_in(txn), opened.room)
+            return commit.store(entry, opened.url_of(entry.key), value, opened.tell())
+
+        return self._file.write(work)
 
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Set the position of each tag, in one transaction. The time does not depend on how many entries have it.
