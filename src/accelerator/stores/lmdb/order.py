@@ -99,12 +99,17 @@ def read_positions(value: bytes) -> tuple[int, int]:
     return _POSITIONS.unpack(found) if found is not None else _DAMAGED
 
 
-def refuses(get: Callable[[bytes], bytes | None], order: Order, entry: Entry, records: Iterable[bytes]) -> bool:
-    """Tell whether a fill cannot be stored: a tag was invalidated hard after its mark, or may have been."""
+def compare(
+    get: Callable[[bytes], bytes | None], order: Order, entry: Entry, records: Iterable[bytes]
+) -> tuple[bool, bool]:
+    """Return whether a fill can be stored, and whether what it has made is fresh.
+
+    It cannot if a tag was invalidated hard after its mark, or may have been.
+    """
     _, incarnation, mark = entry.mark[0]
     if incarnation != order.incarnation or mark < order.floor:
-        return True
-    return mark < order.position and not judge(get, order, mark, records)[0]
+        return False, False
+    return judge(get, order, mark, records) if mark < order.position else (True, True)
 
 
 def invalidate(txn: Transaction[bytes], order: Order, tags: Collection[str], *, soft: bool) -> Order:

@@ -2,9 +2,9 @@
 
 A pass looks at each entry that is there when it begins. Those that are expired or invalidated hard are removed, and
 those invalidated softly are noted as stale. So after a pass no entry needs the records that were there when it began:
-later entries were compared with them when they were stored, and that no running fill needs them is what the floor is
-for. If there are too many records, the floor is raised, but not above the position where the last whole pass began, and
-records up to it go.
+later entries were compared with them, and noted as stale, when they were stored; and that no running fill needs them
+is what the floor is for. If there are too many records, the floor is raised, but not above the position where the last
+whole pass began, and records up to it go.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from accelerator.stores.lmdb.cards import Card, get_card
 from accelerator.stores.lmdb.entries import MAX_VARIANTS, Entries, Stored
 from accelerator.stores.lmdb.layout import ghost_name, place_of, tag_keys
-from accelerator.stores.lmdb.order import ORDER_KEY, Order, invalidate, judge, refuses
+from accelerator.stores.lmdb.order import ORDER_KEY, Order, compare, invalidate, judge
 from accelerator.stores.lmdb.queues import STATE_KEY, Queues, State
 from accelerator.stores.lmdb.sweep import MAX_RECORDS, PROGRESS_KEY, Progress, sweep
 
@@ -106,7 +106,8 @@ class Commit:
         if self._queues.version % SWEEP == 0:
             self._order = sweep(self._txn, self._order, self._entries, self._queues, entry.received, SWEEP)
         records = tag_keys(entry.tags)
-        is_stored = not refuses(self._txn.get, self._order, entry, records) and self._put(entry, url, value, records)
+        may_be_stored, is_fresh = compare(self._txn.get, self._order, entry, records)
+        is_stored = may_be_stored and self._put(entry, url, value, records, is_stale=not is_fresh)
         self._queues.save()
         return is_stored
 
@@ -125,7 +126,7 @@ class Commit:
         self._queues.save()
         return is_done
 
-    def _put(self, entry: Entry, url: bytes, value: bytes, records: Collection[bytes]) -> bool:
+    def _put(self, entry: Entry, url: bytes, value: bytes, records: Collection[bytes], *, is_stale: bool) -> bool:
         place = place_of(entry.vary, entry.selected_by)
         size, parts = self._entries.size_of(len(records), value), self._entries.parts_of(value)
         mark = entry.mark[0].position
@@ -144,7 +145,7 @@ class Commit:
         else:
             number = old.number
             self._entries.put(number, self._queues.replace(before, card), value, before.parts)
-        places = {**variants.pop(entry.vary, {}), place: Stored(number, self._queues.new_version())}
+        places = {**variants.pop(entry.vary, {}), place: Stored(number, self._queues.new_version(), is_stale)}
         self._entries.put_variants(url, {entry.vary: places, **variants})
         return True
 
