@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REQUESTS: list[Request] = [
     (f"https://example.org/{path}", (("accept", accept),)) for path, accept in ("a1", "a2", "b1")
 ]
-PADDING = [0, 0, 0, 17_000]
+PADDING = [0, 0, 0, 60_000]
 
 WHO = range(2)
 WHICH = range(4)

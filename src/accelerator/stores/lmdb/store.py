@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("accelerator")
 
-MIN_BYTES: Final = 256 * 1024
-"""Bytes that a file has at least, so that there is room for the copies that a transaction writes."""
+MIN_BYTES: Final = 1_000_000
+"""Bytes that a file has at least, so that there is room beside the copies that transactions write."""
 
 
 class LMDBStore(Uncopied, KnowsReadyEntries, Store):
@@ -52,7 +52,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, Store):
 
     Raises:
         TypeError: `path` is no path, or `max_bytes` no int.
-        ValueError: `max_bytes` is less than 256 KiB.
+        ValueError: `max_bytes` is less than 1,000,000.
         OSError: the directory cannot be made or written, is another user's, or others may write to it.
         RuntimeError: it is on a network file system, or this is not Linux.
     """
