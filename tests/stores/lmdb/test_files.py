@@ -165,17 +165,17 @@ def test_files_are_looked_at_once_in_a_while(store: LMDBStore, monkeypatch: pyte
     now, looked = [1000.0], list[float]()
     wind(monkeypatch, now)
     identity = place.Place.identity
-    assert body_at(store) == ""
 
     def look(self: place.Place) -> place.Identity:
         looked.append(now[0])
         return identity(self)
 
+    store._file.present()
     monkeypatch.setattr(place.Place, "identity", look)
     for _ in range(5):
-        now[0] += 0.0101
         body_at(store)
-    assert len(looked) == 3
+        now[0] += 0.0101
+    assert looked == pytest.approx([1000.0, 1000.0202, 1000.0404])
 
 
 @pytest.mark.parametrize("what", ["boot", "version"])
