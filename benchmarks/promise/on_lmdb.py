@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MUTATIONS: Final = ("mark-at-storing", "removed-is-used")
 
 BYTES: Final = 64 * 1024 * 1024
-TINY: Final = 512 * 1024
-"""Bytes of the file where entries are to be evicted: it has room for a third of the pages."""
+TINY: Final = 1_000_000
+"""Bytes of the file where entries are to be evicted: it has room for half of the pages."""
 
 
 class _MarksAtStoring(LMDBStore):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.stores.lmdb.worker import Here, Worker
 
 LIFETIME = 10.0
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 1_000_000
 
 Request: TypeAlias = "tuple[str, tuple[tuple[str, str], ...]]"
 """What `make_request` makes a request of."""

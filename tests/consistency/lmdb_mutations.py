@@ -81,7 +81,7 @@ MUTATIONS: Final = [
             "        value = pack(entry)\n",
             """
         def is_refused(opened, txn):
-            return refuses(txn.get, read_order(txn.get(ORDER_KEY)), entry, tag_keys(entry.tags))
+            return not compare(txn.get, read_order(txn.get(ORDER_KEY)), entry, tag_keys(entry.tags))[0]
 
         if self._file.write(is_refused):
             return False
@@ -93,11 +93,11 @@ MUTATIONS: Final = [
             "from accelerator.uncopied import Uncopied\n",
             """
 from accelerator.stores.lmdb.layout import tag_keys
-from accelerator.stores.lmdb.order import ORDER_KEY, read_order, refuses
+from accelerator.stores.lmdb.order import ORDER_KEY, compare, read_order
 from accelerator.uncopied import Uncopied
 """,
         ),
-        Change(WRITING, "not refuses(self._txn.get, self._order, entry, records) and self._put", "self._put"),
+        Change(WRITING, "is_stored = may_be_stored and self._put", "is_stored = self._put"),
     ),
     Mutation(
         "records dropped without raising the floor",
@@ -114,6 +114,11 @@ from accelerator.uncopied import Uncopied
         "what a dropped record said of a stale entry is forgotten",
         SWEEPS,
         Change(SWEEP, "            entries.make_stale(number, card)\n", "            pass\n"),
+    ),
+    Mutation(
+        "what a dropped record said of an entry when that was stored is forgotten",
+        f"{RULES}::test_an_entry_that_was_stale_when_it_was_stored_stays_so",
+        Change(WRITING, "new_version(), is_stale)", "new_version())"),
     ),
     Mutation(
         "the pass counts from its end",

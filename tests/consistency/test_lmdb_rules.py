@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import InvalidationError
-from accelerator.stores.lmdb import place
+from accelerator.stores.lmdb import place, writing
 from accelerator.testing import make_entry, make_request
 from tests.consistency.history import RuleBrokenError
 from tests.stores.lmdb.worker import Worker
@@ -96,6 +96,22 @@ def test_a_soft_invalidation_weakens_no_hard_one(workers: tuple[Worker, Worker])
     other.ask("invalidate", ["x"], True)
     one.ask("commit", running)
     must_be_gone(one)
+
+
+def test_an_entry_that_was_stale_when_it_was_stored_stays_so(workers: tuple[Worker, Worker]) -> None:
+    """The record that tells it goes after a pass of the sweep that began before the entry was there."""
+    one, _ = workers
+    for module in ("sweep", "writing"):
+        one.ask("set", f"lmdb.{module}", "MAX_RECORDS", 1)
+    running = make_entry(make_request(URL), one.ask("look_up", URL).mark, ["x"], body=b"1")
+    for number in range(writing.SWEEP):
+        one.ask("fill", f"{URL}{number}", [], b"")
+    one.ask("invalidate", ["x"], True)
+    one.ask("commit", running)
+    for number in range(3):
+        one.ask("invalidate", [f"other:{number}"])
+    if one.ask("state", URL) not in {"stale 1", ""}:
+        raise RuleBrokenError("what was taken back is served as fresh")
 
 
 def test_a_child_uses_nothing_that_its_parent_has_opened(workers: tuple[Worker, Worker]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import lmdb
 import pytest
 
+from accelerator import LMDBStore
 from accelerator.stores.lmdb import layout, place
 from accelerator.stores.lmdb.place import DATA, LOCK, READERS
 from tests.stores.lmdb.conftest import MAX_BYTES
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from accelerator import LMDBStore
 
 EVERYTHING = [DATA, READERS, LOCK]
 
@@ -206,11 +206,18 @@ RECORDS = {
     "the state of the queues": b"mq",
     "the progress of the sweep": b"ms",
     "a card": b"e" + struct.pack(">Q", 1),
-    "an item": b"i" + struct.pack(">Q", 1),
-    "a part": b"b" + struct.pack(">QI", 1, 0),
+    "a part": b"e" + struct.pack(">QI", 1, 0),
     "the variants": layout.url_key(("https", b"example.org", b"/", "/", b"", "", "", b"")),
     "a record of a tag": layout.tag_keys(["x"])[0],
 }
+
+
+def spoil(store: LMDBStore, key: bytes, damage: str) -> None:
+    """Flip a bit of the value of a key, or cut it short."""
+    with store._file.present()._env.begin(write=True) as txn:
+        value = txn.get(key)
+        assert value
+        txn.put(key, value[:1] if damage == "short" else bytes([value[0] ^ 1]) + value[1:])
 
 
 @pytest.mark.parametrize("damage", ["flipped", "short"])
@@ -220,18 +227,10 @@ def test_a_damaged_record_costs_hits_and_no_more(name: str, damage: str, store: 
     drive(store.invalidate_tag("x"))
     drive(store.invalidate_tag("z"))
     fill(store, URL, "x", body=b"1")
-    key = RECORDS[name] if name not in {"a card", "an item", "a part"} else b""
-    env = store._file.present()._env
-    with env.begin(write=True) as txn, txn.cursor() as cursor:
-        if not key:
-            cursor.set_range(RECORDS[name][:1])
-            key = cursor.key()
-        value = txn.get(key)
-        assert value
-        txn.put(key, value[:1] if damage == "short" else bytes([value[0] ^ 1]) + value[1:])
+    spoil(store, RECORDS[name], damage)
     store.close()
     assert body_at(store) in {"", "1"}
-    for number in range(3):  # each looks at two entries
+    for number in range(4):  # one of them looks at four entries
         fill(store, f"{URL}{number}", "x", body=b"2")
     for _ in range(2):  # the first one may find the damage
         fill(store, URL, "x", body=b"3")
@@ -240,6 +239,18 @@ def test_a_damaged_record_costs_hits_and_no_more(name: str, damage: str, store: 
     assert body_at(store) == ""
     fill(store, URL, "x", body=b"4")
     assert body_at(store) == "4"
+
+
+@pytest.mark.parametrize("damage", ["flipped", "short"])
+def test_a_damaged_place_in_a_queue_is_found_by_who_evicts(damage: str, tmp_path: Path) -> None:
+    store = LMDBStore(tmp_path / "small", 1_000_000)
+    fill(store, URL)
+    opened = store._file.present()
+    spoil(store, b"q\0" + struct.pack(">Q", 1), damage)
+    stored = [fill(store, f"{URL}{number}", body=bytes(10_000)) for number in range(100)]
+    assert store._file.present() is not opened
+    assert stored.count(False) == 1
+    store.close()
 
 
 def test_what_lmdb_cannot_read_is_replaced(store: LMDBStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from accelerator import InvalidationError
 from accelerator.stores.binary import Component
 from accelerator.stores.lmdb import file, forks, known, order, place, repeating
+from accelerator.stores.lmdb.cards import Card
 from accelerator.stores.lmdb.entries import MAX_VARIANTS, Stored
 from accelerator.stores.lmdb.layout import DamagedError, numbered
 from accelerator.stores.lmdb.lock import WriteLock
@@ -139,7 +140,7 @@ def test_a_table_of_readers_that_is_full_when_the_file_is_opened_is_an_error(
 def test_an_entry_of_another_incarnation_is_not_usable() -> None:
     request = make_request()
     mark = (Component(0, b"another!", 5),)
-    one = known.Decoded(make_entry(request, mark), Stored(1))
+    one = known.Decoded(make_entry(request, mark), Stored(1, 1))
     assert one.judge(lambda key: None, order.Order(b"of today", 5)) == (False, False)
 
 
@@ -165,16 +166,16 @@ def test_ghosts_that_were_counted_and_are_not_there_are_a_damage(store: LMDBStor
     with store._file.present()._env.begin(write=True) as txn:
         queues = Queues(txn, 1000)
         queues._ghosts = 1
-        number = queues.add(10, b"", None)
+        _, card = queues.add(Card(0.0, 0, 0, 0, 10, False, 0, b"", b"", b""), b"")
         with pytest.raises(DamagedError, match="fewer ghosts"):
-            queues.remove(number)
+            queues.remove(card)
         txn.abort()
 
 
-def test_an_entry_whose_place_is_missing_is_a_damage(store: LMDBStore) -> None:
+def test_an_entry_whose_card_is_missing_is_a_damage(store: LMDBStore) -> None:
     fill(store, URL, body=b"1")
     with store._file.present()._env.begin(write=True) as txn:
-        txn.delete(numbered(b"i", 1))
+        txn.delete(numbered(b"e", 1))
     assert fill(store, URL, body=b"2") is False, "another file took the place of this one"
     assert fill(store, URL, body=b"3")
     assert body_at(store) == "3"

@@ -30,7 +30,7 @@ MOUNTS = """\
         ((b"/dev/shm/x",), TypeError, "path is a str or a Path, not bytes"),
         (("x", "1"), TypeError, "max_bytes is an int, not str"),
         (("x", True), TypeError, "max_bytes is an int, not bool"),
-        (("x", 1000), ValueError, "max_bytes is at least 262,144, not 1,000"),
+        (("x", 1000), ValueError, "max_bytes is at least 1,000,000, not 1,000"),
     ],
 )
 def test_arguments_that_make_no_sense_are_an_error(

@@ -1,4 +1,4 @@
-"""The entries in the file: the variants of each URL, a card for each entry, and the entry itself in parts of one page.
+"""The entries in the file: the variants of each URL, and the entries themselves in parts of one page.
 
 A part fits on one page of the file, so that room never has to be contiguous: no file becomes too fragmented to store
 what it has room for.
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 import msgpack
 
-from accelerator.stores.lmdb.layout import HASH_BYTES, DamagedError, number_in, numbered, with_sum, without_sum
+from accelerator.stores.lmdb.cards import RECORD_KEY_BYTES, Card, read_card
+from accelerator.stores.lmdb.layout import number_in, numbered, with_sum, without_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lmdb import Transaction
 
     from accelerator.http.request import Vary
@@ -32,65 +31,25 @@ SPREAD: Final = 1.5
 PART_HEADER: Final = 16
 """Bytes of a page of the file that are not for values."""
 
-_CARD: Final = struct.Struct(f">dQ{HASH_BYTES + 1}sB")
 _PART: Final = struct.Struct(">I")
 
 
 class Stored(NamedTuple):
-    """A stored variant: the number of its entry, and whether it was softly invalidated by a record since dropped."""
+    """A stored variant.
+
+    Attributes:
+        number: the number of its entry.
+        version: what tells it from those that it replaced, or that replace it; never given twice.
+        is_stale: whether it was softly invalidated by a record since dropped.
+    """
 
     number: int
+    version: int
     is_stale: bool = False
 
 
 Variants: TypeAlias = "dict[Vary, dict[bytes, Stored]]"
 """The stored variants of one URL by their selecting header fields, the newest of these first, and by their names."""
-
-
-class Card:
-    """What has to be known of an entry to drop it, without reading it.
-
-    Args:
-        useful_until: when it becomes useless, in seconds since the epoch.
-        mark: the position of its mark.
-        url: the key of the variants of its URL.
-        place: the name of the variant.
-        records: the keys of the records of its tags, one after the other.
-    """
-
-    __slots__ = ("_records", "mark", "place", "url", "useful_until")
-
-    def __init__(self, useful_until: float, mark: int, url: bytes, place: bytes, records: bytes) -> None:
-        self.useful_until = useful_until
-        self.mark = mark
-        self.url = url
-        self.place = place
-        self._records = records
-
-    @property
-    def records(self) -> Iterator[bytes]:
-        """The keys of the records of its tags."""
-        size = HASH_BYTES + 1
-        return (self._records[start : start + size] for start in range(0, len(self._records), size))
-
-    def packed(self) -> bytes:
-        """Return the binary form."""
-        head = _CARD.pack(self.useful_until, self.mark, self.url, len(self.place))
-        return with_sum(b"".join((head, self.place, self._records)))
-
-
-def read_card(value: bytes | None) -> Card:
-    """Return the card of these bytes.
-
-    Raises:
-        DamagedError: there are none, or they are damaged.
-    """
-    found = without_sum(value)
-    if found is None:
-        raise DamagedError("what has to be known of an entry cannot be read")
-    useful_until, mark, url, length = _CARD.unpack_from(found)
-    records = _CARD.size + length
-    return Card(useful_until, mark, url, found[_CARD.size : records], found[records:])
 
 
 def read_variants(value: bytes | None) -> Variants:
@@ -106,10 +65,10 @@ def read_variants(value: bytes | None) -> Variants:
 
 def read_entry(txn: Transaction[bytes], number: int) -> bytes:
     """Return the binary form of an entry, empty if it is not there."""
-    prefix, parts = numbered(b"b", number), []
+    card, parts = numbered(b"e", number), []
     with txn.cursor() as cursor:
-        found = cursor.set_range(prefix)
-        while found and cursor.key().startswith(prefix):
+        found = cursor.set_range(_part(card, 0))
+        while found and cursor.key().startswith(card):
             parts.append(cursor.value())
             found = cursor.next()
     return b"".join(parts)
@@ -127,55 +86,53 @@ class Entries:
         self._txn = txn
         self._part_size = page_size - PART_HEADER
 
-    def card(self, number: int) -> Card:
-        """Return the card of an entry.
-
-        Raises:
-            DamagedError: it cannot be read.
-        """
-        return read_card(self._txn.get(numbered(b"e", number)))
-
     def from_number(self, number: int, count: int) -> list[tuple[int, Card]]:
         """Return so many entries whose numbers are not below this one, with their cards, or less if there are less."""
         found: list[tuple[int, Card]] = []
         with self._txn.cursor() as cursor:
             there = cursor.set_range(numbered(b"e", number))
             while there and len(found) < count and cursor.key()[:1] == b"e":
-                found.append((number_in(cursor.key()), read_card(cursor.value())))
-                there = cursor.next()
+                number = number_in(cursor.key())
+                found.append((number, read_card(cursor.value())))
+                there = cursor.set_range(numbered(b"e", number + 1))
         return found
 
     def variants(self, url: bytes) -> Variants:
         """Return the variants of a URL."""
         return read_variants(self._txn.get(url))
 
-    def size_of(self, card: bytes, value: bytes) -> int:
+    def parts_of(self, value: bytes) -> int:
+        """Return the number of parts of a value."""
+        return -(-len(value) // self._part_size)
+
+    def size_of(self, tags: int, value: bytes) -> int:
         """Return the bytes that an entry takes in the file: what is larger than half a page has pages of its own."""
         pages, rest = divmod(len(value), self._part_size)
         rest = self._part_size if rest > self._part_size // 2 else int(rest * SPREAD)
-        return pages * self._part_size + rest + ENTRY_BYTES + int(SPREAD * len(card))
+        return pages * self._part_size + rest + ENTRY_BYTES + int(SPREAD * RECORD_KEY_BYTES * tags)
 
-    def add(self, number: int, card: bytes, value: bytes) -> None:
-        """Add an entry, which is among no variants yet.
+    def put(self, number: int, card: Card, value: bytes, parts: int) -> None:
+        """Write an entry, which is among no variants yet.
 
         Args:
             number: its number.
-            card: its card, packed.
+            card: its card.
             value: its binary form.
+            parts: the number of parts that this number had until now.
         """
-        put, size = self._txn.put, self._part_size
+        put, key, size = self._txn.put, numbered(b"e", number), self._part_size
+        put(key, card.packed())
         for part, start in enumerate(range(0, len(value), size)):
-            put(numbered(b"b", number) + _PART.pack(part), value[start : start + size])
-        put(numbered(b"e", number), card)
+            put(_part(key, part), value[start : start + size])
+        for part in range(card.parts, parts):
+            self._txn.delete(_part(key, part))
 
-    def remove(self, number: int) -> None:
+    def remove(self, number: int, card: Card) -> None:
         """Remove an entry, but not from the variants of its URL."""
-        self._txn.delete(numbered(b"e", number))
-        prefix = numbered(b"b", number)
-        with self._txn.cursor() as cursor:
-            found = cursor.set_range(prefix)
-            while found and cursor.key().startswith(prefix):
-                found = cursor.delete()
+        key = numbered(b"e", number)
+        self._txn.delete(key)
+        for part in range(card.parts):
+            self._txn.delete(_part(key, part))
 
     def unlink(self, number: int, url: bytes) -> None:
         """Remove an entry from the variants of its URL."""
@@ -192,8 +149,9 @@ class Entries:
         """Note that an entry was invalidated softly, so that the record which told it can be dropped."""
         variants = self.variants(card.url)
         for places in variants.values():
-            if places.get(card.place) == Stored(number):
-                places[card.place] = Stored(number, is_stale=True)
+            stored = places.get(card.place)
+            if stored is not None and stored.number == number and not stored.is_stale:
+                places[card.place] = stored._replace(is_stale=True)
                 self.put_variants(card.url, variants)
 
     def put_variants(self, url: bytes, variants: Variants) -> None:
@@ -202,3 +160,8 @@ class Entries:
             self._txn.put(url, with_sum(cast("bytes", msgpack.packb(list(variants.items())))))
         else:
             self._txn.delete(url)
+
+
+def _part(card: bytes, part: int) -> bytes:
+    """Return the key of a part: it stands behind the card."""
+    return card + _PART.pack(part)

@@ -167,7 +167,7 @@ class File:
         """
 
         def work(opened: Opened, txn: Transaction[bytes]) -> None:
-            take_back(txn, opened.room, tags, soft=soft)
+            take_back(txn, opened.order_in(txn), opened.room, tags, soft=soft)
 
         for _ in range(MAX_ATTEMPTS):
             opened = self.present(anyway=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import lmdb
 
-from accelerator.stores.lmdb.layout import DamagedError
+from accelerator.stores.lmdb.layout import DamagedError, url_key
 from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.order import ORDER_KEY, Order, read_order
 from accelerator.stores.lmdb.writing import Commit, NoRoomError
@@ -89,7 +89,7 @@ class Reading:
         try:
             self._txn = self._opened.begin()
             try:
-                return View(self._txn, self._txn.id(), self._opened.order(self._txn.get(ORDER_KEY)))
+                return View(self._txn, self._txn.id(), self._opened.order_in(self._txn))
             except BaseException:
                 self._txn.abort()
                 raise
@@ -194,7 +194,7 @@ class Opened:
                     return position
                 if txn.get(known.url) != known.value:
                     return None
-                position = self.order(txn.get(ORDER_KEY)).position
+                position = self.order_in(txn).position
             finally:
                 txn.abort()
         known.see(now, position)
@@ -203,6 +203,11 @@ class Opened:
     def keep(self, key: Key, known: Known) -> None:
         """Keep in mind what is known of a URL."""
         self.known.keep(key, known, known.size)
+
+    def url_of(self, key: Key) -> bytes:
+        """Return the key of the variants of a URL."""
+        known = self.known.peek(key)
+        return known.url if known is not None else url_key(key)
 
     def begin(self) -> Transaction[bytes]:
         """Begin a transaction that reads.
@@ -218,7 +223,11 @@ class Opened:
         except lmdb.BadRslotError:
             raise ClosedError from None
 
-    def order(self, value: bytes | None) -> Order:
+    def order_in(self, txn: Transaction[bytes]) -> Order:
+        """Return the order in a transaction."""
+        return self._order_of(txn.get(ORDER_KEY))
+
+    def _order_of(self, value: bytes | None) -> Order:
         """Return the order of these bytes; mostly they are those that were read last."""
         last, order = self._order
         if value != last or value is None:
@@ -253,7 +262,9 @@ class Opened:
     def _make_room(self, size: int | None) -> None:
         """Evict entries, a few in each transaction: LMDB uses pages again that were freed two transactions before."""
         for _ in range(2):
-            while not self._transact(lambda opened, txn: Commit(txn, opened.room).make_room(size)):
+            while not self._transact(
+                lambda opened, txn: Commit(txn, opened.order_in(txn), opened.room).make_room(size)
+            ):
                 pass
 
     def _transact(self, work: Callable[[Opened, Transaction[bytes]], T]) -> T:

@@ -26,8 +26,10 @@ logger = logging.getLogger("accelerator")
 MAX_PROCESSES: Final = 1024
 """Number of processes that may have the files open."""
 
-IN_USE: Final = 0.75
-"""The part of the data that may be in use: the rest is for copies of pages that a transaction writes."""
+SPARE: Final = 4
+LEAST_SPARE: Final = 400_000
+"""The data divided by `SPARE`, and so many bytes at least, are not for use: transactions write copies of pages, and who
+reads keeps the old ones alive, for longer where processes wait for a processor."""
 
 
 class _Options(TypedDict):
@@ -106,7 +108,7 @@ def _open(place: Place, lock: WriteLock, max_bytes: int, incarnation: bytes | No
                 incarnation = write_first(txn)
             place.write_seal(lock, place.seal(incarnation, max_bytes))
         _check_incarnation(env, incarnation)
-        return Opened(env, place, lock, Room(env.stat()["psize"], int(max_bytes * IN_USE)))
+        return Opened(env, place, lock, Room(env.stat()["psize"], max_bytes - max(max_bytes // SPARE, LEAST_SPARE)))
     except BaseException:
         env.close()
         raise

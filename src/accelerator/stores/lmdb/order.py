@@ -99,17 +99,21 @@ def read_positions(value: bytes) -> tuple[int, int]:
     return _POSITIONS.unpack(found) if found is not None else _DAMAGED
 
 
-def refuses(get: Callable[[bytes], bytes | None], order: Order, entry: Entry, records: Iterable[bytes]) -> bool:
-    """Tell whether a fill cannot be stored: a tag was invalidated hard after its mark, or may have been."""
+def compare(
+    get: Callable[[bytes], bytes | None], order: Order, entry: Entry, records: Iterable[bytes]
+) -> tuple[bool, bool]:
+    """Return whether a fill can be stored, and whether what it has made is fresh.
+
+    It cannot if a tag was invalidated hard after its mark, or may have been.
+    """
     _, incarnation, mark = entry.mark[0]
     if incarnation != order.incarnation or mark < order.floor:
-        return True
-    return not judge(get, order, mark, records)[0]
+        return False, False
+    return judge(get, order, mark, records) if mark < order.position else (True, True)
 
 
-def invalidate(txn: Transaction[bytes], tags: Collection[str], *, soft: bool) -> Order:
+def invalidate(txn: Transaction[bytes], order: Order, tags: Collection[str], *, soft: bool) -> Order:
     """Set the position of each tag, and return the order as it is then. Positions count the tags that they are of."""
-    order = read_order(txn.get(ORDER_KEY))
     position, records = order.position + max(1, len(tags)), order.records
     for key in tag_keys(tags):
         before = txn.get(key)
@@ -119,18 +123,20 @@ def invalidate(txn: Transaction[bytes], tags: Collection[str], *, soft: bool) ->
             hard_before = soft_before = position
         positions = (hard_before, position) if soft else (position, soft_before)
         txn.put(key, with_sum(_POSITIONS.pack(*positions)))
-    order = order._replace(position=position, records=records)
+    hard_all, soft_all = order.hard, order.soft
     if ALL in tags:
-        order = order._replace(soft=position) if soft else order._replace(hard=position)
+        hard_all, soft_all = (hard_all, position) if soft else (position, soft_all)
+    order = Order(order.incarnation, position, order.floor, hard_all, soft_all, records)
     txn.put(ORDER_KEY, order.packed())
     return order
 
 
-def drop_records(txn: Transaction[bytes], after: bytes, floor: int, count: int) -> tuple[bytes, Order]:
+def drop_records(txn: Transaction[bytes], order: Order, after: bytes, floor: int, count: int) -> tuple[bytes, Order]:
     """Raise the floor, and look at a number of records, to drop those whose positions are not above it.
 
     Args:
         txn: a transaction that writes.
+        order: the order.
         after: the key of the record that was looked at last.
         floor: the new floor, unless the present one is higher.
         count: the number of records to look at.
@@ -138,7 +144,6 @@ def drop_records(txn: Transaction[bytes], after: bytes, floor: int, count: int) 
     Returns:
         The key of the record that was looked at last, after the last one it begins again; and the order as it is then.
     """
-    order = read_order(txn.get(ORDER_KEY))
     floor, dropped = max(floor, order.floor), []
     with txn.cursor() as cursor:
         found = cursor.set_range(max(after, b"t") + b"\0")

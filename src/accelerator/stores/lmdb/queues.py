@@ -4,7 +4,8 @@ A new item is on probation in a small queue. When it is the oldest there, it mov
 otherwise it goes, and its name is kept as a ghost. An item whose ghost is kept goes to the main queue at once. The
 oldest item of the main queue begins there again if it was used; otherwise it goes.
 
-Hits write nothing: each process keeps in mind what it used, and tells it with its next write (`tell`).
+What replaces an item takes its place, and counts as used. Hits write nothing: each process keeps in mind what it used,
+and tells it with its next write (`tell`).
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from accelerator.stores.lmdb.cards import get_card, put_card, read_card
 from accelerator.stores.lmdb.layout import NUMBER, DamagedError, numbered, with_sum, without_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lmdb import Transaction
+
+    from accelerator.stores.lmdb.cards import Card
 
 SMALL_QUEUE: Final = 10
 """The small queue has room for the bytes of all entries divided by this number."""
@@ -26,8 +30,7 @@ MAX_STEPS: Final = 16
 """Number of used items that one search for a victim passes by, so that no commit takes long. The next one goes."""
 
 STATE_KEY: Final = b"mq"
-_STATE: Final = struct.Struct(">6Q")
-_ITEM: Final = struct.Struct(">BQQ?")
+_STATE: Final = struct.Struct(">7Q")
 _SMALL: Final = 0
 _MAIN: Final = 1
 
@@ -36,7 +39,8 @@ class State(NamedTuple):
     """The state of the queues.
 
     Attributes:
-        number: the number of the newest entry.
+        number: the last number that was given to an entry.
+        version: the last version that was given to one.
         turn: the last place that was given in a queue, or among the ghosts.
         small: bytes of the entries in the small queue.
         main: bytes of those in the main one.
@@ -45,6 +49,7 @@ class State(NamedTuple):
     """
 
     number: int = 0
+    version: int = 0
     turn: int = 0
     small: int = 0
     main: int = 0
@@ -54,15 +59,6 @@ class State(NamedTuple):
     def packed(self) -> bytes:
         """Return the binary form."""
         return with_sum(_STATE.pack(*self))
-
-
-class Item(NamedTuple):
-    """The place of an entry in a queue."""
-
-    queue: int
-    turn: int
-    size: int
-    used: bool
 
 
 class Queues:
@@ -82,13 +78,14 @@ class Queues:
             raise DamagedError("the state of the queues cannot be read")
         self._txn = txn
         self._small_size = size // SMALL_QUEUE
-        self._number, self._turn, small, main, self._items, self._ghosts = State(*_STATE.unpack(found))
+        state = State(*_STATE.unpack(found))
+        self._number, self._version, self._turn, small, main, self._items, self._ghosts = state
         self._sizes = [small, main]
 
     def save(self) -> None:
         """Write the state."""
         small, main = self._sizes
-        state = State(self._number, self._turn, small, main, self._items, self._ghosts)
+        state = State(self._number, self._version, self._turn, small, main, self._items, self._ghosts)
         self._txn.put(STATE_KEY, state.packed())
 
     @property
@@ -99,32 +96,48 @@ class Queues:
     def tell(self, used: Iterable[int]) -> None:
         """Note that entries were used; those that are gone do not matter."""
         for number in used:
-            value = self._txn.get(numbered(b"i", number))
-            if value is not None and not value.endswith(b"\1"):
-                self._txn.put(numbered(b"i", number), value[:-1] + b"\1")
+            value = self._txn.get(numbered(b"e", number))
+            if value is not None and not (card := read_card(value)).used:
+                put_card(self._txn, number, card._replace(used=True))
 
-    def add(self, size: int, ghost: bytes, replaced: Item | None) -> int:
-        """Add a new item, and return its number. One that replaces another joins its queue, and counts as used."""
-        queue = replaced.queue if replaced is not None else _MAIN if self._forget_ghost(ghost) else _SMALL
-        self._number += 1
-        self._items += 1
-        self._append(self._number, queue, size, used=replaced is not None)
+    @property
+    def number(self) -> int:
+        """The last number that was given to an entry."""
         return self._number
 
-    def remove(self, number: int, *, ghost: bytes = b"") -> Item:
-        """Remove an item, and return it. `ghost` is a name to keep, empty for none."""
-        item = self._item(number)
-        self._txn.delete(numbered(b"i", number))
-        self._unlink(item)
+    @property
+    def version(self) -> int:
+        """The last version that was given to an entry."""
+        return self._version
+
+    def new_version(self) -> int:
+        """Return a version that no entry had."""
+        self._version += 1
+        return self._version
+
+    def add(self, card: Card, ghost: bytes) -> tuple[int, Card]:
+        """Add a new item, and return its number and its card, which is still to be written."""
+        self._number += 1
+        self._items += 1
+        queue = _MAIN if self._forget_ghost(ghost) else _SMALL
+        return self._number, self._append(self._number, card._replace(queue=queue, used=False))
+
+    def replace(self, old: Card, card: Card) -> Card:
+        """Let an item take the place of another one, and count as used. Return its card, still to be written."""
+        self._sizes[old.queue] += card.size - old.size
+        return card._replace(queue=old.queue, turn=old.turn, used=True)
+
+    def remove(self, card: Card, *, ghost: bytes = b"") -> None:
+        """Remove an item. `ghost` is a name to keep, empty for none."""
+        self._unlink(card)
         self._items -= 1
         if ghost:
             self._keep_ghost(ghost)
         while self._ghosts > self._items:
             self._drop_oldest_ghost()
-        return item
 
-    def next_victim(self) -> tuple[int, bool] | None:
-        """Return the number of the entry to go, and whether it was on probation; None if there is none.
+    def next_victim(self) -> tuple[int, Card, bool] | None:
+        """Return number and card of the entry to go, and whether it was on probation; None if there is none.
 
         Used ones that are found before it move on to the end of the main queue.
         """
@@ -134,37 +147,33 @@ class Queues:
             number = self._oldest(_SMALL if is_small else _MAIN) or self._oldest(_MAIN if is_small else _SMALL)
             if number is None:
                 return None
-            item = self._item(number)
-            if not item.used or steps == MAX_STEPS:
-                return number, item.queue == _SMALL
+            card = get_card(self._txn, number)
+            if not card.used or steps == MAX_STEPS:
+                return number, card, card.queue == _SMALL
             steps += 1
-            self._unlink(item)
-            self._append(number, _MAIN, item.size, used=False)
+            self._unlink(card)
+            put_card(self._txn, number, self._append(number, card._replace(queue=_MAIN, used=False)))
 
     # --- items --------------------------------------------------------------------------------------------------------
 
-    def _item(self, number: int) -> Item:
-        value = self._txn.get(numbered(b"i", number))
-        if value is None or len(value) != _ITEM.size:
-            raise DamagedError("the place of an entry cannot be read")
-        return Item(*_ITEM.unpack(value))
-
-    def _append(self, number: int, queue: int, size: int, *, used: bool) -> None:
+    def _append(self, number: int, card: Card) -> Card:
         self._turn += 1
-        self._txn.put(numbered(b"i", number), _ITEM.pack(queue, self._turn, size, used))
-        self._txn.put(_place(queue, self._turn), NUMBER.pack(number))
-        self._sizes[queue] += size
+        self._txn.put(_place(card.queue, self._turn), NUMBER.pack(number))
+        self._sizes[card.queue] += card.size
+        return card._replace(turn=self._turn)
 
-    def _unlink(self, item: Item) -> None:
-        self._txn.delete(_place(item.queue, item.turn))
-        self._sizes[item.queue] -= item.size
+    def _unlink(self, card: Card) -> None:
+        self._txn.delete(_place(card.queue, card.turn))
+        self._sizes[card.queue] -= card.size
 
     def _oldest(self, queue: int) -> int | None:
         with self._txn.cursor() as cursor:
             prefix = _place(queue, 0)[:2]
-            if cursor.set_range(prefix) and cursor.key()[:2] == prefix:
-                return int(NUMBER.unpack(cursor.value())[0])
-        return None
+            if not cursor.set_range(prefix) or cursor.key()[:2] != prefix:
+                return None
+            if len(cursor.value()) != NUMBER.size:
+                raise DamagedError("a place in a queue cannot be read")
+            return int(NUMBER.unpack(cursor.value())[0])
 
     # --- ghosts -------------------------------------------------------------------------------------------------------
 
@@ -176,6 +185,8 @@ class Queues:
         self._txn.put(numbered(b"h", self._turn), name)
 
     def _forget_ghost(self, name: bytes) -> bool:
+        if not self._ghosts:
+            return False
         turn = self._txn.pop(b"g" + name)
         if turn is None:
             return False

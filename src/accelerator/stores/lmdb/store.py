@@ -28,6 +28,8 @@ from accelerator.uncopied import Uncopied
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from lmdb import Transaction
+
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry
     from accelerator.stores.lmdb.opened import Opened, View
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("accelerator")
 
-MIN_BYTES: Final = 256 * 1024
-"""Bytes that a file has at least, so that there is room for the copies that a transaction writes."""
+MIN_BYTES: Final = 1_000_000
+"""Bytes that a file has at least, so that there is room beside the copies that transactions write."""
 
 
 class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
@@ -51,7 +53,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
 
     Raises:
         TypeError: `path` is no path, or `max_bytes` no int.
-        ValueError: `max_bytes` is less than 256 KiB.
+        ValueError: `max_bytes` is less than 1,000,000.
         OSError: the directory cannot be made or written, is another user's, or others may write to it.
         RuntimeError: it is on a network file system, or this is not Linux.
     """
@@ -120,7 +122,12 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
         if judge_pending(self._file.pending.kept, entry.tags)[0]:
             return False
         value = pack(entry)
-        return self._file.write(lambda opened, txn: Commit(txn, opened.room).store(entry, value, opened.tell()))
+
+        def work(opened: Opened, txn: Transaction[bytes]) -> bool:
+            commit = Commit(txn, opened.order_in(txn), opened.room)
+            return commit.store(entry, opened.url_of(entry.key), value, opened.tell())
+
+        return self._file.write(work)
 
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Set the position of each tag, in one transaction. The time does not depend on how many entries have it.

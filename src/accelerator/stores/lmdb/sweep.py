@@ -1,9 +1,10 @@
 """The sweep: what is of no use any more goes, a few entries with each write, and so do records of tags.
 
-A pass looks at each entry. Those that are expired or invalidated hard are removed, and those invalidated softly are
-noted as stale. So after a pass no entry needs the records that were there when it began: later entries were compared
-with them when they were stored, and that no running fill needs them is what the floor is for. If there are too many
-records, the floor is raised, but not above the position where the last whole pass began, and records up to it go.
+A pass looks at each entry that is there when it begins. Those that are expired or invalidated hard are removed, and
+those invalidated softly are noted as stale. So after a pass no entry needs the records that were there when it began:
+later entries were compared with them, and noted as stale, when they were stored; and that no running fill needs them
+is what the floor is for. If there are too many records, the floor is raised, but not above the position where the last
+whole pass began, and records up to it go.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from accelerator.stores.lmdb.layout import DamagedError, ghost_name, with_sum, without_sum
-from accelerator.stores.lmdb.order import ORDER_KEY, drop_records, judge, read_order
+from accelerator.stores.lmdb.order import drop_records, judge
 
 if TYPE_CHECKING:
     from lmdb import Transaction
 
-    from accelerator.stores.lmdb.entries import Card, Entries
+    from accelerator.stores.lmdb.cards import Card
+    from accelerator.stores.lmdb.entries import Entries
     from accelerator.stores.lmdb.order import Order
     from accelerator.stores.lmdb.queues import Queues
 
@@ -28,7 +30,7 @@ RECORDS_PER_ENTRY: Final = 2
 """Records that are looked at for each entry: more than a write adds, so all are reached."""
 
 PROGRESS_KEY: Final = b"ms"
-_PROGRESS: Final = struct.Struct(">QQQ17s")
+_PROGRESS: Final = struct.Struct(">4Q17s")
 _FIRST: Final = b"t".ljust(17, b"\0")
 
 
@@ -37,12 +39,14 @@ class Progress(NamedTuple):
 
     Attributes:
         number: the number of the next entry to look at.
+        last: that of the last one which this pass has to look at.
         began: the position when this pass began.
         floor: the position when the last whole pass began.
         record: the key of the record that was looked at last.
     """
 
     number: int = 0
+    last: int = 0
     began: int = 0
     floor: int = 0
     record: bytes = _FIRST
@@ -52,11 +56,12 @@ class Progress(NamedTuple):
         return with_sum(_PROGRESS.pack(*self))
 
 
-def sweep(txn: Transaction[bytes], entries: Entries, queues: Queues, now: float, count: int) -> Order:
+def sweep(txn: Transaction[bytes], order: Order, entries: Entries, queues: Queues, now: float, count: int) -> Order:
     """Look at a number of entries, and at records if there are too many. Return the order as it is then.
 
     Args:
         txn: a transaction that writes.
+        order: the order.
         entries: the entries.
         queues: the queues; whoever made them saves them.
         now: the time in seconds since the epoch, 0 to let nothing expire.
@@ -68,23 +73,23 @@ def sweep(txn: Transaction[bytes], entries: Entries, queues: Queues, now: float,
     value = without_sum(txn.get(PROGRESS_KEY))
     if value is None:
         raise DamagedError("the progress of the sweep cannot be read")
-    progress, order = Progress(*_PROGRESS.unpack(value)), read_order(txn.get(ORDER_KEY))
+    progress = Progress(*_PROGRESS.unpack(value))
     found = entries.from_number(progress.number, count)
     for number, card in found:
         is_usable, is_fresh = _judge(txn, order, card) if now <= card.useful_until else (False, False)
         if not is_usable:
-            entries.remove(number)
+            entries.remove(number, card)
             entries.unlink(number, card.url)
-            queues.remove(number, ghost=ghost_name(card.url, card.place))
+            queues.remove(card, ghost=ghost_name(card.url, card.place))
         elif not is_fresh:
             entries.make_stale(number, card)
-    if len(found) == count:
+    if len(found) == count and found[-1][0] < progress.last:
         progress = progress._replace(number=found[-1][0] + 1)
     else:
-        progress = progress._replace(number=0, began=order.position, floor=progress.began)
+        progress = progress._replace(number=0, last=queues.number, began=order.position, floor=progress.began)
     if order.records > MAX_RECORDS:
         floor = min(progress.floor, order.position - MAX_RECORDS)
-        record, order = drop_records(txn, progress.record, floor, RECORDS_PER_ENTRY * count)
+        record, order = drop_records(txn, order, progress.record, floor, RECORDS_PER_ENTRY * count)
         progress = progress._replace(record=record)
     txn.put(PROGRESS_KEY, progress.packed())
     return order

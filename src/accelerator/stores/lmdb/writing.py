@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from accelerator.stores.lmdb.entries import MAX_VARIANTS, Card, Entries, Stored
-from accelerator.stores.lmdb.layout import ghost_name, place_of, tag_keys, url_key
-from accelerator.stores.lmdb.order import ORDER_KEY, Order, invalidate, judge, read_order, refuses
+from accelerator.stores.lmdb.cards import Card, get_card
+from accelerator.stores.lmdb.entries import MAX_VARIANTS, Entries, Stored
+from accelerator.stores.lmdb.layout import ghost_name, place_of, tag_keys
+from accelerator.stores.lmdb.order import ORDER_KEY, Order, compare, invalidate, judge
 from accelerator.stores.lmdb.queues import STATE_KEY, Queues, State
 from accelerator.stores.lmdb.sweep import MAX_RECORDS, PROGRESS_KEY, Progress, sweep
 
@@ -16,12 +18,12 @@ if TYPE_CHECKING:
 
     from lmdb import Transaction
 
+    from accelerator.http.request import Vary
     from accelerator.rules.entry import Entry
     from accelerator.stores.lmdb.entries import Variants
-    from accelerator.stores.lmdb.queues import Item
 
-SWEEP: Final = 2
-"""Entries that each write looks at. It is more than one commit adds, so all are reached."""
+SWEEP: Final = 4
+"""Entries that are looked at with one commit in so many, and with each tag where there are too many records."""
 
 MAX_VICTIMS: Final = 16
 """Entries that one transaction evicts, at most: it writes copies of all pages that it changes."""
@@ -66,12 +68,12 @@ def write_first(txn: Transaction[bytes]) -> bytes:
     return incarnation
 
 
-def take_back(txn: Transaction[bytes], room: Room, tags: Collection[str], *, soft: bool) -> None:
+def take_back(txn: Transaction[bytes], order: Order, room: Room, tags: Collection[str], *, soft: bool) -> None:
     """Invalidate tags. If there are too many records, look at as many as it may have added."""
-    order = invalidate(txn, tags, soft=soft)
+    order = invalidate(txn, order, tags, soft=soft)
     if order.records > MAX_RECORDS:
         queues = Queues(txn, room.size)
-        sweep(txn, Entries(txn, room.page_size), queues, 0, SWEEP * len(tags))
+        sweep(txn, order, Entries(txn, room.page_size), queues, 0, SWEEP * len(tags))
         queues.save()
 
 
@@ -80,28 +82,32 @@ class Commit:
 
     Args:
         txn: a transaction that writes.
+        order: the order.
         room: the room in the file.
     """
 
-    def __init__(self, txn: Transaction[bytes], room: Room) -> None:
+    def __init__(self, txn: Transaction[bytes], order: Order, room: Room) -> None:
         self._txn = txn
         self._room = room
         self._entries = Entries(txn, room.page_size)
         self._queues = Queues(txn, room.size)
-        self._order = read_order(txn.get(ORDER_KEY))
+        self._order = order
 
-    def store(self, entry: Entry, value: bytes, used: Iterable[int]) -> bool:
+    def store(self, entry: Entry, url: bytes, value: bytes, used: Iterable[int]) -> bool:
         """Check the tags of an entry and store it, unless one was invalidated hard after its mark.
 
         Args:
             entry: the entry.
+            url: the key of the variants of its URL.
             value: its binary form.
             used: numbers of entries that this process used, and has not told yet.
         """
         self._queues.tell(used)
-        self._order = sweep(self._txn, self._entries, self._queues, entry.received, SWEEP)
+        if self._queues.version % SWEEP == 0:
+            self._order = sweep(self._txn, self._order, self._entries, self._queues, entry.received, SWEEP)
         records = tag_keys(entry.tags)
-        is_stored = not refuses(self._txn.get, self._order, entry, records) and self._put(entry, value, records)
+        may_be_stored, is_fresh = compare(self._txn.get, self._order, entry, records)
+        is_stored = may_be_stored and self._put(entry, url, value, records, is_stale=not is_fresh)
         self._queues.save()
         return is_stored
 
@@ -112,61 +118,73 @@ class Commit:
             Whether that was done. Otherwise it was begun.
         """
         in_use = self._in_use()
-        is_done = self._evict(size if size is not None else in_use - in_use // LARGEST)
+        try:
+            self._evict(size if size is not None else in_use - in_use // LARGEST)
+            is_done = True
+        except NoRoomError:
+            is_done = False
         self._queues.save()
         return is_done
 
-    def _put(self, entry: Entry, value: bytes, records: Iterable[bytes]) -> bool:
-        url, place = url_key(entry.key), place_of(entry.vary, entry.selected_by)
-        card = Card(entry.useful_until, entry.mark[0].position, url, place, b"".join(records))
-        packed = card.packed()
-        size = self._entries.size_of(packed, value)
+    def _put(self, entry: Entry, url: bytes, value: bytes, records: Collection[bytes], *, is_stale: bool) -> bool:
+        place = place_of(entry.vary, entry.selected_by)
+        size, parts = self._entries.size_of(len(records), value), self._entries.parts_of(value)
+        mark = entry.mark[0].position
+        card = Card(entry.useful_until, mark, 0, 0, size, False, parts, url, place, b"".join(records))
         variants = self._entries.variants(url)
-        old = variants.get(entry.vary, {}).get(place)
-        if size > self._room.size // LARGEST or (old is not None and self._stays(old.number, card)):
+        old, before = self._find(variants, entry.vary, place)
+        if size > self._room.size // LARGEST or (before is not None and self._stays(before, mark)):
             return False
-        replaced = None
-        if old is not None:
-            replaced = self._remove(old.number)
+        has_made_way = before is None and self._make_way(variants)
+        if self._evict(self._room.size - size + (before.size if before is not None else 0)) or has_made_way:
+            variants = self._entries.variants(url)
+            old, before = self._find(variants, entry.vary, place)
+        if old is None or before is None:
+            number, card = self._queues.add(card, ghost_name(url, place))
+            self._entries.put(number, card, value, 0)
         else:
-            self._make_way(url, variants)
-        if not self._evict(self._room.size - size):
-            raise NoRoomError(self._room.size - size)
-        number = self._queues.add(size, ghost_name(url, place), replaced)
-        self._entries.add(number, packed, value)
-        variants = self._entries.variants(url)  # as eviction has left them
-        places = variants.pop(entry.vary, {})
-        self._entries.put_variants(url, {entry.vary: {**places, place: Stored(number)}, **variants})
+            number = old.number
+            self._entries.put(number, self._queues.replace(before, card), value, before.parts)
+        places = {**variants.pop(entry.vary, {}), place: Stored(number, self._queues.new_version(), is_stale)}
+        self._entries.put_variants(url, {entry.vary: places, **variants})
         return True
 
-    def _stays(self, number: int, card: Card) -> bool:
-        """Tell whether an entry is usable, and has a larger mark than one that would replace it."""
-        older = self._entries.card(number)
-        return older.mark > card.mark and judge(self._txn.get, self._order, older.mark, older.records)[0]
+    def _find(self, variants: Variants, vary: Vary, place: bytes) -> tuple[Stored, Card] | tuple[None, None]:
+        """Return a variant and its card, if it is stored."""
+        stored = variants.get(vary, {}).get(place)
+        return (stored, get_card(self._txn, stored.number)) if stored is not None else (None, None)
 
-    def _make_way(self, url: bytes, variants: Variants) -> None:
-        """Remove the oldest variant of a URL that has as many as it may have."""
+    def _stays(self, before: Card, mark: int) -> bool:
+        """Tell whether an entry is usable, and has a larger mark than one that would replace it."""
+        return before.mark > mark and judge(self._txn.get, self._order, before.mark, before.records)[0]
+
+    def _make_way(self, variants: Variants) -> bool:
+        """Remove the oldest variant of a URL that has as many as it may have, and tell whether it has."""
         stored = [one for places in variants.values() for one in places.values()]
-        if len(stored) >= MAX_VARIANTS:
-            number = min(stored).number
-            self._remove(number)
-            self._entries.unlink(number, url)
+        if len(stored) < MAX_VARIANTS:
+            return False
+        number = min(stored, key=attrgetter("version")).number
+        self._remove(number, get_card(self._txn, number))
+        return True
 
     def _evict(self, size: int) -> bool:
-        """Evict entries until no more than these bytes are in use. Return whether a few were enough."""
-        for _ in range(MAX_VICTIMS):
+        """Evict entries until no more than these bytes are in use, and tell whether there were any to evict.
+
+        Raises:
+            NoRoomError: they are too many.
+        """
+        for count in range(MAX_VICTIMS):
             victim = self._queues.next_victim() if self._in_use() > size else None
             if victim is None:
-                return True
-            number, is_small = victim
-            card = self._entries.card(number)
-            self._entries.unlink(number, card.url)
-            self._remove(number, ghost=ghost_name(card.url, card.place) if is_small else b"")
-        return False
+                return count > 0
+            number, card, is_small = victim
+            self._remove(number, card, ghost=ghost_name(card.url, card.place) if is_small else b"")
+        raise NoRoomError(size)
 
-    def _remove(self, number: int, *, ghost: bytes = b"") -> Item:
-        self._entries.remove(number)
-        return self._queues.remove(number, ghost=ghost)
+    def _remove(self, number: int, card: Card, *, ghost: bytes = b"") -> None:
+        self._entries.remove(number, card)
+        self._entries.unlink(number, card.url)
+        self._queues.remove(card, ghost=ghost)
 
     def _in_use(self) -> int:
         """Return the bytes in use, of entries and of records of tags."""
