@@ -52,7 +52,7 @@ MISTAKES = {
     "a size that the store refuses": ("memory:?max_bytes=0", "max_bytes is positive, not 0" + MEMORY),
     "a size that is too small": (
         "lmdb:///dev/shm/site?max_bytes=1KiB",
-        "max_bytes is at least 262,144, not 1,024" + LMDB,
+        "max_bytes is at least 1,000,000, not 1,024" + LMDB,
     ),
     "two slashes": ("lmdb://dev/shm/site", PATH + LMDB),
     "no slash": ("lmdb:site", PATH + LMDB),

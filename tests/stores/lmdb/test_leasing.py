@@ -308,7 +308,7 @@ def test_where_all_leases_of_a_record_are_had_a_fill_goes_on_without_one(store: 
 
 
 def test_leases_take_no_room_of_entries(tmp_path: Path) -> None:
-    small = LMDBStore(tmp_path / "small", 256 * 1024)
+    small = LMDBStore(tmp_path / "small", 1_000_000)
     for number in range(2000):
         granted(small, number.to_bytes(16)).end(3600)
     assert fill(small, URL, body=bytes(20_000))
