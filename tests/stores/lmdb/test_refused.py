@@ -13,6 +13,7 @@ import pytest
 from accelerator import LMDBStore
 from accelerator.stores.lmdb import system
 from accelerator.stores.lmdb.system import kind_of
+from tests.stores.lmdb.conftest import MAX_BYTES
 from tests.stores.lmdb.worker import ROOT
 
 MOUNTS = """\
@@ -40,6 +41,36 @@ def test_arguments_that_make_no_sense_are_an_error(
     with pytest.raises(error, match=words):
         LMDBStore(*arguments)
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("max_bytes", [2**47, 2**70])
+def test_a_file_that_no_process_could_map_is_an_error(max_bytes: int, tmp_path: Path) -> None:
+    with pytest.raises(
+        OSError, match=f"a file of {max_bytes:,} bytes cannot be mapped into the memory of this process"
+    ):
+        LMDBStore(tmp_path / "store", max_bytes)
+    LMDBStore(tmp_path / "store", MAX_BYTES).close()
+
+
+CRAMPED = """
+import resource, sys
+from accelerator import LMDBStore
+resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
+try:
+    LMDBStore(sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_process_that_cannot_map_a_file_leaves_it_to_those_that_can(tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    LMDBStore(place, 2**33).close()
+    before = (place / "data.mdb").stat().st_ino
+    command = [sys.executable, "-c", CRAMPED, str(place)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - our own script
+    assert "a file of 8,589,934,592 bytes cannot be mapped into the memory of this process" in done.stdout
+    assert (place / "data.mdb").stat().st_ino == before
 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:

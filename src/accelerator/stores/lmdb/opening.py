@@ -6,6 +6,7 @@ half way leaves a lock that says nothing, and the next one begins anew.
 
 from __future__ import annotations
 
+import errno
 import logging
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -103,7 +104,11 @@ def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened
 
 def _open(place: Place, lock: WriteLock, max_bytes: int, incarnation: bytes | None) -> Opened:
     """Open the files of an incarnation, or make new ones if there is none."""
-    env = lmdb.open(str(place.path), map_size=max_bytes, **_OPTIONS)
+    try:
+        env = lmdb.open(str(place.path), map_size=max_bytes, **_OPTIONS)
+    except (lmdb.MemoryError, OverflowError):
+        words = f"a file of {max_bytes:,} bytes cannot be mapped into the memory of this process"
+        raise OSError(errno.ENOMEM, words, str(place.path)) from None
     try:
         env.reader_check()
         if incarnation is None:

@@ -58,7 +58,8 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
     Raises:
         TypeError: `path` is no path, or `max_bytes` no int.
         ValueError: `max_bytes` is less than 1,000,000.
-        OSError: the directory cannot be made or written, is another user's, or others may write to it.
+        OSError: the directory cannot be made or written, is another user's, or others may write to it; or the process
+            cannot map so large a file.
         RuntimeError: it is on a network file system, or this is not Linux.
     """
 
