@@ -122,7 +122,8 @@ def serve(data: Data, store: Store, socket: Path) -> None:
 def serve_in_children(data: Data, store: LMDBStore, socket: Path) -> None:
     """Use the store, and fork who serves, again and again."""
     while True:
-        asyncio.run(store.lookup(make_request()))
+        with suppress(OSError):  # a stopped process may have the lock
+            asyncio.run(store.lookup(make_request()))
         child = os.fork()
         if child == 0:
             serve(data, store, socket)

@@ -52,6 +52,7 @@ class LMDBModel(RuleBasedStateMachine):
         for worker in self.workers:
             worker.ask("set", "lmdb.sweep", "MAX_RECORDS", max_records)
             worker.ask("set", "lmdb.writing", "MAX_RECORDS", max_records)
+            worker.ask("set", "lmdb.writing", "SWEEP", 1)
             worker.ask("open", path, MAX_BYTES)
         self.history = History()
         self.made: dict[bytes, Made] = {}

@@ -162,9 +162,9 @@ def processes(other: Worker, tmp_path: Path) -> Iterator[tuple[Here, Worker, Pat
         other.ask("set", "lmdb.opened", "TRUST_SECONDS", 0.0)
         other.ask("set", "lmdb.file", "WRITE_SECONDS", 0)
         other.ask("set", "lmdb.repeating", "REPEAT_SECONDS", (NEVER,))
-        for module in ("sweep", "writing"):
-            patch.setattr(f"accelerator.stores.lmdb.{module}.MAX_RECORDS", 1)
-            other.ask("set", f"lmdb.{module}", "MAX_RECORDS", 1)
+        for module, name in (("sweep", "MAX_RECORDS"), ("writing", "MAX_RECORDS"), ("writing", "SWEEP")):
+            patch.setattr(f"accelerator.stores.lmdb.{module}.{name}", 1)
+            other.ask("set", f"lmdb.{module}", name, 1)
         for one in (here, other):
             one.ask("open", path, MAX_BYTES)
         yield here, other, path

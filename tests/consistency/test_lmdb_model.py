@@ -88,6 +88,7 @@ class Sweeps(LMDBModel):
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
     for module in (sweep, writing):
         monkeypatch.setattr(module, "MAX_RECORDS", sweep.MAX_RECORDS)  # they are put back
+    monkeypatch.setattr(writing, "SWEEP", writing.SWEEP)
     monkeypatch.setattr(opened, "TRUST_SECONDS", 0.0)
     monkeypatch.setattr(LMDBModel, "folder", tmp_path, raising=False)
     return Here()
@@ -105,7 +106,6 @@ def test_nothing_that_processes_do_to_one_file_breaks_the_promise(here: Here, ot
     run_state_machine_as_test(Processes, settings=profile(steps=30))
 
 
-def test_no_record_is_dropped_that_an_entry_or_a_fill_needs(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "SWEEP", 1)
+def test_no_record_is_dropped_that_an_entry_or_a_fill_needs(here: Here) -> None:
     Sweeps.workers = [here]
     run_state_machine_as_test(Sweeps, settings=profile(steps=30))

@@ -109,7 +109,7 @@ def test_an_entry_that_was_stale_when_it_was_stored_stays_so(workers: tuple[Work
     one.ask("invalidate", ["x"], True)
     one.ask("commit", running)
     for number in range(3):
-        one.ask("invalidate", [f"other:{number}"])
+        one.ask("invalidate", [f"other:{number}:{count}" for count in range(writing.SWEEP)])
     if one.ask("state", URL) not in {"stale 1", ""}:
         raise RuleBrokenError("what was taken back is served as fresh")
 

@@ -11,8 +11,10 @@ import lmdb
 import pytest
 
 from accelerator import LMDBStore
+from accelerator.http.request import Request
 from accelerator.stores.lmdb import layout, place
 from accelerator.stores.lmdb.place import DATA, LOCK, READERS
+from accelerator.testing import make_request
 from tests.stores.lmdb.conftest import MAX_BYTES
 from tests.stores.lmdb.support import URL, begun, body_at, fill
 from tests.stores.lmdb.worker import Worker
@@ -165,17 +167,17 @@ def test_files_are_looked_at_once_in_a_while(store: LMDBStore, monkeypatch: pyte
     now, looked = [1000.0], list[float]()
     wind(monkeypatch, now)
     identity = place.Place.identity
-    assert body_at(store) == ""
 
     def look(self: place.Place) -> place.Identity:
         looked.append(now[0])
         return identity(self)
 
+    store._file.present()
     monkeypatch.setattr(place.Place, "identity", look)
     for _ in range(5):
-        now[0] += 0.0101
         body_at(store)
-    assert len(looked) == 3
+        now[0] += 0.0101
+    assert looked == pytest.approx([1000.0, 1000.0202, 1000.0404])
 
 
 @pytest.mark.parametrize("what", ["boot", "version"])
@@ -230,7 +232,7 @@ def test_a_damaged_record_costs_hits_and_no_more(name: str, damage: str, store: 
     spoil(store, RECORDS[name], damage)
     store.close()
     assert body_at(store) in {"", "1"}
-    for number in range(4):  # one of them looks at four entries
+    for number in range(8):  # one of them looks at all entries
         fill(store, f"{URL}{number}", "x", body=b"2")
     for _ in range(2):  # the first one may find the damage
         fill(store, URL, "x", body=b"3")
@@ -287,6 +289,8 @@ def test_where_nothing_can_be_opened_lookups_fail_at_once_for_a_while_and_invali
         for _ in range(3):
             with pytest.raises(OSError, match="a moment ago"):
                 body_at(store)
+            request = make_request(URL)
+            assert store.ready_entry(request.key, request, Request.selecting_values) is None
         assert len(attempts) == 1
         with pytest.raises(Exception, match="not known to be taken back: not now"):
             drive(store.invalidate_tag("x"))

@@ -65,7 +65,7 @@ def test_room_need_not_be_contiguous(small: LMDBStore) -> None:
 def test_expired_entries_go_without_being_asked_for(small: LMDBStore) -> None:
     for number in range(20):
         fill(small, f"{URL}{number}", received=1000.0, lifetime=10.0)
-    for number in range(24):  # one in four of them looks at four
+    for number in range(24):  # one in eight of them looks at eight
         fill(small, f"{URL}new{number}", received=9000.0, lifetime=10.0)
     with small._file.present()._env.begin() as txn:
         assert sum(key[:1] == b"q" for key, _ in txn.cursor()) == 24

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import lmdb
@@ -58,6 +59,16 @@ def test_a_place_among_the_readers_that_a_child_has_given_back_is_taken_anew(
     fill(store, URL, body=b"1")
     opened = store._file.present()
     monkeypatch.setattr(opened, "_env", Broken(opened._env, lmdb.BadRslotError))
+    assert body_at(store) == "1"
+    assert store._file.present() is not opened
+
+
+def test_a_file_that_another_thread_has_closed_is_opened_again(store: LMDBStore) -> None:
+    fill(store, URL, body=b"1")
+    assert body_at(store) == "1"
+    opened = store._file.present()
+    opened.trusted_until = math.inf
+    opened.close()
     assert body_at(store) == "1"
     assert store._file.present() is not opened
 
@@ -141,7 +152,8 @@ def test_an_entry_of_another_incarnation_is_not_usable() -> None:
     request = make_request()
     mark = (Component(0, b"another!", 5),)
     one = known.Decoded(make_entry(request, mark), Stored(1, 1))
-    assert one.judge(lambda key: None, order.Order(b"of today", 5)) == (False, False)
+    now = order.Order(b"of today", 5)
+    assert one.judge(lambda key: None, now, now.mark) == (False, False)
 
 
 def test_the_oldest_variant_makes_way(store: LMDBStore) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from accelerator.http.request import Key, Vary
-    from accelerator.rules.entry import Entry
+    from accelerator.rules.entry import Entry, Mark
     from accelerator.stores.lmdb.entries import Stored, Variants
     from accelerator.stores.lmdb.order import Order
 
@@ -48,7 +48,9 @@ class Decoded:
         self.used = False
         self._mark = entry.mark[0]
         self._records = tag_keys(entry.tags)
-        self._checked = -1  # the position up to which no invalidation concerns it, -1 for none
+        self._checked: tuple[
+            object, ...
+        ] = ()  # the mark of a fill that began where no invalidation before concerned it
 
     def use(self) -> None:
         """Note that it was used."""
@@ -59,20 +61,20 @@ class Decoded:
         self.used = False
         return self.stored.number
 
-    def is_checked_at(self, position: int | None) -> bool:
-        """Tell whether it is known to be usable and fresh at a position, which None is not."""
-        return self._checked == position
+    def is_checked_at(self, mark: Mark | None) -> bool:
+        """Tell whether it is known to be usable and fresh where a fill would have this mark, not None."""
+        return self._checked == mark
 
-    def judge(self, get: Callable[[bytes], bytes | None], order: Order) -> tuple[bool, bool]:
-        """Return whether it is usable, and whether it was not invalidated softly."""
-        if self._checked == order.position:
+    def judge(self, get: Callable[[bytes], bytes | None], order: Order, mark: Mark) -> tuple[bool, bool]:
+        """Return whether it is usable, and whether it was not invalidated softly, where a fill would have this mark."""
+        if self._checked == mark:
             return True, True
         if self._mark.incarnation != order.incarnation:
             return False, False
         is_usable, is_fresh = judge(get, order, self._mark.position, self._records)
         is_fresh = is_fresh and not self.stored.is_stale
         if is_fresh:
-            self._checked = order.position
+            self._checked = mark
         return is_usable, is_fresh
 
     @property
@@ -90,36 +92,34 @@ class Known:
         url: the key of its variants in the file.
         value: the bytes that they were read from, None if there were none.
         variants: its variants.
+        vary: the selecting header fields of the newest response, None if there is none.
         decoded: those that were decoded, by their selecting header fields and the values of these.
-        seen: the number of the last transaction that had these bytes, and its position.
+        seen: the number of the last transaction that had these bytes, and the mark of a fill that began in it.
     """
 
-    __slots__ = ("_texts", "decoded", "seen", "url", "value", "variants")
+    __slots__ = ("_texts", "decoded", "seen", "url", "value", "variants", "vary")
 
     def __init__(self, key: Key) -> None:
         self._texts = sum([text_bytes(part) for part in key])
         self.url = url_key(key)
         self.value: bytes | None = None
         self.variants: Variants = {}
+        self.vary: Vary | None = None
         self.decoded: dict[tuple[Vary, tuple[bytes | None, ...]], Decoded] = {}
-        self.seen = (-1, -1)
+        self.seen: tuple[int, Mark] = (-1, None)
 
     def renewed(self, value: bytes | None, variants: Variants) -> Known:
         """Return what is known once other bytes were read: what was decoded and is still there."""
         new = object.__new__(Known)
-        new._texts, new.url, new.value, new.variants, new.seen = self._texts, self.url, value, variants, (-1, -1)
+        new._texts, new.url, new.value, new.variants, new.seen = self._texts, self.url, value, variants, (-1, None)
+        new.vary = next(iter(variants), None)
         stored = {one for places in variants.values() for one in places.values()}
         new.decoded = {place: one for place, one in self.decoded.copy().items() if one.stored in stored}
         return new
 
-    def see(self, number: int, position: int) -> None:
+    def see(self, number: int, mark: Mark) -> None:
         """Note that a transaction had these bytes."""
-        self.seen = (number, position)
-
-    @property
-    def vary(self) -> Vary | None:
-        """The selecting header fields of the newest response, None if there is none."""
-        return next(iter(self.variants), None)
+        self.seen = (number, mark)
 
     def find(self, vary: Vary, selected_by: tuple[bytes | None, ...]) -> Stored | None:
         """Return the stored variant with these values."""

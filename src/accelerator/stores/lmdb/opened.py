@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lmdb import Transaction
 
     from accelerator.http.request import Key
+    from accelerator.rules.entry import Mark
     from accelerator.stores.lmdb.known import Decoded, Known
     from accelerator.stores.lmdb.lock import WriteLock
     from accelerator.stores.lmdb.place import Place
@@ -177,13 +178,13 @@ class Opened:
         """Return a transaction that reads, to be used by `with`."""
         return Reading(self, self._reading)
 
-    def position_of(self, known: Known) -> int | None:
-        """Return the present position, None if the file has other variants of a URL than those known.
+    def mark_for(self, known: Known) -> Mark | None:
+        """Return the mark of a fill that begins now, None if the file has not the variants of a URL that are known.
 
         Raises:
             ClosedError, lmdb.Error: as for `begin`, but whatever it is has to be seen to by a lookup.
         """
-        number, position = known.seen
+        number, mark = known.seen
         with self._reading:
             if self._is_closed:
                 raise ClosedError
@@ -191,14 +192,14 @@ class Opened:
             try:
                 now = txn.id()
                 if now == number:  # nothing was written since
-                    return position
+                    return mark
                 if txn.get(known.url) != known.value:
                     return None
-                position = self.order_in(txn).position
+                mark = self.order_in(txn).mark
             finally:
                 txn.abort()
-        known.see(now, position)
-        return position
+        known.see(now, mark)
+        return mark
 
     def keep(self, key: Key, known: Known) -> None:
         """Keep in mind what is known of a URL."""
@@ -277,6 +278,7 @@ class Opened:
         """Keep in mind that an entry was used."""
         if not one.used and len(self._untold) < MAX_UNTOLD:
             one.use()
+            self.known.get(one.ready.entry.key)  # stays longer; each time would take 2 µs
             self._untold.append(one)
 
     def tell(self) -> list[int]:

@@ -12,6 +12,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import lmdb
+
+from accelerator.http.request import Request
 from accelerator.stores.binary import pack, unpack
 from accelerator.stores.lmdb.entries import read_entry, read_variants
 from accelerator.stores.lmdb.file import file_at
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
 
     from lmdb import Transaction
 
-    from accelerator.http.request import Key, Request, Vary
-    from accelerator.rules.entry import Entry
+    from accelerator.http.request import Key, Vary
+    from accelerator.rules.entry import Entry, Mark
     from accelerator.stores.lmdb.opened import Opened, View
     from accelerator.stores.pending import Kept
     from accelerator.stores.protocol import Lease, ReadyEntry, RequestT, TakenLease
@@ -84,21 +87,13 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
         self, key: Key, request: RequestT, selecting_values: Callable[[RequestT, Vary], tuple[bytes | None, ...]]
     ) -> ReadyEntry | None:
         """Return an entry that a lookup has decoded and compared, if the file shows that it would find it again."""
-        file = self._file
-        if file.pending.kept or getattr(self.lookup, "__func__", None) is not _LOOKUP:
+        if self._file.pending.kept or getattr(self.lookup, "__func__", None) is not _LOOKUP:
             return None
         try:
-            opened = file.present()
-            known = opened.known.peek(key)  # the lookups that come now and then keep it
-            if known is None or known.vary is None:
-                return None
-            one = known.decoded.get((known.vary, selecting_values(request, known.vary) if known.vary else ()))
-            if one is None or not one.is_checked_at(opened.position_of(known)):
-                return None
-        except (*FAILURES, ClosedError):  # the lookup comes next, and says so
+            again = _find_again(self._file.present(), key, request, selecting_values)
+        except FAILURES:  # the lookup comes next, and says so
             return None
-        opened.use(one)
-        return one.ready
+        return again[0] if again is not None else None
 
     async def lookup(self, request: Request) -> Lookup:
         """Find the entry for a request, in one transaction.
@@ -107,8 +102,14 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
             OSError, RuntimeError, lmdb.Error: the file cannot be opened or read.
         """
         file = self._file
-        file.repeater.see_to(file.take_back)
         kept = file.pending.kept  # read before the file, which may not yet show what succeeds meanwhile
+        if kept:
+            file.repeater.see_to(file.take_back)
+        else:
+            again = _find_again(file.present(), request.key, request, Request.selecting_values)
+            if again is not None:
+                ready, mark, vary = again
+                return Lookup(ready.entry, mark, False, vary)
         return file.read(lambda opened, view: _look_up(opened, view, request, kept))
 
     # --- commit, and invalidation -------------------------------------------------------------------------------------
@@ -157,26 +158,49 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
         return self._leasing.lease(name)
 
 
+def _find_again(
+    opened: Opened,
+    key: Key,
+    request: RequestT,
+    selecting_values: Callable[[RequestT, Vary], tuple[bytes | None, ...]],
+) -> tuple[ReadyEntry, Mark, Vary] | None:
+    """Return what was decoded and would be found, usable and fresh, again. None if the file has to be read."""
+    known = opened.known.peek(key)
+    if known is None or (vary := known.vary) is None:
+        return None
+    one = known.decoded.get((vary, selecting_values(request, vary) if vary else ()))
+    if one is None:
+        return None
+    try:
+        mark = opened.mark_for(known)
+    except (ClosedError, lmdb.Error):  # what reads next sees to it
+        return None
+    if not one.is_checked_at(mark):
+        return None
+    opened.use(one)
+    return one.ready, mark, vary
+
+
 def _look_up(opened: Opened, view: View, request: Request, kept: Kept) -> Lookup:
     """Find the entry for a request, in a transaction."""
-    get, order = view.txn.get, view.order
+    get, order, mark = view.txn.get, view.order, view.order.mark
     known = opened.known.get(request.key) or Known(request.key)
     value = get(known.url)
     if value != known.value:
         known = known.renewed(value, read_variants(value))
         opened.keep(request.key, known)
-    known.see(view.number, order.position)
+    known.see(view.number, mark)
     for vary in known.variants:
         one = _decoded(opened, view, known, request, vary)
         if one is None:
             continue
         entry = one.ready.entry
-        is_usable, is_fresh = one.judge(get, order)
+        is_usable, is_fresh = one.judge(get, order, mark)
         taken_back, made_stale = judge_pending(kept, entry.tags)
         if is_usable and not taken_back:
             opened.use(one)
-            return Lookup(entry, order.mark, made_stale or not is_fresh, known.vary)
-    return Lookup(None, order.mark, False, known.vary)
+            return Lookup(entry, mark, made_stale or not is_fresh, known.vary)
+    return Lookup(None, mark, False, known.vary)
 
 
 def _decoded(opened: Opened, view: View, known: Known, request: Request, vary: Vary) -> Decoded | None:

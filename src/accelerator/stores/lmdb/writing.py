@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
     from accelerator.stores.lmdb.entries import Variants
 
-SWEEP: Final = 4
-"""Entries that are looked at with one commit in so many, and with each tag where there are too many records."""
+SWEEP: Final = 8
+"""Entries that are looked at with one commit in so many, and with one tag in so many if there are too many records."""
 
 MAX_VICTIMS: Final = 16
 """Entries that one transaction evicts, at most: it writes copies of all pages that it changes."""
@@ -69,11 +69,13 @@ def write_first(txn: Transaction[bytes]) -> bytes:
 
 
 def take_back(txn: Transaction[bytes], order: Order, room: Room, tags: Collection[str], *, soft: bool) -> None:
-    """Invalidate tags. If there are too many records, look at as many as it may have added."""
+    """Invalidate tags. If there are too many records, look whether some can go, now and then."""
+    sweeps = -(order.position // SWEEP)
     order = invalidate(txn, order, tags, soft=soft)
-    if order.records > MAX_RECORDS:
+    sweeps += order.position // SWEEP
+    if sweeps and order.records > MAX_RECORDS:
         queues = Queues(txn, room.size)
-        sweep(txn, order, Entries(txn, room.page_size), queues, 0, SWEEP * len(tags))
+        sweep(txn, order, Entries(txn, room.page_size), queues, 0, SWEEP * sweeps)
         queues.save()
 
 
