@@ -175,6 +175,17 @@ async def test_what_turns_out_not_to_be_storable_is_told_to_all_processes_at_onc
                 app.gate.set()
 
 
+async def test_who_is_told_that_such_responses_are_not_storable_asks_no_more_and_nobody_waits() -> None:
+    app, store = Gated(PRIVATE), LeasingStore()
+    first, second = processes(app, store)
+    app.gate.set()
+    await ask(first)
+    app.gate = anyio.Event()
+    async with crowd(second, 10):
+        assert (app.calls, len(store.asked)) == (1 + 10, 2)
+        app.gate.set()
+
+
 async def test_what_is_stored_but_stale_at_once_is_not_worth_waiting_for() -> None:
     app, store = Gated(("cache-control", "s-maxage=0"), ("etag", '"a"')), LeasingStore()
     app.gate.set()
@@ -260,6 +271,18 @@ async def test_another_process_is_waited_for_no_longer_than_one_waits_within_a_p
         assert app.reached[1:] == [began + flight.PATIENCE] * 10
         async with crowd(second, 1):
             assert app.calls == 12
+            app.gate.set()
+
+
+@on_trios_clock
+async def test_nobody_of_a_process_waits_again_for_another_one_that_was_waited_for_in_vain() -> None:
+    app, store = Gated(SHARED), LeasingStore()
+    first, second = processes(app, store)
+    async with crowd(first, 1), crowd(second, 1):
+        await anyio.sleep(flight.PATIENCE + 1)
+        assert app.calls == 2
+        async with crowd(second, 3):
+            assert app.calls == 5
             app.gate.set()
 
 

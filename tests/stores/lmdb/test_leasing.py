@@ -94,6 +94,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_lease_is_one_for_all_processes(store: LMDBStore, other: Worker) -> None:
+    other.ask("set", "lmdb.leasing", "LEASE_SECONDS", 3600.0)
     assert other.ask("lease", NAME) == "OwnLease"
     turn = taken(store)
     assert 0 < wait(turn, meanwhile=lambda: other.ask("end_lease")) < PATIENCE
@@ -113,22 +114,51 @@ def test_two_stores_of_one_process_wait_for_each_other(store: LMDBStore, path: P
     assert wait(taken(second), meanwhile=lease.end) > 0
 
 
+class Clock:
+    """A clock in the place of the module `time`, which goes on with each pause of who waits."""
+
+    sleep = staticmethod(time.sleep)  # of other threads
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.pauses: list[float] = []
+        monkeypatch.setattr(leasing, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
 def test_who_waits_looks_again_at_growing_pauses(store: LMDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, pauses = [0.0], list[float]()
     granted(store)
-    turn = taken(store)
-    monkeypatch.setattr(leasing, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        clock[0] += seconds
-
-    assert drive(turn.wait(1.0, sleep)) == 0
+    turn, clock = taken(store), Clock(monkeypatch)
+    clock.now = 0.0
+    assert drive(turn.wait(1.0, clock.pause)) == 0
+    pauses = clock.pauses
     assert pauses[:3] == pytest.approx([0.001, 0.0015, 0.00225])
     assert pauses == [*sorted(pauses[:-1]), pauses[-1]]
     assert max(pauses) == leasing.LONGEST_PAUSE
     assert sum(pauses) == pytest.approx(1.0)
     assert len(pauses) < 35
+
+
+def test_who_waits_waits_to_the_end_of_a_lease_that_was_renewed(
+    store: LMDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store._leasing, "_is_renewing", True)  # there is no thread: it is done here
+    clock = Clock(monkeypatch)
+    granted(store)
+    turn = taken(store)
+    clock.now += 2
+    store._leasing.renew([*store._leasing._held.values()])
+    assert drive(turn.wait(0.5, clock.pause)) == 0
+    clock.now += 2
+    assert drive(turn.wait(0.4, clock.pause)) == 0
+    assert clock.now == pytest.approx(1004.9)
+    assert 0.8 < drive(turn.wait(1.0, clock.pause)) < 0.95, "it runs out three seconds after it was renewed"
 
 
 def test_other_writes_end_no_waiting(store: LMDBStore, other: Worker) -> None:
