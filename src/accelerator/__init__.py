@@ -41,11 +41,8 @@ __all__ = [
     "vary",
 ]
 
-
-if not TYPE_CHECKING:
-    for _name, _extra in EXTRAS.items():
-        if not all(map(find_spec, _extra.needs)):
-            __all__.remove(_name)  # `from accelerator import *` imports every name in it
+for _name in [name for name in EXTRAS if not all(map(find_spec, EXTRAS[name].needs))]:
+    __all__.remove(_name)  # `from accelerator import *` imports every name in it
 
 
 def __getattr__(name: str) -> object:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from trio.testing import MockClock
 
-from accelerator import ASGIAccelerator, tag
+from accelerator import ASGIAccelerator, LMDBStore, tag
 from accelerator.engine import flight
 from accelerator.testing import ManualClock
 from tests.asgi.test_collapsing import COOKIE, PRIVATE, SHARED, Gated, crowd
@@ -16,6 +16,8 @@ from tests.stores.leasing import LeasingStore, MemoryLease
 from tests.support import Answer, Receive, Scope, Send, ask
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from accelerator.http.request import Request
     from accelerator.stores import Lease, Lookup, TakenLease
 
@@ -40,7 +42,7 @@ def _patience(anyio_backend: object, monkeypatch: pytest.MonkeyPatch) -> None:
 on_trios_clock = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 
 
-def processes(app: Any, store: LeasingStore, count: int = 2, **options: Any) -> list[ASGIAccelerator]:
+def processes(app: Any, store: LeasingStore | LMDBStore, count: int = 2, **options: Any) -> list[ASGIAccelerator]:
     return [ASGIAccelerator(app, store=store, **options) for _ in range(count)]
 
 
@@ -61,6 +63,17 @@ async def test_all_processes_make_one_call_and_only_their_leaders_ask_for_the_le
     assert {answer.body for answer in [*one, *two, *three]} == {b"answer 1"}
     assert (len([*one, *two, *three]), app.calls, len(set(store.asked)), store.leases) == (300, 1, 1, {})
     assert all("; collapsed" in str(answer.get("cache-status")) for answer in [*two, *three])
+
+
+async def test_who_waits_on_a_file_looks_at_it_from_time_to_time(tmp_path: Path) -> None:
+    """A file wakes nobody: there is a pause between two looks, in which the loop goes on."""
+    app, store = Gated(SHARED), LMDBStore(tmp_path / "store")
+    first, second = processes(app, store)
+    async with crowd(first, 2) as one, crowd(second, 2) as two:
+        app.gate.set()
+    store.close()
+    assert {answer.body for answer in [*one, *two]} == {b"answer 1"}
+    assert (len([*one, *two]), app.calls) == (4, 1)
 
 
 async def test_a_fill_that_ends_just_before_the_lease_is_gained_is_found() -> None:
