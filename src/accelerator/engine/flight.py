@@ -209,8 +209,7 @@ class Flights:
         landing = None
         with self._lock:
             running = self._running.setdefault(flight.name, flight)
-            is_led = running is not flight and patience.is_left
-            if is_led and self.is_storable(place, if_unknown=not place.audience):
+            if running is not flight and patience.is_left and flight.may_share:
                 landing = running.landing()
         if landing is not None:
             if not await patience.wait(landing.wait):

@@ -171,11 +171,11 @@ class LooksUpInThreads(ABC):
 
 
 class Lease(ABC):
-    """The right to fill a place, which no other process has meanwhile. The store keeps it alive until it ends,
-    unless the fill takes so long that it may hang.
+    """The right to fill a place, which no other process has meanwhile.
 
-    If the process dies or stops the lease runs out by itself, and another process may get it. So it saves work, and
-    nothing may depend on it: a fill that has lost its lease goes on, and its entry is committed by the usual rules.
+    The store keeps it alive until it ends, unless the fill takes so long that it may hang. If the process dies or stops
+    the lease runs out by itself, and another process may get it. So it saves work, and nothing may depend on it: a fill
+    that has lost its lease goes on, and its entry is committed by the usual rules.
     """
 
     @abstractmethod
