@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from accelerator.stores.lmdb.layout import HASH_BYTES, DamagedError, numbered, with_sum, without_sum
+from accelerator.stores.lmdb.layout import HASH_BYTES, numbered, sound, with_sum
 
 if TYPE_CHECKING:
     from lmdb import Transaction
@@ -63,9 +63,7 @@ def read_card(value: bytes | None) -> Card:
     Raises:
         DamagedError: there are none, or they are damaged.
     """
-    found = without_sum(value)
-    if found is None:
-        raise DamagedError("what has to be known of an entry cannot be read")
+    found = sound(value, "what has to be known of an entry")
     until, mark, queue, turn, size, used, parts, url, length = _HEAD.unpack_from(found)
     tags = _HEAD.size + length
     return Card(until, mark, queue, turn, size, used, parts, url, found[_HEAD.size : tags], found[tags:])

@@ -66,6 +66,22 @@ def without_sum(value: bytes | None) -> bytes | None:
     return written if checksum == crc32(written) else None
 
 
+def sound(value: bytes | None, what: str) -> bytes:
+    """Return a value without its checksum.
+
+    Args:
+        value: the value of a record that everything depends on.
+        what: what the record says, for the message of the exception.
+
+    Raises:
+        DamagedError: it is damaged, or there is none.
+    """
+    found = without_sum(value)
+    if found is None:
+        raise DamagedError(f"{what} cannot be read")
+    return found
+
+
 def url_key(key: Key) -> bytes:
     """Return the key of the variants of a URL. An entry has the whole key, which is compared."""
     return b"u" + _hash(_packed(key))

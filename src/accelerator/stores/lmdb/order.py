@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from accelerator.stores.binary import Component
-from accelerator.stores.lmdb.layout import DamagedError, tag_keys, with_sum, without_sum
+from accelerator.stores.lmdb.layout import sound, tag_keys, with_sum, without_sum
 from accelerator.tags import ALL
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ def read_order(value: bytes | None) -> Order:
     Raises:
         DamagedError: there are none, or they are damaged.
     """
-    found = without_sum(value)
-    if found is None:
-        raise DamagedError("the order of invalidations cannot be read")
-    return Order(*_ORDER.unpack(found))
+    return Order(*_ORDER.unpack(sound(value, "the order of invalidations")))
 
 
 def judge(get: Callable[[bytes], bytes | None], order: Order, mark: int, records: Iterable[bytes]) -> tuple[bool, bool]:

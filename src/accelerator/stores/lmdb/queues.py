@@ -14,7 +14,7 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from accelerator.stores.lmdb.cards import get_card, put_card, read_card
-from accelerator.stores.lmdb.layout import NUMBER, DamagedError, numbered, with_sum, without_sum
+from accelerator.stores.lmdb.layout import NUMBER, DamagedError, numbered, sound, with_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,9 +73,7 @@ class Queues:
     """
 
     def __init__(self, txn: Transaction[bytes], size: int) -> None:
-        found = without_sum(txn.get(STATE_KEY))
-        if found is None:
-            raise DamagedError("the state of the queues cannot be read")
+        found = sound(txn.get(STATE_KEY), "the state of the queues")
         self._txn = txn
         self._small_size = size // SMALL_QUEUE
         state = State(*_STATE.unpack(found))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from accelerator.stores.lmdb.layout import DamagedError, ghost_name, with_sum, without_sum
+from accelerator.stores.lmdb.layout import ghost_name, sound, with_sum
 from accelerator.stores.lmdb.order import drop_records, judge
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ def sweep(txn: Transaction[bytes], order: Order, entries: Entries, queues: Queue
     Raises:
         DamagedError: a record that everything depends on cannot be read.
     """
-    value = without_sum(txn.get(PROGRESS_KEY))
-    if value is None:
-        raise DamagedError("the progress of the sweep cannot be read")
-    progress = Progress(*_PROGRESS.unpack(value))
+    progress = Progress(*_PROGRESS.unpack(sound(txn.get(PROGRESS_KEY), "the progress of the sweep")))
     found = entries.from_number(progress.number, count)
     for number, card in found:
         is_usable, is_fresh = _judge(txn, order, card) if now <= card.useful_until else (False, False)
