@@ -18,6 +18,7 @@ from accelerator.servers.hits import HitsFirstProtocol
 from tests.conformance.cases import CASES, each_subject
 from tests.conformance.runner import Broken, Outcome, play_all
 from tests.conformance.test_cases import accelerated
+from tests.listening import stop_listening
 from tests.support import Answer, Receive, Scope, Send, chunk, start
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ async def through_the_door(cached: Any, exchange: Exchange, origin: Origin) -> O
 
     async with failures() as seen, await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0) as server:
         answer = await exchanged(exchange, server.sockets[0].getsockname()[1])
+        await stop_listening(server)
     return Outcome(answer, seen.failed, None)
 
 

@@ -97,6 +97,7 @@ async def serving(
             origin = Origin(handle, f"https://127.0.0.1:{port}")
             tasks.start_soon(TLSListener(listener, tls, standard_compatible=False).serve, origin.serve)
         yield origin
+        await anyio.wait_all_tasks_blocked()  # a connection that is cancelled while it is accepted would stay open
         tasks.cancel_scope.cancel()
 
 

@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 
 from accelerator import ASGIAccelerator
 from accelerator.testing import ManualClock
+from tests.listening import stop_listening
 from tests.support import chunk, start
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def serving(http: Any = DOOR, *, app: Any = None, **options: Any) -> Async
         yield served
     finally:
         site.gate.set()
-        listening.close()
+        await stop_listening(listening)
         for protocol in served.protocols:
             if protocol.transport is not None:
                 protocol.transport.abort()
