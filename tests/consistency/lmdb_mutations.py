@@ -78,14 +78,14 @@ MUTATIONS: Final = [
         processes("end the running fill", "hard z, and drop its record", "store"),
         Change(
             STORE,
-            "        value = pack(entry)\n",
+            "        value, url = pack(entry), url_key(entry.key)\n",
             """
         def is_refused(opened, txn):
             return not compare(txn.get, read_order(txn.get(ORDER_KEY)), entry, tag_keys(entry.tags))[0]
 
         if self._file.write(is_refused):
             return False
-        value = pack(entry)
+        value, url = pack(entry), url_key(entry.key)
 """,
         ),
         Change(

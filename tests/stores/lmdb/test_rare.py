@@ -178,9 +178,9 @@ def test_ghosts_that_were_counted_and_are_not_there_are_a_damage(store: LMDBStor
     with store._file.present()._env.begin(write=True) as txn:
         queues = Queues(txn, 1000)
         queues._ghosts = 1
-        _, card = queues.add(Card(0.0, 0, 0, 0, 10, False, 0, b"", b"", b""), b"")
+        _, queue, turn = queues.add(10, b"")
         with pytest.raises(DamagedError, match="fewer ghosts"):
-            queues.remove(card)
+            queues.remove(Card(0.0, 0, queue, turn, 10, False, 0, b"", b"", b""))
         txn.abort()
 
 

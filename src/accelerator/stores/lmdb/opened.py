@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import lmdb
 
-from accelerator.stores.lmdb.layout import DamagedError, url_key
+from accelerator.stores.lmdb.layout import DamagedError
 from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.order import ORDER_KEY, Order, read_order
 from accelerator.stores.lmdb.writing import Commit, NoRoomError
@@ -204,11 +204,6 @@ class Opened:
     def keep(self, key: Key, known: Known) -> None:
         """Keep in mind what is known of a URL."""
         self.known.keep(key, known, known.size)
-
-    def url_of(self, key: Key) -> bytes:
-        """Return the key of the variants of a URL."""
-        known = self.known.peek(key)
-        return known.url if known is not None else url_key(key)
 
     def begin(self) -> Transaction[bytes]:
         """Begin a transaction that reads.

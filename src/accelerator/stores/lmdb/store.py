@@ -19,6 +19,7 @@ from accelerator.stores.binary import pack, unpack
 from accelerator.stores.lmdb.entries import read_entry, read_variants
 from accelerator.stores.lmdb.file import file_at
 from accelerator.stores.lmdb.known import Decoded, Known
+from accelerator.stores.lmdb.layout import url_key
 from accelerator.stores.lmdb.leasing import Leasing
 from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.opened import LARGEST_KNOWN
@@ -124,11 +125,10 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
         """
         if judge_pending(self._file.pending.kept, entry.tags)[0]:
             return False
-        value = pack(entry)
+        value, url = pack(entry), url_key(entry.key)
 
         def work(opened: Opened, txn: Transaction[bytes]) -> bool:
-            commit = Commit(txn, opened.order_in(txn), opened.room)
-            return commit.store(entry, opened.url_of(entry.key), value, opened.tell())
+            return Commit(txn, opened.order_in(txn), opened.room).store(entry, url, value, opened.tell())
 
         return self._file.write(work)
 
