@@ -16,7 +16,7 @@ import lmdb
 
 from accelerator.stores.lmdb.layout import DamagedError
 from accelerator.stores.lmdb.lock import ClosedError
-from accelerator.stores.lmdb.order import ORDER_KEY, Order, read_order
+from accelerator.stores.lmdb.order import ORDER_KEY, read_order
 from accelerator.stores.lmdb.writing import Commit, NoRoomError
 from accelerator.stores.recent import Recent
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Mark
     from accelerator.stores.lmdb.known import Decoded, Known
     from accelerator.stores.lmdb.lock import WriteLock
+    from accelerator.stores.lmdb.order import Order
     from accelerator.stores.lmdb.place import Place
     from accelerator.stores.lmdb.writing import Room
 
@@ -132,7 +133,6 @@ class Opened:
         self._lock = lock
         self._is_closed = False
         self._reading = threading.Lock()
-        self._order = (b"", Order(b""))
         self._untold: list[Decoded] = []
         self._since = time.monotonic()
         self.trusted_until = self._since  # nothing was looked at yet
@@ -221,15 +221,7 @@ class Opened:
 
     def order_in(self, txn: Transaction[bytes]) -> Order:
         """Return the order in a transaction."""
-        return self._order_of(txn.get(ORDER_KEY))
-
-    def _order_of(self, value: bytes | None) -> Order:
-        """Return the order of these bytes; mostly they are those that were read last."""
-        last, order = self._order
-        if value != last or value is None:
-            order = read_order(value)
-            self._order = (value or b"", order)
-        return order
+        return read_order(txn.get(ORDER_KEY))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ Stored entries do not depend on the floor: see `sweep.py`.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from accelerator.stores.binary import Component
@@ -25,6 +26,9 @@ PARTITION: Final = 0
 """The number of the only partition: a file has one order."""
 
 ORDER_KEY: Final = b"m"
+MAX_KNOWN_ORDERS: Final = 16
+"""Number of orders that a process keeps in mind as they were read: mostly it is one that was read before."""
+
 _ORDER: Final = struct.Struct(">8s5Q")
 _POSITIONS: Final = struct.Struct(">QQ")
 _DAMAGED: Final = (2**64 - 1, 2**64 - 1)
@@ -59,6 +63,7 @@ class Order(NamedTuple):
         return with_sum(_ORDER.pack(*self))
 
 
+@lru_cache(MAX_KNOWN_ORDERS)
 def read_order(value: bytes | None) -> Order:
     """Return the order of these bytes.
 
