@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from accelerator.stores.lmdb.cards import Card, get_card, put_card
 from accelerator.stores.lmdb.entries import MAX_VARIANTS, Entries, Stored
 from accelerator.stores.lmdb.layout import ghost_name, place_of, tag_keys
-from accelerator.stores.lmdb.order import ORDER_KEY, Order, compare, invalidate, judge
+from accelerator.stores.lmdb.order import Order, compare, invalidate, judge, write_order
 from accelerator.stores.lmdb.queues import FIRST_STATE, STATE_KEY, Queues
 from accelerator.stores.lmdb.sweep import MAX_RECORDS, PROGRESS_KEY, Progress, sweep
 
@@ -62,7 +62,7 @@ class NoRoomError(Exception):
 def write_first(txn: Transaction[bytes]) -> bytes:
     """Write what a new file has, and return its incarnation."""
     incarnation = os.urandom(8)
-    txn.put(ORDER_KEY, Order(incarnation).packed())
+    write_order(txn, Order(incarnation))
     txn.put(STATE_KEY, FIRST_STATE)
     txn.put(PROGRESS_KEY, Progress().packed())
     return incarnation
