@@ -35,7 +35,7 @@ MUTATIONS: Final = [
     Mutation(
         "what is decoded served without a transaction",
         MODEL,
-        Change(OPENED, "                if now == number:", "                if number >= 0:"),
+        Change(OPENED, "                if now != number:", "                if number < 0:"),
     ),
     Mutation(
         "what is decoded served by the position alone, after another process replaced it",
@@ -43,8 +43,8 @@ MUTATIONS: Final = [
         Change(
             OPENED,
             """
-                if txn.get(known.url) != known.value:
-                    return None
+                    if txn.get(known.url) != known.value:
+                        return None
 """,
             "\n",
         ),

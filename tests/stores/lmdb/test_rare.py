@@ -95,6 +95,15 @@ def test_an_order_that_is_damaged_while_it_is_read_begins_anew(store: LMDBStore)
     assert fill(store, URL, body=b"2")
 
 
+def test_an_order_that_is_damaged_begins_anew_when_what_is_decoded_is_asked_for(store: LMDBStore) -> None:
+    fill(store, URL, body=b"1")
+    assert body_at(store) == "1"
+    with store._file.present()._env.begin(write=True) as txn:
+        txn.put(order.ORDER_KEY, b"?")
+    assert body_at(store) == ""
+    assert fill(store, URL, body=b"2")
+
+
 def test_data_that_is_removed_is_missed(store: LMDBStore, path: Path) -> None:
     fill(store, URL, "x", body=b"1")
     (path / DATA).unlink()

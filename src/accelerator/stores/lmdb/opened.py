@@ -178,11 +178,13 @@ class Opened:
         """Return a transaction that reads, to be used by `with`."""
         return Reading(self, self._reading)
 
-    def mark_for(self, known: Known) -> Mark | None:
-        """Return the mark of a fill that begins now, None if the file has not the variants of a URL that are known.
+    def mark_for(self, known: Known, one: Decoded) -> Mark | None:
+        """Return the mark of a fill that begins now, if a lookup would find this decoded entry, usable and fresh.
+
+        None says that the file has other variants of its URL than are known, or that a tag of it was invalidated.
 
         Raises:
-            ClosedError, lmdb.Error: as for `begin`, but whatever it is has to be seen to by a lookup.
+            ClosedError, lmdb.Error, DamagedError: whatever it is has to be seen to by a lookup.
         """
         number, mark = known.seen
         with self._reading:
@@ -191,15 +193,16 @@ class Opened:
             txn = self._env.begin()
             try:
                 now = txn.id()
-                if now == number:  # nothing was written since
+                if now != number:  # something was written since
+                    if txn.get(known.url) != known.value:
+                        return None
+                    mark = self.order_in(txn).mark
+                    known.see(now, mark)
+                if one.is_checked_at(mark) or one.judge(txn.get, self.order_in(txn), mark) == (True, True):
                     return mark
-                if txn.get(known.url) != known.value:
-                    return None
-                mark = self.order_in(txn).mark
+                return None
             finally:
                 txn.abort()
-        known.see(now, mark)
-        return mark
 
     def keep(self, key: Key, known: Known) -> None:
         """Keep in mind what is known of a URL."""
