@@ -35,7 +35,7 @@ MUTATIONS: Final = [
     Mutation(
         "what is decoded served without a transaction",
         MODEL,
-        Change(OPENED, "                if now == number:", "                if number >= 0:"),
+        Change(OPENED, "                if now != number:", "                if number < 0:"),
     ),
     Mutation(
         "what is decoded served by the position alone, after another process replaced it",
@@ -43,8 +43,8 @@ MUTATIONS: Final = [
         Change(
             OPENED,
             """
-                if txn.get(known.url) != known.value:
-                    return None
+                    if txn.get(known.url) != known.value:
+                        return None
 """,
             "\n",
         ),
@@ -78,14 +78,14 @@ MUTATIONS: Final = [
         processes("end the running fill", "hard z, and drop its record", "store"),
         Change(
             STORE,
-            "        value = pack(entry)\n",
+            "        value, url = pack(entry), url_key(entry.key)\n",
             """
         def is_refused(opened, txn):
             return not compare(txn.get, read_order(txn.get(ORDER_KEY)), entry, tag_keys(entry.tags))[0]
 
         if self._file.write(is_refused):
             return False
-        value = pack(entry)
+        value, url = pack(entry), url_key(entry.key)
 """,
         ),
         Change(

@@ -71,10 +71,10 @@ def pack(entry: Entry) -> bytes:
         entry.last_modified,
     )
     tags = "\n".join(sorted(entry.tags)).encode()
-    head = _HEAD.pack(_MAGIC, VERSION, len(mark)) + b"".join(_COMPONENT.pack(*component) for component in mark)
+    components = [_COMPONENT.pack(*component) for component in mark]
+    head = b"".join([_HEAD.pack(_MAGIC, VERSION, len(mark)), *components, _LENGTH.pack(len(tags)), tags])
     packed = cast("bytes", msgpack.packb(fields, unicode_errors="surrogatepass"))
-    value = b"".join((head, _LENGTH.pack(len(tags)), tags, packed))
-    return value + _SUM.pack(crc32(value))
+    return b"".join([head, packed, _SUM.pack(crc32(packed, crc32(head)))])
 
 
 def unpack(value: bytes) -> Entry | None:

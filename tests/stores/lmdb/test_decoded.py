@@ -74,6 +74,21 @@ def test_what_another_process_has_written_elsewhere_makes_no_difference(store: L
 
 
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+def test_what_another_process_has_taken_back_elsewhere_makes_no_difference(
+    soft: bool, store: LMDBStore, other: Worker
+) -> None:
+    """The tags of what is ready are compared again in the transaction that shows the new position."""
+    fill(store, URL, "x", body=b"1")
+    assert body_at(store) == "1"
+    for _ in range(2):
+        other.ask("invalidate", ["other"], soft)
+        assert ready(store) == b"1"
+        assert ready(store) == b"1"
+    other.ask("invalidate", ["x"], soft)
+    assert ready(store) is None
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 def test_what_another_process_has_taken_back_is_not_ready(soft: bool, store: LMDBStore, other: Worker) -> None:
     fill(store, URL, "x", body=b"1")
     assert body_at(store) == "1"

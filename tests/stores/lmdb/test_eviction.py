@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from accelerator import Store
     from accelerator.http.request import Request
-    from accelerator.stores.lmdb.cards import Card
 
 BODY = 20_000
 ENTRIES = 60
@@ -84,9 +83,9 @@ def test_no_commit_passes_by_many_used_entries(small: LMDBStore, monkeypatch: py
     moved: list[int] = []
     append = Queues._append
 
-    def note(self: Queues, number: int, card: Card) -> Card:
+    def note(self: Queues, number: int, queue: int, size: int) -> int:
         moved.append(number)
-        return append(self, number, card)
+        return append(self, number, queue, size)
 
     monkeypatch.setattr(Queues, "_append", note)
     fill(small, f"{URL}new", body=bytes(BODY))

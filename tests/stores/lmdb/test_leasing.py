@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from accelerator import LMDBStore
 from accelerator.stores import Lease, TakenLease
-from accelerator.stores.lmdb import file, leasing
+from accelerator.stores.lmdb import file, leases, leasing, system
 from accelerator.stores.lmdb.leases import Leases
 from accelerator.stores.lmdb.lock import LockTimeoutError
 from accelerator.stores.lmdb.place import DATA
@@ -145,6 +146,37 @@ def test_who_waits_looks_again_at_growing_pauses(store: LMDBStore, monkeypatch: 
     assert len(pauses) < 35
 
 
+def test_who_waits_looks_only_now_and_then_whether_the_owner_lives(
+    store: LMDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known to live when the lease is found. Whether it has died since is asked again as soon as that is old."""
+    granted(store)
+    clock = Clock(monkeypatch)
+    clock.now = 0.0
+    turn, asked = taken(store), list[float]()
+
+    def start_of(pid: int) -> int | None:
+        asked.append(clock.now)
+        return system.start_of(pid) if clock.now < 0.7 else None
+
+    monkeypatch.setattr(leases, "start_of", start_of)
+    assert drive(turn.wait(1.0, clock.pause)) > 0.19
+    assert all(0.049 < second - first < 0.101 for first, second in itertools.pairwise([0.0, *asked]))
+    assert 0.7 <= asked[-1] < 0.801
+
+
+def test_a_lease_that_runs_out_is_over_whoever_lives(store: LMDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "LIFE_SECONDS", 3600.0)
+    monkeypatch.setattr(leasing, "LEASE_SECONDS", 0.5)
+    clock = Clock(monkeypatch)
+    granted(store)
+    turn = taken(store)
+    clock.now += 0.4
+    assert drive(turn.wait(0.09, clock.pause)) == 0
+    assert drive(turn.wait(5.0, clock.pause)) > 0
+    assert clock.now < 1000.6
+
+
 def test_who_waits_waits_to_the_end_of_a_lease_that_was_renewed(
     store: LMDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,12 +272,12 @@ def test_a_child_has_leases_of_its_own(store: LMDBStore, other: Worker) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_lease_is_renewed_until_it_ends_and_nothing_runs_on_after_that(store: LMDBStore, renewers: Renewers) -> None:
-    leases = granted(store), granted(store, b"the other's name")
+    both = granted(store), granted(store, b"the other's name")
     first = held_in(store)
     assert first is not None
     assert wait_until(lambda: (held_in(store) or first).until > first.until)
     assert len(renewers) == 1
-    for lease in leases:
+    for lease in both:
         lease.end()
     assert wait_until(lambda: not renewers)
     granted(store).end()
@@ -329,9 +361,9 @@ def test_where_all_leases_of_a_record_are_had_a_fill_goes_on_without_one(store: 
     opened = store._file.present()
     records = Leases(opened.room.size)._records
     names = [(number * records).to_bytes(16) for number in range(9)]
-    leases = [granted(store, name) for name in names]
+    had = [granted(store, name) for name in names]
     assert [held_in(store, name) is not None for name in names] == [True] * 8 + [False]
-    for lease in leases:
+    for lease in had:
         lease.end()
     granted(store, names[8])
     taken(store, names[8])

@@ -95,6 +95,15 @@ def test_an_order_that_is_damaged_while_it_is_read_begins_anew(store: LMDBStore)
     assert fill(store, URL, body=b"2")
 
 
+def test_an_order_that_is_damaged_begins_anew_when_what_is_decoded_is_asked_for(store: LMDBStore) -> None:
+    fill(store, URL, body=b"1")
+    assert body_at(store) == "1"
+    with store._file.present()._env.begin(write=True) as txn:
+        txn.put(order.ORDER_KEY, b"?")
+    assert body_at(store) == ""
+    assert fill(store, URL, body=b"2")
+
+
 def test_data_that_is_removed_is_missed(store: LMDBStore, path: Path) -> None:
     fill(store, URL, "x", body=b"1")
     (path / DATA).unlink()
@@ -178,9 +187,9 @@ def test_ghosts_that_were_counted_and_are_not_there_are_a_damage(store: LMDBStor
     with store._file.present()._env.begin(write=True) as txn:
         queues = Queues(txn, 1000)
         queues._ghosts = 1
-        _, card = queues.add(Card(0.0, 0, 0, 0, 10, False, 0, b"", b"", b""), b"")
+        _, queue, turn = queues.add(10, b"")
         with pytest.raises(DamagedError, match="fewer ghosts"):
-            queues.remove(card)
+            queues.remove(Card(0.0, 0, queue, turn, 10, False, 0, b"", b"", b""))
         txn.abort()
 
 

@@ -18,6 +18,8 @@ RECORD_KEY_BYTES: Final = HASH_BYTES + 1
 
 _HEAD: Final = struct.Struct(f">dQBQQ?I{RECORD_KEY_BYTES}sB")
 
+_KEY: Final = struct.Struct(f"{RECORD_KEY_BYTES}s")
+
 
 class Card(NamedTuple):
     """What has to be known of an entry to evict it, replace it or drop it, without reading it.
@@ -49,8 +51,7 @@ class Card(NamedTuple):
     @property
     def records(self) -> list[bytes]:
         """The keys of the records of its tags."""
-        tags, size = self.tags, RECORD_KEY_BYTES
-        return [tags[start : start + size] for start in range(0, len(tags), size)]
+        return [key for (key,) in _KEY.iter_unpack(self.tags)]
 
     def packed(self) -> bytes:
         """Return the binary form."""

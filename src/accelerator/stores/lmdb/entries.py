@@ -101,31 +101,27 @@ class Entries:
         """Return the variants of a URL."""
         return read_variants(self._txn.get(url))
 
-    def parts_of(self, value: bytes) -> int:
-        """Return the number of parts of a value."""
-        return -(-len(value) // self._part_size)
-
     def size_of(self, tags: int, value: bytes) -> int:
         """Return the bytes that an entry takes in the file: what is larger than half a page has pages of its own."""
         pages, rest = divmod(len(value), self._part_size)
         rest = self._part_size if rest > self._part_size // 2 else int(rest * SPREAD)
         return pages * self._part_size + rest + ENTRY_BYTES + int(SPREAD * RECORD_KEY_BYTES * tags)
 
-    def put(self, number: int, card: Card, value: bytes, parts: int) -> None:
-        """Write an entry, which is among no variants yet.
+    def put_value(self, number: int, value: bytes, before: int) -> int:
+        """Write an entry in its binary form, and return the number of its parts.
 
         Args:
             number: its number.
-            card: its card.
             value: its binary form.
-            parts: the number of parts that this number had until now.
+            before: the number of parts that this number had until now.
         """
         put, key, size = self._txn.put, numbered(b"e", number), self._part_size
-        put(key, card.packed())
-        for part, start in enumerate(range(0, len(value), size)):
-            put(_part(key, part), value[start : start + size])
-        for part in range(card.parts, parts):
+        parts = -(-len(value) // size)
+        for part in range(parts):
+            put(_part(key, part), value[part * size : (part + 1) * size])
+        for part in range(parts, before):
             self._txn.delete(_part(key, part))
+        return parts
 
     def remove(self, number: int, card: Card) -> None:
         """Remove an entry, but not from the variants of its URL."""

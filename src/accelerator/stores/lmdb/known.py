@@ -1,7 +1,7 @@
 """What a process has read and decoded, and when that may answer without being read again.
 
 It may only within a transaction that began after the request arrived, and shows that the file still has the very same
-variants of the URL, and that the position has not moved since the tags were compared.
+variants of the URL. If the position has moved since its tags were compared, this transaction compares them again.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ class Decoded:
         self.used = False
         return self.stored.number
 
-    def is_checked_at(self, mark: Mark | None) -> bool:
-        """Tell whether it is known to be usable and fresh where a fill would have this mark, not None."""
+    def is_checked_at(self, mark: tuple[object, ...]) -> bool:
+        """Tell whether it is known to be usable and fresh where a fill would have this mark."""
         return self._checked == mark
 
     def judge(self, get: Callable[[bytes], bytes | None], order: Order, mark: Mark) -> tuple[bool, bool]:
         """Return whether it is usable, and whether it was not invalidated softly, where a fill would have this mark."""
-        if self._checked == mark:
+        if self.is_checked_at(mark):
             return True, True
         if self._mark.incarnation != order.incarnation:
             return False, False

@@ -3,7 +3,7 @@
 There is one table. A key is one letter, which tells the kind, and what follows:
 
     m                   the order of invalidations                             (`order.Order`)
-    mq                  the state of the queues                                (`queues.State`)
+    mq                  the state of the queues                                (`queues.Queues`)
     ms                  how far the sweep is                                   (`sweep.Progress`)
     t  hash of a tag    its last positions                                     (`order`)
     u  hash of a URL    the variants of its responses, with their numbers      (`entries.Variants`)
@@ -45,6 +45,9 @@ HASH_BYTES: Final = 16
 MAX_KNOWN_TAGS: Final = 1024
 """Number of tags whose keys a process keeps in mind: to make one takes 1 µs, to find it 0.1."""
 
+MAX_KNOWN_URLS: Final = 64
+"""Number of URLs whose keys it keeps in mind: a miss asks for one when it looks up, looks up again, and commits."""
+
 NUMBER: Final = struct.Struct(">Q")
 _SUM: Final = struct.Struct(">I")
 
@@ -60,10 +63,10 @@ def with_sum(value: bytes) -> bytes:
 
 def without_sum(value: bytes | None) -> bytes | None:
     """Return a value without its checksum, None if it is damaged, or there is none."""
-    if value is None or len(value) < _SUM.size:
+    if value is None:
         return None
-    written, (checksum,) = value[: -_SUM.size], _SUM.unpack_from(value, len(value) - _SUM.size)
-    return written if checksum == crc32(written) else None
+    written = value[: -_SUM.size]
+    return written if value[-_SUM.size :] == _SUM.pack(crc32(written)) else None
 
 
 def sound(value: bytes | None, what: str) -> bytes:
@@ -82,6 +85,7 @@ def sound(value: bytes | None, what: str) -> bytes:
     return found
 
 
+@lru_cache(MAX_KNOWN_URLS)
 def url_key(key: Key) -> bytes:
     """Return the key of the variants of a URL. An entry has the whole key, which is compared."""
     return b"u" + _hash(_packed(key))
@@ -93,8 +97,8 @@ def place_of(vary: Vary, selected_by: tuple[bytes | None, ...]) -> bytes:
 
 
 def tag_keys(tags: Iterable[str]) -> tuple[bytes, ...]:
-    """Return the keys of the records of tags, sorted. `@all` has none: its positions are those of the order."""
-    return tuple(sorted([_tag_key(tag) for tag in tags if tag != ALL]))
+    """Return the keys of the records of tags. `@all` has none: its positions are those of the order."""
+    return tuple([_tag_key(tag) for tag in tags if tag != ALL])
 
 
 @lru_cache(MAX_KNOWN_TAGS)

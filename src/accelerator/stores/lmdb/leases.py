@@ -85,8 +85,13 @@ class Leases:
             name: the name.
             now: the time.
         """
+        held = self.written(get, name)
+        return held if held is not None and held.holds(now) else None
+
+    def written(self, get: Callable[[bytes], bytes | None], name: bytes) -> Held | None:
+        """Return the lease that stands under a name, even if it has run out or its owner has died."""
         for held in _unpacked(get(self._key(name))):
-            if held.name == name and held.holds(now):
+            if held.name == name:
                 return held
         return None
 

@@ -61,7 +61,7 @@ class WriteLock:
             ClosedError: another thread has closed it.
         """
         end = time.monotonic() + seconds
-        if not (self._threads.acquire(blocking=False) or self._threads.acquire(timeout=seconds)):
+        if not self._threads.acquire(timeout=seconds):
             raise LockTimeoutError(self._words(seconds))
         try:
             self._lock_file(end, seconds)

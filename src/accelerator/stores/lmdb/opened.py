@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import lmdb
 
-from accelerator.stores.lmdb.layout import DamagedError, url_key
+from accelerator.stores.lmdb.layout import DamagedError
 from accelerator.stores.lmdb.lock import ClosedError
-from accelerator.stores.lmdb.order import ORDER_KEY, Order, read_order
+from accelerator.stores.lmdb.order import ORDER_KEY, read_order
 from accelerator.stores.lmdb.writing import Commit, NoRoomError
 from accelerator.stores.recent import Recent
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Mark
     from accelerator.stores.lmdb.known import Decoded, Known
     from accelerator.stores.lmdb.lock import WriteLock
+    from accelerator.stores.lmdb.order import Order
     from accelerator.stores.lmdb.place import Place
     from accelerator.stores.lmdb.writing import Room
 
@@ -132,7 +133,6 @@ class Opened:
         self._lock = lock
         self._is_closed = False
         self._reading = threading.Lock()
-        self._order = (b"", Order(b""))
         self._untold: list[Decoded] = []
         self._since = time.monotonic()
         self.trusted_until = self._since  # nothing was looked at yet
@@ -178,11 +178,13 @@ class Opened:
         """Return a transaction that reads, to be used by `with`."""
         return Reading(self, self._reading)
 
-    def mark_for(self, known: Known) -> Mark | None:
-        """Return the mark of a fill that begins now, None if the file has not the variants of a URL that are known.
+    def mark_for(self, known: Known, one: Decoded) -> Mark | None:
+        """Return the mark of a fill that begins now, if a lookup would find this decoded entry, usable and fresh.
+
+        None says that the file has other variants of its URL than are known, or that a tag of it was invalidated.
 
         Raises:
-            ClosedError, lmdb.Error: as for `begin`, but whatever it is has to be seen to by a lookup.
+            ClosedError, lmdb.Error, DamagedError: whatever it is has to be seen to by a lookup.
         """
         number, mark = known.seen
         with self._reading:
@@ -191,24 +193,20 @@ class Opened:
             txn = self._env.begin()
             try:
                 now = txn.id()
-                if now == number:  # nothing was written since
+                if now != number:  # something was written since
+                    if txn.get(known.url) != known.value:
+                        return None
+                    mark = self.order_in(txn).mark
+                    known.see(now, mark)
+                if one.is_checked_at(mark) or one.judge(txn.get, self.order_in(txn), mark) == (True, True):
                     return mark
-                if txn.get(known.url) != known.value:
-                    return None
-                mark = self.order_in(txn).mark
+                return None
             finally:
                 txn.abort()
-        known.see(now, mark)
-        return mark
 
     def keep(self, key: Key, known: Known) -> None:
         """Keep in mind what is known of a URL."""
         self.known.keep(key, known, known.size)
-
-    def url_of(self, key: Key) -> bytes:
-        """Return the key of the variants of a URL."""
-        known = self.known.peek(key)
-        return known.url if known is not None else url_key(key)
 
     def begin(self) -> Transaction[bytes]:
         """Begin a transaction that reads.
@@ -226,15 +224,7 @@ class Opened:
 
     def order_in(self, txn: Transaction[bytes]) -> Order:
         """Return the order in a transaction."""
-        return self._order_of(txn.get(ORDER_KEY))
-
-    def _order_of(self, value: bytes | None) -> Order:
-        """Return the order of these bytes; mostly they are those that were read last."""
-        last, order = self._order
-        if value != last or value is None:
-            order = read_order(value)
-            self._order = (value or b"", order)
-        return order
+        return read_order(txn.get(ORDER_KEY))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 

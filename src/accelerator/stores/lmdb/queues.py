@@ -11,7 +11,7 @@ and tells it with its next write (`tell`).
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from accelerator.stores.lmdb.cards import get_card, put_card, read_card
 from accelerator.stores.lmdb.layout import NUMBER, DamagedError, numbered, sound, with_sum
@@ -31,34 +31,14 @@ MAX_STEPS: Final = 16
 
 STATE_KEY: Final = b"mq"
 _STATE: Final = struct.Struct(">7Q")
+"""The last number, version and turn that were given; the bytes in the small queue and in the main one; the number of
+entries, and that of ghosts, which are never more."""
+
+FIRST_STATE: Final = with_sum(_STATE.pack(0, 0, 0, 0, 0, 0, 0))
+"""The state of queues that have nothing."""
+
 _SMALL: Final = 0
 _MAIN: Final = 1
-
-
-class State(NamedTuple):
-    """The state of the queues.
-
-    Attributes:
-        number: the last number that was given to an entry.
-        version: the last version that was given to one.
-        turn: the last place that was given in a queue, or among the ghosts.
-        small: bytes of the entries in the small queue.
-        main: bytes of those in the main one.
-        items: the number of entries.
-        ghosts: the number of ghosts, never more than entries.
-    """
-
-    number: int = 0
-    version: int = 0
-    turn: int = 0
-    small: int = 0
-    main: int = 0
-    items: int = 0
-    ghosts: int = 0
-
-    def packed(self) -> bytes:
-        """Return the binary form."""
-        return with_sum(_STATE.pack(*self))
 
 
 class Queues:
@@ -70,26 +50,29 @@ class Queues:
 
     Raises:
         DamagedError: the state cannot be read.
+
+    Attributes:
+        number: the last number that was given to an entry.
+        version: the last version that was given to one.
     """
 
     def __init__(self, txn: Transaction[bytes], size: int) -> None:
-        found = sound(txn.get(STATE_KEY), "the state of the queues")
+        state: tuple[int, ...] = _STATE.unpack(sound(txn.get(STATE_KEY), "the state of the queues"))
         self._txn = txn
         self._small_size = size // SMALL_QUEUE
-        state = State(*_STATE.unpack(found))
-        self._number, self._version, self._turn, small, main, self._items, self._ghosts = state
+        self.number, self.version, self._turn, small, main, self._items, self._ghosts = state
         self._sizes = [small, main]
 
     def save(self) -> None:
         """Write the state."""
-        small, main = self._sizes
-        state = State(self._number, self._version, self._turn, small, main, self._items, self._ghosts)
-        self._txn.put(STATE_KEY, state.packed())
+        state = _STATE.pack(self.number, self.version, self._turn, *self._sizes, self._items, self._ghosts)
+        self._txn.put(STATE_KEY, with_sum(state))
 
     @property
     def size(self) -> int:
         """The bytes of all entries."""
-        return sum(self._sizes)
+        small, main = self._sizes
+        return small + main
 
     def tell(self, used: Iterable[int]) -> None:
         """Note that entries were used; those that are gone do not matter."""
@@ -98,32 +81,21 @@ class Queues:
             if value is not None and not (card := read_card(value)).used:
                 put_card(self._txn, number, card._replace(used=True))
 
-    @property
-    def number(self) -> int:
-        """The last number that was given to an entry."""
-        return self._number
-
-    @property
-    def version(self) -> int:
-        """The last version that was given to an entry."""
-        return self._version
-
     def new_version(self) -> int:
         """Return a version that no entry had."""
-        self._version += 1
-        return self._version
+        self.version += 1
+        return self.version
 
-    def add(self, card: Card, ghost: bytes) -> tuple[int, Card]:
-        """Add a new item, and return its number and its card, which is still to be written."""
-        self._number += 1
+    def add(self, size: int, ghost: bytes) -> tuple[int, int, int]:
+        """Add a new item of so many bytes, and return its number, its queue and its place there."""
+        self.number += 1
         self._items += 1
         queue = _MAIN if self._forget_ghost(ghost) else _SMALL
-        return self._number, self._append(self._number, card._replace(queue=queue, used=False))
+        return self.number, queue, self._append(self.number, queue, size)
 
-    def replace(self, old: Card, card: Card) -> Card:
-        """Let an item take the place of another one, and count as used. Return its card, still to be written."""
-        self._sizes[old.queue] += card.size - old.size
-        return card._replace(queue=old.queue, turn=old.turn, used=True)
+    def resize(self, card: Card, size: int) -> None:
+        """Let an item have so many bytes from now on: what replaces it takes its place."""
+        self._sizes[card.queue] += size - card.size
 
     def remove(self, card: Card, *, ghost: bytes = b"") -> None:
         """Remove an item. `ghost` is a name to keep, empty for none."""
@@ -150,15 +122,17 @@ class Queues:
                 return number, card, card.queue == _SMALL
             steps += 1
             self._unlink(card)
-            put_card(self._txn, number, self._append(number, card._replace(queue=_MAIN, used=False)))
+            turn = self._append(number, _MAIN, card.size)
+            put_card(self._txn, number, card._replace(queue=_MAIN, turn=turn, used=False))
 
     # --- items --------------------------------------------------------------------------------------------------------
 
-    def _append(self, number: int, card: Card) -> Card:
+    def _append(self, number: int, queue: int, size: int) -> int:
+        """Add an item at the end of a queue, and return its place there."""
         self._turn += 1
-        self._txn.put(_place(card.queue, self._turn), NUMBER.pack(number))
-        self._sizes[card.queue] += card.size
-        return card._replace(turn=self._turn)
+        self._txn.put(_place(queue, self._turn), NUMBER.pack(number))
+        self._sizes[queue] += size
+        return self._turn
 
     def _unlink(self, card: Card) -> None:
         self._txn.delete(_place(card.queue, card.turn))

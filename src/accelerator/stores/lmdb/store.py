@@ -12,16 +12,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import lmdb
-
 from accelerator.http.request import Request
 from accelerator.stores.binary import pack, unpack
 from accelerator.stores.lmdb.entries import read_entry, read_variants
 from accelerator.stores.lmdb.file import file_at
 from accelerator.stores.lmdb.known import Decoded, Known
+from accelerator.stores.lmdb.layout import url_key
 from accelerator.stores.lmdb.leasing import Leasing
 from accelerator.stores.lmdb.lock import ClosedError
-from accelerator.stores.lmdb.opened import LARGEST_KNOWN
+from accelerator.stores.lmdb.opened import LARGEST_KNOWN, UNREADABLE
 from accelerator.stores.lmdb.repeating import FAILURES
 from accelerator.stores.lmdb.writing import Commit
 from accelerator.stores.pending import judge as judge_pending
@@ -124,11 +123,10 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
         """
         if judge_pending(self._file.pending.kept, entry.tags)[0]:
             return False
-        value = pack(entry)
+        value, url = pack(entry), url_key(entry.key)
 
         def work(opened: Opened, txn: Transaction[bytes]) -> bool:
-            commit = Commit(txn, opened.order_in(txn), opened.room)
-            return commit.store(entry, opened.url_of(entry.key), value, opened.tell())
+            return Commit(txn, opened.order_in(txn), opened.room).store(entry, url, value, opened.tell())
 
         return self._file.write(work)
 
@@ -174,10 +172,10 @@ def _find_again(
     if one is None:
         return None
     try:
-        mark = opened.mark_for(known)
-    except (ClosedError, lmdb.Error):  # what reads next sees to it
+        mark = opened.mark_for(known, one)
+    except (ClosedError, *UNREADABLE):  # what reads next sees to it
         return None
-    if not one.is_checked_at(mark):
+    if mark is None:
         return None
     opened.use(one)
     return one.ready, mark, vary

@@ -6,11 +6,11 @@ import os
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from accelerator.stores.lmdb.cards import Card, get_card
+from accelerator.stores.lmdb.cards import Card, get_card, put_card
 from accelerator.stores.lmdb.entries import MAX_VARIANTS, Entries, Stored
 from accelerator.stores.lmdb.layout import ghost_name, place_of, tag_keys
-from accelerator.stores.lmdb.order import ORDER_KEY, Order, compare, invalidate, judge
-from accelerator.stores.lmdb.queues import STATE_KEY, Queues, State
+from accelerator.stores.lmdb.order import Order, compare, invalidate, judge, write_order
+from accelerator.stores.lmdb.queues import FIRST_STATE, STATE_KEY, Queues
 from accelerator.stores.lmdb.sweep import MAX_RECORDS, PROGRESS_KEY, Progress, sweep
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class NoRoomError(Exception):
 def write_first(txn: Transaction[bytes]) -> bytes:
     """Write what a new file has, and return its incarnation."""
     incarnation = os.urandom(8)
-    txn.put(ORDER_KEY, Order(incarnation).packed())
-    txn.put(STATE_KEY, State().packed())
+    write_order(txn, Order(incarnation))
+    txn.put(STATE_KEY, FIRST_STATE)
     txn.put(PROGRESS_KEY, Progress().packed())
     return incarnation
 
@@ -130,9 +130,7 @@ class Commit:
 
     def _put(self, entry: Entry, url: bytes, value: bytes, records: Collection[bytes], *, is_stale: bool) -> bool:
         place = place_of(entry.vary, entry.selected_by)
-        size, parts = self._entries.size_of(len(records), value), self._entries.parts_of(value)
-        mark = entry.mark[0].position
-        card = Card(entry.useful_until, mark, 0, 0, size, False, parts, url, place, b"".join(records))
+        size, mark = self._entries.size_of(len(records), value), entry.mark[0].position
         variants = self._entries.variants(url)
         old, before = self._find(variants, entry.vary, place)
         if size > self._room.size // LARGEST or (before is not None and self._stays(before, mark)):
@@ -142,11 +140,13 @@ class Commit:
             variants = self._entries.variants(url)
             old, before = self._find(variants, entry.vary, place)
         if old is None or before is None:
-            number, card = self._queues.add(card, ghost_name(url, place))
-            self._entries.put(number, card, value, 0)
-        else:
-            number = old.number
-            self._entries.put(number, self._queues.replace(before, card), value, before.parts)
+            number, queue, turn = self._queues.add(size, ghost_name(url, place))
+            parts_before, used = 0, False
+        else:  # what replaces it takes its place, and counts as used
+            number, queue, turn, parts_before, used = old.number, before.queue, before.turn, before.parts, True
+            self._queues.resize(before, size)
+        parts, tags = self._entries.put_value(number, value, parts_before), b"".join(records)
+        put_card(self._txn, number, Card(entry.useful_until, mark, queue, turn, size, used, parts, url, place, tags))
         places = {**variants.pop(entry.vary, {}), place: Stored(number, self._queues.new_version(), is_stale)}
         self._entries.put_variants(url, {entry.vary: places, **variants})
         return True
