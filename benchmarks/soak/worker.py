@@ -162,15 +162,14 @@ class Worker:
 
     def _fill(self, page: int, request: Request, found: Lookup) -> None:
         entry = self._made(page, request, found)
-        is_stored, turn = False, None
+        is_stored = False
         try:
             turn = done(self._store.lease(page.to_bytes(16))) if page % 4 == 0 else None
             is_stored = done(self._store.commit(entry))
-        except FAILURES:
-            self._board.count(self._number, Count.FAILURES)
-        finally:
             if isinstance(turn, Lease):
                 turn.end()
+        except FAILURES:
+            self._board.count(self._number, Count.FAILURES)  # a lease that was not ended runs out
         self._board.count(self._number, Count.FILLS if is_stored else Count.UNSTORED)
 
     def _made(self, page: int, request: Request, found: Lookup) -> Entry:
