@@ -43,23 +43,38 @@ def use_read_only(path: Path) -> None:
         say(errno.errorcode[error.errno or 0], error.filename)
 
 
-def use_full(path: Path) -> None:
-    """Fill a store for which the disk has not room enough, and take everything back."""
-    store = LMDBStore(path, 8 * ROOM)
+def use_full(path: Path, way: str) -> None:
+    """Fill a store for which the disk has not room enough, let nothing at all be left of that, and take pages back."""
+    store = LMDBStore(path / "store", 8 * ROOM)
     for number in range(PAGES):
         with suppress(lmdb.Error):  # the middleware goes on, too
-            fill(store, f"{URL}{number}", "x", body=b"%d " % number + bytes(9000))
+            fill(store, f"{URL}{number}", f"x{number}", body=b"%d " % number + bytes(9000))
     found = {number: text.partition(" ")[0] for number in range(PAGES) if (text := body_at(store, f"{URL}{number}"))}
     wrong = sum(str(number) != text for number, text in found.items())
-    drive(store.invalidate_tag("x"))
-    say(len(found), wrong, sum(bool(body_at(store, f"{URL}{number}")) for number in range(PAGES)))
+    use_up(path, way)
+    left = 0
+    for number in found:
+        drive(store.invalidate_tag(f"x{number}"))
+        left += bool(body_at(store, f"{URL}{number}"))
+    say(len(found), wrong, left)
+
+
+def use_up(path: Path, way: str) -> None:
+    """Use the rest of the disk up, or let no file grow any more."""
+    if way == "stand-in":
+        size = (path / "store" / "data.mdb").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        return
+    with (path / "more").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(512))
 
 
 def main(kind: str, way: str, path: str) -> None:
     if kind == "full":
         if way == "stand-in":
             resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM))
-        use_full(Path(path))
+        use_full(Path(path), way)
     elif way == "stand-in":
         with mock.patch("os.open", refuse):
             use_read_only(Path(path))
