@@ -5,11 +5,13 @@ Pages are made from items, which have versions. Who changes one takes it back, a
 
 from __future__ import annotations
 
+import logging
 import mmap
 import random
 from enum import IntEnum
 from functools import lru_cache
 from itertools import accumulate
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Final
 
 from accelerator import InvalidationError, LMDBStore
@@ -134,9 +136,10 @@ class Worker:
         self._chance = random.Random(seed)  # noqa: S311 - no secret
 
     def run(self) -> None:
-        """Work until told to end."""
+        """Work until told to end, or left alone."""
+        parent = parent_process()
         limits = list(accumulate((CLEARS, MANY, SOFT, INVALIDATIONS)))
-        while not self._board.is_over:
+        while not self._board.is_over and (parent is None or parent.is_alive()):
             for page in self._chance.choices(range(PAGES), cum_weights=WEIGHTS, k=CHOSEN_AT_ONCE):
                 kind = self._chance.random()
                 if kind >= limits[-1]:
@@ -205,4 +208,5 @@ class Worker:
 
 def main(path: Path, max_bytes: int, board: Path, number: int, workers: int, seed: int) -> None:
     """Work in a process of its own."""
+    logging.disable()  # what fails is counted
     Worker(LMDBStore(path, max_bytes), Board(board), number, workers, seed).run()
