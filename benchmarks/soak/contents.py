@@ -65,7 +65,7 @@ def contents(path: Path) -> Contents:
     """
     file = (path / DATA).stat()
     with lmdb.open(str(path), readonly=True, map_size=MAPPED) as env, env.begin() as txn:
-        sizes = [card.size for _, card in Entries(txn, file.st_blksize).from_number(0, sys.maxsize)]
+        sizes = [card.size for _, card in Entries(txn, env.stat()["psize"]).from_number(0, sys.maxsize)]
         return Contents(
             file=file.st_ino,
             file_bytes=file.st_size,

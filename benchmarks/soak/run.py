@@ -33,6 +33,9 @@ ROWS: Final = 20
 LOOKS: Final = 1.0
 """Seconds between two looks at what is taken, besides those that the table shows."""
 
+PATIENCE: Final = 500
+"""Looks in a row, some milliseconds apart, for which the file may not be there."""
+
 STARTED: Final = 48 * 1024 * 1024
 """Bytes of memory that a process has which has just started, with all modules."""
 
@@ -66,19 +69,18 @@ class Plan:
     seed: int = 0
 
 
-class Look:
+class Look(NamedTuple):
     """A look at what is taken.
 
-    Args:
+    Attributes:
         operations: those that were done by then.
         found: what is in the file.
         memory: the bytes of memory of each process, without the mapped file.
     """
 
-    def __init__(self, operations: int, found: Contents, memory: list[int]) -> None:
-        self.operations = operations
-        self.found = found
-        self.memory = memory
+    operations: int
+    found: Contents
+    memory: list[int]
 
 
 def breaches(look: Look, plan: Plan) -> Iterator[str]:
@@ -132,7 +134,7 @@ class Run:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([worker.__name__])
         self._processes: list[ForkServerProcess] = []
-        self._kills = 0
+        self._kills = self._in_vain = 0
         self._files: set[int] = set()
         self._breaches: list[str] = []
 
@@ -146,7 +148,7 @@ class Run:
             self._board.end()
             for process in self._processes:
                 process.join()
-        self._check_ends(self._processes)
+        self._breaches += [f"a worker ended with {each.exitcode}" for each in self._processes if each.exitcode != 0]
         counts = {what: self._board.counted(what) for what in Count}
         if counts[Count.OLDER]:
             self._breaches.append(f"{counts[Count.OLDER]:,} hits were older than what was promised")
@@ -164,7 +166,7 @@ class Run:
         plan = self._plan
         rows = [plan.operations * (row + 1) // ROWS for row in range(ROWS)]
         next_kill, next_look = time.monotonic() + plan.kills, 0.0
-        while rows and (now := time.monotonic()) < until and not self._breaches:
+        while rows and (now := time.monotonic()) < until and not self._breaches and self._all_work():
             if now >= next_kill:
                 next_kill = now + plan.kills * 2 * self._chance.random()
                 self._kill()
@@ -178,20 +180,23 @@ class Run:
         victim = self._processes[number]
         victim.kill()
         victim.join()
-        if victim.exitcode != -signal.SIGKILL:
-            self._check_ends([victim])
         self._kills += 1
-        self._processes[number] = self._started(number)
+        if victim.exitcode == -signal.SIGKILL:
+            self._processes[number] = self._started(number)
 
-    def _check_ends(self, processes: list[ForkServerProcess]) -> None:
-        self._breaches += [f"a worker ended with {each.exitcode}" for each in processes if each.exitcode != 0]
+    def _all_work(self) -> bool:
+        return all(each.exitcode is None for each in self._processes)
 
     def _look(self, rows: list[int]) -> None:
         """Look at what is taken, and show it if another row is due."""
         try:
             found = contents(self._path)
         except (FileNotFoundError, lmdb.Error, DamagedError):
-            return  # workers begin it, or begin it anew; if they never do, no row is shown
+            self._in_vain += 1  # workers may just begin it anew
+            if self._in_vain > PATIENCE:
+                raise
+            return
+        self._in_vain = 0
         self._files.add(found.file)
         look = Look(self._board.operations, found, [_memory(each) for each in self._processes])
         self._breaches += breaches(look, self._plan)
