@@ -40,7 +40,7 @@ INVALIDATIONS, SOFT, MANY, CLEARS = 0.003, 0.001, 0.0005, 0.00001
 
 
 class Count(IntEnum):
-    """What is counted of each worker. What failed is among the operations, too."""
+    """What is counted of each worker: operations by what came of them, and hits older than what was promised."""
 
     HITS = 0
     FILLS = 1
@@ -51,7 +51,7 @@ class Count(IntEnum):
     OLDER = 6
 
 
-OPERATIONS: Final = (Count.HITS, Count.FILLS, Count.UNSTORED, Count.INVALIDATIONS, Count.CLEARS)
+OPERATIONS: Final = (Count.HITS, Count.FILLS, Count.UNSTORED, Count.INVALIDATIONS, Count.CLEARS, Count.FAILURES)
 
 
 class Board:
@@ -149,31 +149,35 @@ class Worker:
 
     def ask(self, page: int) -> None:
         """Look a page up, fill it if it has to be, and see that it is no older than what was promised."""
+        try:
+            self._count(self._answer(page))
+        except FAILURES:
+            self._count(Count.FAILURES)  # the middleware would ask the application, and so would this
+
+    def _count(self, what: Count) -> None:
+        self._board.count(self._number, what)
+
+    def _answer(self, page: int) -> Count:
         request = request_for(page, self._chance.choice(["gzip", "br", "zstd"]))
         least = self._board.promised(page % ITEMS)
         ready = self._store.ready_entry(request.key, request, Request.selecting_values)
         if ready is None:
             found: Lookup = done(self._store.lookup(request))
             if found.entry is None or found.invalidated:
-                self._fill(page, request, found)
-                return
+                return self._fill(page, request, found)
         entry = ready.entry if ready is not None else found.entry
         assert entry is not None
-        self._board.count(self._number, Count.HITS)
         if int(entry.body.partition(b" ")[0]) < least:
-            self._board.count(self._number, Count.OLDER)
+            self._count(Count.OLDER)
+        return Count.HITS
 
-    def _fill(self, page: int, request: Request, found: Lookup) -> None:
+    def _fill(self, page: int, request: Request, found: Lookup) -> Count:
         entry = self._made(page, request, found)
-        is_stored = False
-        try:
-            turn = done(self._store.lease(page.to_bytes(16))) if page % 4 == 0 else None
-            is_stored = done(self._store.commit(entry))
-            if isinstance(turn, Lease):
-                turn.end()
-        except FAILURES:
-            self._board.count(self._number, Count.FAILURES)  # a lease that was not ended runs out
-        self._board.count(self._number, Count.FILLS if is_stored else Count.UNSTORED)
+        turn = done(self._store.lease(page.to_bytes(16))) if page % 4 == 0 else None
+        is_stored = done(self._store.commit(entry))
+        if isinstance(turn, Lease):
+            turn.end()  # one that was not ended runs out
+        return Count.FILLS if is_stored else Count.UNSTORED
 
     def _made(self, page: int, request: Request, found: Lookup) -> Entry:
         item = page % ITEMS
@@ -202,8 +206,8 @@ class Worker:
                 done(store.invalidate_tag(f"item:{item}"))
                 self._board.promise(item, version)
         except InvalidationError:
-            self._board.count(self._number, Count.FAILURES)
-        self._board.count(self._number, what)
+            what = Count.FAILURES
+        self._count(what)
 
 
 def main(path: Path, max_bytes: int, board: Path, number: int, workers: int, seed: int) -> None:
