@@ -147,7 +147,11 @@ def mutation(session: nox.Session) -> None:
 def benchmark(session: nox.Session) -> None:
     """Run the benchmarks, or those named."""
     install(session, "benchmark")
-    for name in session.posargs or [*sorted(path.stem for path in Path("benchmarks").glob("[!_]*.py")), "promise"]:
+    for name in session.posargs or [
+        *sorted(path.stem for path in Path("benchmarks").glob("[!_]*.py")),
+        "promise",
+        "soak",
+    ]:
         session.run("python", "-m", f"benchmarks.{name}")
 
 

@@ -1,7 +1,7 @@
 """Which entry should a full store give up? Hit ratios of FIFO, LRU, SIEVE and S3-FIFO on seeded traces, and their cost.
 
-All entries weigh the same. "1 bit" is S3-FIFO where a hit only sets a bit. The real `MemoryStore` runs through the same
-traces: it has to hit exactly where its policy does.
+All entries weigh the same. "1 bit" is S3-FIFO where a hit only sets a bit. The real stores run through the same traces:
+`MemoryStore` has to hit exactly where its policy does, and `LMDBStore` nearly as often.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ import gc
 import itertools
 import random
 import sys
+import tempfile
 from collections import OrderedDict
+from pathlib import Path
 from statistics import mean, median, quantiles
 from time import process_time
 from typing import TYPE_CHECKING, Final, Protocol
 
-from accelerator import MemoryStore
+from accelerator import LMDBStore, MemoryStore
+from accelerator.stores.lmdb.opening import LEAST_SPARE, SPARE
 from accelerator.stores.memory.store import READY_PART
 from accelerator.testing import make_entry, make_request
+from benchmarks.soak.contents import contents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from accelerator import Store
     from accelerator.http.request import Request
-    from accelerator.rules.entry import Entry
 
 OBJECTS: Final = 20_000
 LENGTH: Final = 200_000
@@ -34,6 +38,11 @@ SKEWS: Final = (0.6, 0.8, 1.0, 1.2)
 SIZES: Final = (0.01, 0.05, 0.2)
 SEED: Final = 20240416
 ROUNDS: Final = 15
+BODY: Final = bytes(3000)
+"""The body of each entry; a file that had room for less than 200 of them would be smaller than files may be."""
+
+NEARLY: Final = 2.0
+"""Points of the hit ratio by which `LMDBStore` may differ from its policy, which looks at one thing at a time."""
 
 
 # --- traces -----------------------------------------------------------------------------------------------------------
@@ -252,26 +261,42 @@ OF_THE_STORE: Final = "1 bit"
 
 
 @functools.cache
-def page(number: int) -> tuple[Request, Entry]:
-    """Return a request and the entry that answers it; all entries weigh the same."""
-    request = make_request(f"http://www.example.org/{number:08}")
-    return request, make_entry(request, 0)
+def request_for(number: int) -> Request:
+    """Return a request for an object; all their entries weigh the same."""
+    return make_request(f"http://www.example.org/{number:08}")
+
+
+async def look_up_or_store(store: Store, number: int) -> bool:
+    """Say whether an object is there, and take it in if it is not."""
+    request = request_for(number)
+    found = await store.lookup(request)
+    if found.entry is None:
+        await store.commit(make_entry(request, found.mark, body=BODY))
+    return found.entry is not None
 
 
 async def hits_of_memory_store(trace: list[int], capacity: int) -> int:
     """Return the hits of a `MemoryStore` with room for that many of these entries."""
     one = MemoryStore()
-    await one.commit(page(0)[1])
+    await look_up_or_store(one, 0)
     store = MemoryStore(max_bytes=READY_PART * one.size * capacity // (READY_PART - 1))  # a part is for entries in use
-    hits = 0
-    for number in trace:
-        request, entry = page(number)
-        if (await store.lookup(request)).entry is not None:
-            hits += 1
-        else:
-            await store.commit(entry)
+    hits = [await look_up_or_store(store, number) for number in trace]
     assert len(store) <= capacity
-    return hits
+    return sum(hits)
+
+
+async def hits_of_lmdb_store(trace: list[int], capacity: int, folder: Path) -> int:
+    """Return the hits of an `LMDBStore` with room for that many of these entries, whose file is made there."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        one = LMDBStore(Path(place, "one"))
+        await look_up_or_store(one, 0)
+        one.close()
+        room = contents(Path(place, "one")).entry_bytes * capacity
+        store = LMDBStore(Path(place, "store"), room + max(-(-room // (SPARE - 1)), LEAST_SPARE))
+        hits = [await look_up_or_store(store, number) for number in trace]
+        store.close()
+        assert contents(Path(place, "store")).entries <= capacity
+        return sum(hits)
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
@@ -282,28 +307,33 @@ def hits_of(policy: Policy, trace: list[int]) -> int:
     return sum(map(policy, trace))
 
 
-async def compare() -> None:
-    """Print hit ratios for each trace and size, and hold the store to its policy here."""
-    print(f"hit ratio in %; {OBJECTS:,} objects, {LENGTH:,} requests; room in % of the objects; * is the best\n")
-    print(f"{'':33}{'room':>5}" + "".join(f"{name:>9}" for name in POLICIES) + f"{'MemoryStore':>13}")
-    ratios: dict[str, list[float]] = {name: [] for name in POLICIES}
-    of_store: list[float] = []
+async def compare(folder: Path, length: int) -> None:
+    """Print hit ratios for each trace and size, and hold the stores to their policy here."""
+    print(f"hit ratio in %; {OBJECTS:,} objects, {length:,} requests; room in % of the objects; * is the best\n")
+    stores = "MemoryStore", "LMDBStore"
+    print(
+        f"{'':33}{'room':>5}" + "".join(f"{name:>9}" for name in POLICIES) + "".join(f"{name:>13}" for name in stores)
+    )
+    ratios: dict[str, list[float]] = {name: [] for name in (*POLICIES, *stores)}
     bests = dict.fromkeys(POLICIES, 0)
-    for name, trace in traces().items():
+    for name, whole in traces().items():
+        trace = whole[:length]
         for size in SIZES:
             capacity = int(OBJECTS * size)
             hits = {policy: hits_of(kind(capacity), trace) for policy, kind in POLICIES.items()}
-            real = await hits_of_memory_store(trace, capacity)
-            assert real == hits[OF_THE_STORE], f"MemoryStore does what {OF_THE_STORE} does here"
             best = max(hits.values())
-            line = f"{name:33}{100 * size:5.0f}"
-            for policy, number in hits.items():
-                ratios[policy].append(100 * number / len(trace))
-                bests[policy] += number == best
-                line += f"{ratios[policy][-1]:8.2f}{'*' if number == best else ' '}"
-            of_store.append(100 * real / len(trace))
-            print(f"{line}{of_store[-1]:12.2f}")
-    print(f"{'mean':38}" + "".join(f"{mean(ratios[policy]):8.2f} " for policy in POLICIES) + f"{mean(of_store):12.2f}")
+            bests = {policy: bests[policy] + (number == best) for policy, number in hits.items()}
+            hits["MemoryStore"] = await hits_of_memory_store(trace, capacity)
+            hits["LMDBStore"] = await hits_of_lmdb_store(trace, capacity, folder)
+            for each, number in hits.items():
+                ratios[each].append(100 * number / len(trace))
+            line = "".join(f"{ratios[policy][-1]:8.2f}{'*' if hits[policy] == best else ' '}" for policy in POLICIES)
+            line += "".join(f"{ratios[store][-1]:12.2f} " for store in stores)
+            print(f"{name:33}{100 * size:5.0f}{line}", flush=True)
+            assert hits["MemoryStore"] == hits[OF_THE_STORE], f"MemoryStore does what {OF_THE_STORE} does here"
+            assert abs(ratios["LMDBStore"][-1] - ratios[OF_THE_STORE][-1]) <= NEARLY, "LMDBStore hits nearly as often"
+    means = "".join(f"{mean(ratios[policy]):8.2f} " for policy in POLICIES)
+    print(f"{'mean':38}{means}" + "".join(f"{mean(ratios[store]):12.2f} " for store in stores))
     print(f"{'best of these':38}" + "".join(f"{bests[policy]:8} " for policy in POLICIES))
 
 
@@ -345,8 +375,16 @@ def column(times: list[float], base: list[float]) -> str:
     return f"{middle:9.2f}{f'{low:.2f}-{high:.2f}':>11}{ratio:7.2f}"
 
 
-if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None).parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compare what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--path", type=Path, default="/dev/shm", help="where files are made for a while (/dev/shm)")  # noqa: S108 - one's own directory in it
+    parser.add_argument("--requests", type=int, default=LENGTH, help=f"of each trace, at most ({LENGTH})")
+    told = parser.parse_args(arguments)
     print(f"Python {sys.version.split()[0]}")
-    asyncio.run(compare())
+    asyncio.run(compare(told.path, told.requests))
+
+
+if __name__ == "__main__":
+    main()
     time_each()

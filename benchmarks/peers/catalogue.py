@@ -26,7 +26,7 @@ REDIS: Final = ", Redis"
 
 REQUIREMENTS: Final = {
     "accelerator": (
-        *("--editable=.[redis]", *UVICORN, *GUNICORN[:1]),
+        *("--editable=.[lmdb,redis]", *UVICORN, *GUNICORN[:1]),
         *(STARLETTE, FASTAPI, LITESTAR, FLASK, DJANGO),
     ),
     "starlette-caches": ("starlette-caches==0.4.1", "aiocache==0.12.3", OLDER_STARLETTE, *UVICORN),

@@ -19,11 +19,12 @@ Measure = Literal[
     "lookup",
     "memory",
     "workers",
+    "workers cpu",
 ]
 """What the values of a series are:
 
 * hit, miss, workers: answers a second; at bytes of a page, and at numbers of workers
-* hit cpu, miss cpu: microseconds of the server's CPU time for an answer
+* hit cpu, miss cpu, workers cpu: microseconds of the server's CPU time for an answer
 * calls, slowest: calls of the view and milliseconds until 99 % were answered; at requests that came at once
 * after a change: 1 if what was taken back while it was being made was served again
 * take back, lookup: microseconds; at numbers of entries

@@ -44,6 +44,9 @@ MISSED: Final = 10_240
 TELLING: Final = 10_000
 """Entries from which on the time that they take tells what more of them would take."""
 
+CPU: Final[dict[Measure, Measure]] = {"hit": "hit cpu", "miss": "miss cpu", "workers": "workers cpu"}
+"""The measures of CPU time, by those of answers a second."""
+
 DATABASES: Final = 16
 """Of a Redis server; there are fewer cases that have one each."""
 
@@ -129,7 +132,7 @@ class Run:
     def steps(self) -> int:
         """How many steps a run has at the most."""
         cases, scale = len(self.chosen), self.scale
-        slices = (len(scale.sizes) + 1) * scale.rounds
+        slices = (len(scale.sizes) + 1 + len(scale.workers)) * scale.rounds
         return cases * (1 + 2 + slices + scale.crowds + len(scale.entries) + len(scale.workers))
 
     def measure(self, keep: Callable[[Results], None]) -> Results:
@@ -138,6 +141,12 @@ class Run:
         for part in (self._in_slices, self._in_crowds, self._as_stores_fill, self._with_workers):
             part()
             keep(self.results())
+        return self.results()
+
+    def measure_workers(self) -> Results:
+        """Measure hits by the number of workers, and nothing else."""
+        self._make_environments()
+        self._with_workers()
         return self.results()
 
     def results(self) -> Results:
@@ -190,7 +199,7 @@ class Run:
 
         Sites without a cache are there for hits and misses alone.
         """
-        cases = [case for case in self._runnable() if case.has_cache or (ttl == LONG and not workers)]
+        cases = [case for case in self._runnable() if case.has_cache or ttl == LONG]
         return [each for case in cases if (each := self._serve(stack, case, ttl, connections, workers))]
 
     def _serve(self, stack: ExitStack, case: Case, ttl: int, connections: int, workers: int) -> Running | None:
@@ -226,15 +235,17 @@ class Run:
     def _rounds(self, sites: Sequence[Running], measure: Measure, at: int, next_request: Callable[[], bytes]) -> None:
         for turn in range(self.scale.rounds):
             for each in self._still(sites if turn % 2 else sites[::-1]):
-                self.step(f"{each.case.name}: {measure} of {at:,} bytes")
+                self.step(f"{each.case.name}: {measure} at {at:,}")
                 with self._or_left_out(each.case):
-                    before = each.server.cpu_seconds()
-                    done = each.client.ask(next_request, self.scale.seconds)
-                    cpu = each.server.cpu_seconds() - before
-                    self.busy = max(self.busy, done.busy)
-                    self._found[each.case.name, measure, at].append(done.answers / done.seconds)
-                    cpu_measure: Measure = "hit cpu" if measure == "hit" else "miss cpu"
-                    self._found[each.case.name, cpu_measure, at].append(1e6 * cpu / done.answers)
+                    self._slice(each, measure, at, next_request)
+
+    def _slice(self, each: Running, measure: Measure, at: int, next_request: Callable[[], bytes]) -> None:
+        before = each.server.cpu_seconds()
+        done = each.client.ask(next_request, self.scale.seconds)
+        cpu = each.server.cpu_seconds() - before
+        self.busy = max(self.busy, done.busy)
+        self._found[each.case.name, measure, at].append(done.answers / done.seconds)
+        self._found[each.case.name, CPU[measure], at].append(1e6 * cpu / done.answers)
 
     def _in_crowds(self) -> None:
         """Measure what comes of many requests for a page that has just expired."""
@@ -314,12 +325,10 @@ class Run:
         for workers in self.scale.workers:
             with ExitStack() as stack:
                 sites = self._served(stack, LONG, self.scale.connections, workers)
-                for turn in range(self.scale.rounds + 1):
-                    for each in self._still(sites):
-                        with self._or_left_out(each.case):
-                            done = each.client.ask(lambda: hit, self.scale.seconds)
-                            if turn:  # in the first one, the processes fill their stores
-                                self._found[each.case.name, "workers", workers].append(done.answers / done.seconds)
+                for each in self._still(sites):
+                    with self._or_left_out(each.case):
+                        each.client.ask(lambda: hit, self.scale.seconds)  # each process has filled its store now
+                self._rounds(sites, "workers", workers, lambda: hit)
 
 
 def _processor() -> str:

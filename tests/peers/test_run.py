@@ -47,7 +47,8 @@ def test_a_run_is_complete(tmp_path: Path) -> None:
     places = {(each.case, each.measure, each.at) for each in found.series}
     both = {(name, measure, 1024) for name in (BARE, OURS) for measure in ("hit", "hit cpu")}
     both |= {(name, measure, 10_240) for name in (BARE, OURS) for measure in ("miss", "miss cpu")}
-    ours = {("calls", 2), ("slowest", 2), ("after a change", 1), ("lookup", 3), ("take back", 3), ("workers", 1)}
+    both |= {(name, measure, 1) for name in (BARE, OURS) for measure in ("workers", "workers cpu")}
+    ours = {("calls", 2), ("slowest", 2), ("after a change", 1), ("lookup", 3), ("take back", 3)}
     assert places == both | {(OURS, measure, at) for measure, at in ours}
     assert found.values(OURS, "calls", 2) == [1]
     assert found.values(OURS, "after a change", 1) == [0]

@@ -9,6 +9,7 @@ from accelerator import ASGIAccelerator, MemoryStore, RedisStore, WSGIAccelerato
 from benchmarks.peers.site import ROOM, Served
 
 if TYPE_CHECKING:
+    from accelerator import Store
     from benchmarks.peers.site import Pages, Site
 
 PATIENCE = 1.0
@@ -17,8 +18,12 @@ PATIENCE = 1.0
 
 def serve(site: Site, pages: Pages) -> Served:
     """Return the site behind it."""
+    return behind(site, pages, RedisStore(site.redis, deadline=PATIENCE) if site.redis else MemoryStore(ROOM))
+
+
+def behind(site: Site, pages: Pages, store: Store) -> Served:
+    """Return the site behind this cache with that store."""
     framework = import_module(f"benchmarks.peers.frameworks.{site.framework}")
-    store = RedisStore(site.redis, deadline=PATIENCE) if site.redis else MemoryStore(ROOM)
     app = framework.build(pages, cached(site.ttl, tags=["pages"]))
     if framework.IS_ASGI:
         return Served(ASGIAccelerator(app, store=store), True, lambda _: store.invalidate_tag("pages"), "tag")
