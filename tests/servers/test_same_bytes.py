@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 END = request("/page", "connection: close")
+CLOSE, CLOSE_BACK = b"\x88\x02\x03\xe8", b"\x88\x80" + bytes(4)  # frames of RFC 6455 5.5.1
 HANDSHAKE = ("upgrade: websocket", "connection: upgrade", "sec-websocket-version: 13", "sec-websocket-key: " + "A" * 24)
 READY = (
     *("/page", "/stream", "/nothing", "/no-content", "/moved", "/unheard-of", "/missing", "/of-its-connection"),
@@ -52,7 +53,6 @@ OTHERS = {
     "an expectation": request("/page", "expect: 100-continue"),
     "an expectation with content": request("/page", "expect: 100-continue", "content-length: 3", body=b"abc"),
     "HTTP/2 itself": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "a websocket": request("/page", *HANDSHAKE),
     "an upgrade without its option": request("/page", "upgrade: websocket"),
     "HTTP/1.0": request("/page", version="1.0"),
     "HTTP/1.0, kept alive": request("/page", "connection: keep-alive", version="1.0"),
@@ -97,6 +97,19 @@ async def played(served: Served, script: bytes) -> bytes:
 @pytest.mark.parametrize("script", [pytest.param(script, id=name) for name, script in (HITS | HEADS | OTHERS).items()])
 async def test_a_request_is_answered_with_the_same_bytes(script: bytes) -> None:
     plain, door = [await written(http, script) for http in (PLAIN, DOOR)]
+    assert door == plain
+
+
+async def test_a_websocket_is_opened_and_closed_with_the_same_bytes() -> None:
+    async def opened_and_closed(http: str) -> bytes:
+        async with serving(http) as served, connected(served.port) as peer:
+            peer.send(request("/page", *HANDSHAKE))
+            opened = await peer.until(CLOSE)
+            peer.send(CLOSE_BACK)
+            return opened + await peer.rest()
+
+    plain, door = [await opened_and_closed(http) for http in (PLAIN, DOOR)]
+    assert plain.startswith(b"HTTP/1.1 101 ")
     assert door == plain
 
 

@@ -16,7 +16,7 @@ from unittest import mock
 
 import lmdb
 
-from accelerator import LMDBStore
+from accelerator import InvalidationError, LMDBStore
 from tests.stores.lmdb.support import URL, body_at, fill
 from tests.support import drive
 
@@ -49,14 +49,23 @@ def use_full(path: Path, way: str) -> None:
     for number in range(PAGES):
         with suppress(lmdb.Error):  # the middleware goes on, too
             fill(store, f"{URL}{number}", f"x{number}", body=b"%d " % number + bytes(9000))
-    found = {number: text.partition(" ")[0] for number in range(PAGES) if (text := body_at(store, f"{URL}{number}"))}
+    found = {number: text.partition(" ")[0] for number in range(PAGES) if (text := answered(store, number))}
     wrong = sum(str(number) != text for number, text in found.items())
     use_up(path, way)
     left = 0
     for number in found:
-        drive(store.invalidate_tag(f"x{number}"))
-        left += bool(body_at(store, f"{URL}{number}"))
+        with suppress(InvalidationError):  # where not even an empty file fits: it is kept, and holds in this process
+            drive(store.invalidate_tag(f"x{number}"))
+        left += bool(answered(store, number))
     say(len(found), wrong, left)
+
+
+def answered(store: LMDBStore, number: int) -> str:
+    """Return the page that the store has; none if it fails, as then the application is asked."""
+    try:
+        return body_at(store, f"{URL}{number}")
+    except (OSError, lmdb.Error):
+        return ""
 
 
 def use_up(path: Path, way: str) -> None:
