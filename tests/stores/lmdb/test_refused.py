@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import pytest
 
 from accelerator import LMDBStore
 from accelerator.stores.lmdb import system
+from accelerator.stores.lmdb.place import LOCK, READERS, READERS_BYTES
 from accelerator.stores.lmdb.system import kind_of
 from tests.stores.lmdb.conftest import MAX_BYTES
+from tests.stores.lmdb.support import body_at
 from tests.stores.lmdb.worker import ROOT
 
 MOUNTS = """\
@@ -32,6 +36,10 @@ MOUNTS = """\
         (("x", "1"), TypeError, "max_bytes is an int, not str"),
         (("x", True), TypeError, "max_bytes is an int, not bool"),
         (("x", 1000), ValueError, "max_bytes is at least 1,000,000, not 1,000"),
+        (("x",), ValueError, "path is the whole path of a directory, such as /dev/shm/site, not 'x'"),
+        (("",), ValueError, "path is the whole path of a directory, such as /dev/shm/site, not ''"),
+        (("~/x",), ValueError, "path is the whole path of a directory, such as /dev/shm/site, not '~/x'"),
+        (("lmdb:///dev/shm/x",), ValueError, "such as /dev/shm/site, not 'lmdb:///dev/shm/x'"),
     ],
 )
 def test_arguments_that_make_no_sense_are_an_error(
@@ -50,6 +58,63 @@ def test_a_file_that_no_process_could_map_is_an_error(max_bytes: int, tmp_path: 
     ):
         LMDBStore(tmp_path / "store", max_bytes)
     LMDBStore(tmp_path / "store", MAX_BYTES).close()
+
+
+def test_data_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with lmdb.open(str(tmp_path)) as env, env.begin(write=True) as txn:
+        txn.put(b"theirs", b"kept")
+    with pytest.raises(FileExistsError, match=r"no cache.*: name a directory for the cache alone, or remove that file"):
+        LMDBStore(tmp_path, MAX_BYTES)
+    with lmdb.open(str(tmp_path)) as env, env.begin() as txn:
+        assert txn.get(b"theirs") == b"kept"
+
+
+def test_a_directory_for_everybody_is_refused_with_the_name_of_a_better_one(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(PermissionError, match=f"name one of its own in it, such as {tmp_path}/site"):
+        LMDBStore(tmp_path, MAX_BYTES)
+
+
+def test_the_table_of_readers_has_all_its_room_from_the_beginning(tmp_path: Path) -> None:
+    """On a full disk, to touch a page of it for the first time would end the process."""
+    LMDBStore(tmp_path / "store", MAX_BYTES).close()
+    table = (tmp_path / "store" / READERS).stat()
+    assert table.st_size == READERS_BYTES
+    assert 512 * table.st_blocks >= table.st_size
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "error", "words"),
+    [
+        (
+            os,
+            "posix_fallocate",
+            OSError(errno.ENOSPC, "No space left on device"),
+            r"No space left on device: '.*store'",
+        ),
+        (lmdb, "open", lmdb.DiskError("File too large"), "cannot be made or opened: File too large"),
+    ],
+)
+def test_where_there_is_no_room_for_files_it_is_an_error_of_the_system(
+    module: Any, name: str, error: Exception, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, refuse)
+        with pytest.raises(OSError, match=words):
+            LMDBStore(tmp_path / "store", MAX_BYTES)
+    LMDBStore(tmp_path / "store", MAX_BYTES).close()
+
+
+def test_a_file_system_that_is_smaller_than_the_file_may_become_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = os.statvfs_result((4096, 4096, 100, 100, 100, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: small)
+    LMDBStore(tmp_path / "store", MAX_BYTES).close()
+    assert f"max_bytes is {MAX_BYTES:,}, and the file system of {tmp_path / 'store'} is smaller" in caplog.text
 
 
 CRAMPED = """
@@ -164,8 +229,19 @@ def test_a_file_that_was_made_with_another_size_keeps_it_and_that_is_logged(
 ) -> None:
     LMDBStore(tmp_path / "store", 2_000_000).close()
     store = LMDBStore(tmp_path / "store", 1_000_000)
-    assert "was made for 2000000 bytes, and keeps that size until its directory is removed" in caplog.text
+    assert (
+        "was made for 2,000,000 bytes, not 1,000,000, and keeps that size until its directory is removed" in caplog.text
+    )
     assert store._file.present()._env.info()["map_size"] == 2_000_000
+    store.close()
+
+
+def test_who_says_no_size_makes_a_file_of_the_size_that_there_was(tmp_path: Path) -> None:
+    LMDBStore(tmp_path / "store", 2_000_000).close()
+    store = LMDBStore(tmp_path / "store")
+    (tmp_path / "store" / LOCK).unlink()
+    assert body_at(store) == ""
+    assert store._file.present().max_bytes == 2_000_000
     store.close()
 
 

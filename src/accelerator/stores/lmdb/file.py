@@ -13,6 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
+import lmdb
+
 from accelerator.stores.lmdb import forks
 from accelerator.stores.lmdb.lock import ClosedError, LockTimeoutError
 from accelerator.stores.lmdb.opened import FULL, UNREADABLE, Opened
@@ -70,7 +72,11 @@ class File:
         self._opened: Opened | None = None
         self._forget({})
         # mistakes show at once, and a server that forks before the first use has nothing open
-        open_files(self.place, max_bytes, OPEN_SECONDS).close()
+        try:
+            self.place.refuse_others()
+            self._open(OPEN_SECONDS).close()
+        except lmdb.Error as error:
+            raise OSError(f"the files of the cache cannot be made or opened: {error}") from error
 
     def _forget(self, pending: Kept) -> None:
         """Begin with nothing opened, and with locks of its own: what was there before a fork is not used after it."""
@@ -214,9 +220,15 @@ class File:
                 self.place.remove_data()  # who has it open notices, and so does who opens it
             self._close()
             self._left_alone_until = now + BREAK_SECONDS  # unless it succeeds
-            self._opened = open_files(self.place, self._max_bytes, WRITE_SECONDS)
+            self._opened = self._open(WRITE_SECONDS)
             self._left_alone_until = 0.0
             return self._opened
+
+    def _open(self, seconds: float) -> Opened:
+        """Open the files. Where no size was said it stays what it is, also if they have to be made anew."""
+        opened = open_files(self.place, self._max_bytes, seconds)
+        self._max_bytes = self._max_bytes or opened.max_bytes
+        return opened
 
 
 _files: Final[WeakValueDictionary[str, File]] = WeakValueDictionary()

@@ -114,6 +114,7 @@ class Opened:
         place: its directory.
         lock: the lock of those who write.
         room: the room in it.
+        max_bytes: the size that it may have.
 
     Raises:
         FileNotFoundError: the files were removed meanwhile.
@@ -122,11 +123,13 @@ class Opened:
         known: what was decoded of it.
         trusted_until: when to look again whether it is the file that the directory names, by the monotonic clock.
         room: the room in it.
+        max_bytes: the size that it may have.
     """
 
-    def __init__(self, env: lmdb.Environment, place: Place, lock: WriteLock, room: Room) -> None:
+    def __init__(self, env: lmdb.Environment, place: Place, lock: WriteLock, room: Room, max_bytes: int) -> None:
         self.known: Recent[Key, Known] = Recent(MAX_KNOWN, MAX_KNOWN_BYTES)
         self.room = room
+        self.max_bytes = max_bytes
         self._env = env
         self._place = place
         self._identity = place.identity()

@@ -89,17 +89,22 @@ def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened
     seal = place.read_seal(lock)
     if seal is not None:
         if max_bytes not in {None, int(seal.max_bytes)}:
-            words = "the cache in %s was made for %s bytes, and keeps that size until its directory is removed"
-            logger.warning(words, place.path, seal.max_bytes)
+            words = "the cache in %s was made for %s bytes, not %s, and keeps that size until its directory is removed"
+            logger.warning(words, place.path, f"{int(seal.max_bytes):,}", f"{max_bytes:,}")
         try:
             return _open(place, lock, int(seal.max_bytes), bytes.fromhex(seal.incarnation))
         except lmdb.ReadersFullError:
             raise ReadersFullError(f"too many processes use the cache in {place.path}") from None
         except UNREADABLE as error:
             logger.warning("the cache in %s begins anew: %s", place.path, error)
+    max_bytes = max_bytes or MAX_BYTES
+    if not place.has_room_for(max_bytes):
+        words = "max_bytes is %s, and the file system of %s is smaller: what is stored is lost whenever that is full"
+        logger.warning(words, f"{max_bytes:,}", place.path)
     place.write_seal(lock, None)
     place.remove_files()
-    return _open(place, lock, max_bytes or MAX_BYTES, None)
+    place.reserve_readers()
+    return _open(place, lock, max_bytes, None)
 
 
 def _open(place: Place, lock: WriteLock, max_bytes: int, incarnation: bytes | None) -> Opened:
@@ -116,7 +121,8 @@ def _open(place: Place, lock: WriteLock, max_bytes: int, incarnation: bytes | No
                 incarnation = write_first(txn)
             place.write_seal(lock, place.seal(incarnation, max_bytes))
         _check_incarnation(env, incarnation)
-        return Opened(env, place, lock, Room(env.stat()["psize"], max_bytes - max(max_bytes // SPARE, LEAST_SPARE)))
+        room = Room(env.stat()["psize"], max_bytes - max(max_bytes // SPARE, LEAST_SPARE))
+        return Opened(env, place, lock, room, max_bytes)
     except BaseException:
         env.close()
         raise

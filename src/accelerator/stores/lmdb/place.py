@@ -19,6 +19,9 @@ LOCK: Final = "accelerator.lock"
 DATA: Final = "data.mdb"
 READERS: Final = "lock.mdb"
 
+READERS_BYTES: Final = 65_664
+"""The size of LMDB's table of 1,024 readers."""
+
 Identity: TypeAlias = "tuple[int, int]"
 """Device and inode of the data. Whoever finds other files missing or exchanged makes the data anew, too."""
 
@@ -63,7 +66,7 @@ class Place:
         """Make the directory if it is missing, and check it.
 
         Raises:
-            OSError: it cannot be made or written, is another user's, or others may write to it.
+            OSError: it cannot be made or written, is another user's or for everybody, or others may write to it.
             RuntimeError: its file system is of a network, or this is not Linux.
         """
         boot_id()
@@ -77,6 +80,10 @@ class Place:
                 " a local file system, such as /dev/shm or a disk"
             )
         found = self.path.stat()
+        if found.st_mode & stat.S_ISVTX:
+            raise PermissionError(
+                f"{self.path} is a directory for everybody: name one of its own in it, such as {self.path / 'site'}"
+            )
         if found.st_uid != os.geteuid():
             raise PermissionError(
                 f"{self.path} is of user {found.st_uid}, and this process runs as {os.geteuid()}: all processes that"
@@ -84,6 +91,37 @@ class Place:
             )
         if stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
             raise PermissionError(f"others may write to {self.path}, and so put pages into the cache: chmod go-w it")
+
+    def refuse_others(self) -> None:
+        """Refuse a directory with data of somebody else: what has no lock beside it may be no cache.
+
+        Raises:
+            FileExistsError: there is such data.
+        """
+        if (self.path / DATA).exists() and not (self.path / LOCK).exists():
+            raise FileExistsError(
+                f"{self.path} has a {DATA} that is no cache, or has lost its {LOCK}: name a directory for the cache"
+                " alone, or remove that file"
+            )
+
+    def reserve_readers(self) -> None:
+        """Make the table of readers, with room for all of it: to touch a page that a full disk has not ends a process.
+
+        Raises:
+            OSError: there is no room.
+        """
+        table = os.open(self.path / READERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(table, 0, READERS_BYTES)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+        finally:
+            os.close(table)
+
+    def has_room_for(self, size: int) -> bool:
+        """Tell whether the file system is as large as the data may become."""
+        system = os.statvfs(self.path)
+        return system.f_blocks * system.f_frsize >= size
 
     def identity(self) -> Identity:
         """Return device and inode of the data that the directory names now.

@@ -56,7 +56,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
 
     Raises:
         TypeError: `path` is no path, or `max_bytes` no int.
-        ValueError: `max_bytes` is less than 1,000,000.
+        ValueError: `path` does not begin with a slash, or `max_bytes` is less than 1,000,000.
         OSError: the directory cannot be made or written, is another user's, or others may write to it; or the process
             cannot map so large a file.
         RuntimeError: it is on a network file system, or this is not Linux.
@@ -71,6 +71,8 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
             raise TypeError(f"max_bytes is an int, not {type(max_bytes).__name__}")
         if max_bytes is not None and max_bytes < MIN_BYTES:
             raise ValueError(f"max_bytes is at least {MIN_BYTES:,}, not {max_bytes:,}")
+        if not Path(path).is_absolute():
+            raise ValueError(f"path is the whole path of a directory, such as /dev/shm/site, not {os.fspath(path)!r}")
         self._file = file_at(Path(path), max_bytes)
         self._leasing = Leasing(self._file)
 
