@@ -128,7 +128,7 @@ def test_a_lock_that_is_removed_before_it_is_had_is_not_the_one(
 
     monkeypatch.setattr(WriteLock, "acquire", late)
     assert body_at(store) == ""
-    assert store._file.place.is_locked_by(store._file.present()._lock)
+    store._file.place.check_lock(store._file.present()._lock)
 
 
 def test_data_of_another_order_than_the_lock_says_begins_anew(store: LMDBStore) -> None:

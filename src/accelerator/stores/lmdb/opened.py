@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from accelerator.stores.lmdb.known import Decoded, Known
     from accelerator.stores.lmdb.lock import WriteLock
     from accelerator.stores.lmdb.order import Order
-    from accelerator.stores.lmdb.place import Place
+    from accelerator.stores.lmdb.place import Identity, Place
     from accelerator.stores.lmdb.writing import Room
 
 T = TypeVar("T")
@@ -112,12 +112,10 @@ class Opened:
     Args:
         env: the environment.
         place: its directory.
+        identity: that of the data.
         lock: the lock of those who write.
         room: the room in it.
         max_bytes: the size that it may have.
-
-    Raises:
-        FileNotFoundError: the files were removed meanwhile.
 
     Attributes:
         known: what was decoded of it.
@@ -126,13 +124,15 @@ class Opened:
         max_bytes: the size that it may have.
     """
 
-    def __init__(self, env: lmdb.Environment, place: Place, lock: WriteLock, room: Room, max_bytes: int) -> None:
+    def __init__(
+        self, env: lmdb.Environment, place: Place, identity: Identity, lock: WriteLock, room: Room, max_bytes: int
+    ) -> None:
         self.known: Recent[Key, Known] = Recent(MAX_KNOWN, MAX_KNOWN_BYTES)
         self.room = room
         self.max_bytes = max_bytes
         self._env = env
         self._place = place
-        self._identity = place.identity()
+        self._identity = identity
         self._lock = lock
         self._is_closed = False
         self._reading = threading.Lock()

@@ -1,13 +1,16 @@
 """Opening the files of a store: those that are there if they can be trusted, else new ones.
 
 All of it is done with the lock, which says of what files and of which boot of the system it is. So a process that dies
-half way leaves a lock that says nothing, and the next one begins anew.
+half way leaves a lock that says nothing, and the next one begins anew. Somebody may remove the lock itself, and another
+process then makes files with one of its own. So once files are open, the lock is looked at again: if the directory
+still names it, nobody else has made any.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import lmdb
@@ -16,11 +19,11 @@ from accelerator.stores.lmdb.layout import DamagedError
 from accelerator.stores.lmdb.lock import WriteLock
 from accelerator.stores.lmdb.opened import UNREADABLE, Opened, ReadersFullError, begin
 from accelerator.stores.lmdb.order import ORDER_KEY, read_order
-from accelerator.stores.lmdb.place import LOCK
+from accelerator.stores.lmdb.place import LOCK, NO_INCARNATION
 from accelerator.stores.lmdb.writing import Room, write_first
 
 if TYPE_CHECKING:
-    from accelerator.stores.lmdb.place import Place
+    from accelerator.stores.lmdb.place import Place, Seal
 
 logger = logging.getLogger("accelerator")
 
@@ -29,6 +32,9 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 
 MAX_PROCESSES: Final = 1024
 """Number of processes that may have the files open."""
+
+MAX_ATTEMPTS: Final = 10
+"""Number of times that files are opened, if they are removed each time before they are open."""
 
 SPARE: Final = 4
 LEAST_SPARE: Final = 400_000
@@ -64,25 +70,30 @@ def open_files(place: Place, max_bytes: int | None, seconds: float) -> Opened:
         seconds: how long to wait for the lock.
 
     Raises:
-        OSError, RuntimeError: see `Place.prepare`.
+        OSError, RuntimeError: see `Place.prepare`; or the files were removed again and again.
         LockTimeoutError: another process did not release the lock in time.
         ReadersFullError: too many processes have the files open.
         lmdb.Error: LMDB cannot make new files.
     """
-    while True:
-        place.prepare()
-        lock = WriteLock(place.path / LOCK)
+    for _ in range(MAX_ATTEMPTS - 1):
+        with suppress(FileNotFoundError):  # it was removed meanwhile
+            return _lock_and_open(place, max_bytes, seconds)
+    return _lock_and_open(place, max_bytes, seconds)
+
+
+def _lock_and_open(place: Place, max_bytes: int | None, seconds: float) -> Opened:
+    place.prepare()
+    lock = WriteLock(place.path / LOCK)
+    try:
+        lock.acquire(seconds)
         try:
-            lock.acquire(seconds)
-            try:
-                if place.is_locked_by(lock):
-                    return _open_locked(place, lock, max_bytes)
-            finally:
-                lock.release()
-        except BaseException:
-            lock.close()
-            raise
-        lock.close()  # it was removed meanwhile
+            place.check_lock(lock)
+            return _open_locked(place, lock, max_bytes)
+        finally:
+            lock.release()
+    except BaseException:
+        lock.close()
+        raise
 
 
 def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened:
@@ -92,7 +103,7 @@ def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened
             words = "the cache in %s was made for %s bytes, not %s, and keeps that size until its directory is removed"
             logger.warning(words, place.path, f"{int(seal.max_bytes):,}", f"{max_bytes:,}")
         try:
-            return _open(place, lock, int(seal.max_bytes), bytes.fromhex(seal.incarnation))
+            return _open(place, lock, seal)
         except lmdb.ReadersFullError:
             raise ReadersFullError(f"too many processes use the cache in {place.path}") from None
         except UNREADABLE as error:
@@ -103,26 +114,34 @@ def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened
         logger.warning(words, f"{max_bytes:,}", place.path)
     place.write_seal(lock, None)
     place.remove_files()
-    place.reserve_readers()
-    return _open(place, lock, max_bytes, None)
+    place.make_files()
+    return _open(place, lock, place.seal(NO_INCARNATION, max_bytes))
 
 
-def _open(place: Place, lock: WriteLock, max_bytes: int, incarnation: bytes | None) -> Opened:
-    """Open the files of an incarnation, or make new ones if there is none."""
+def _open(place: Place, lock: WriteLock, seal: Seal) -> Opened:
+    """Open the files that the seal is of. If it has no incarnation, they are empty, and get one.
+
+    Raises:
+        FileNotFoundError: they were replaced meanwhile.
+    """
+    max_bytes, incarnation = int(seal.max_bytes), bytes.fromhex(seal.incarnation)
     try:
         env = lmdb.open(str(place.path), map_size=max_bytes, **_OPTIONS)
     except (lmdb.MemoryError, OverflowError):
         words = f"a file of {max_bytes:,} bytes cannot be mapped into the memory of this process"
         raise OSError(errno.ENOMEM, words, str(place.path)) from None
     try:
+        identity = place.identity()
+        place.check_seal(seal)
+        place.check_lock(lock)  # comes last: nobody makes files without it
         env.reader_check()
-        if incarnation is None:
+        if incarnation == NO_INCARNATION:
             with env.begin(write=True) as txn:
                 incarnation = write_first(txn)
-            place.write_seal(lock, place.seal(incarnation, max_bytes))
+            place.write_seal(lock, seal._replace(incarnation=incarnation.hex()))
         _check_incarnation(env, incarnation)
         room = Room(env.stat()["psize"], max_bytes - max(max_bytes // SPARE, LEAST_SPARE))
-        return Opened(env, place, lock, room, max_bytes)
+        return Opened(env, place, identity, lock, room, max_bytes)
     except BaseException:
         env.close()
         raise

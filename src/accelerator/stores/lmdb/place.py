@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -21,6 +22,9 @@ READERS: Final = "lock.mdb"
 
 READERS_BYTES: Final = 65_664
 """The size of LMDB's table of 1,024 readers."""
+
+NO_INCARNATION: Final = b""
+"""What stands for the incarnation of files that are empty."""
 
 Identity: TypeAlias = "tuple[int, int]"
 """Device and inode of the data. Whoever finds other files missing or exchanged makes the data anew, too."""
@@ -104,12 +108,19 @@ class Place:
                 " alone, or remove that file"
             )
 
-    def reserve_readers(self) -> None:
-        """Make the table of readers, with room for all of it: to touch a page that a full disk has not ends a process.
+    def make_files(self) -> None:
+        """Make the data, which is empty, and the table of readers, with room for all of it.
+
+        To touch a page of the table that a full disk has not would end a process.
 
         Raises:
             OSError: there is no room.
+            FileNotFoundError: another process makes them, too: this one's lock was removed.
         """
+        try:
+            os.close(os.open(self._data, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            raise self._replaced() from None
         table = os.open(self.path / READERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(table, 0, READERS_BYTES)
@@ -139,12 +150,28 @@ class Place:
         except FileNotFoundError:
             return 0
 
-    def is_locked_by(self, lock: WriteLock) -> bool:
-        """Tell whether the directory still names the file that was locked."""
-        try:
-            return os.path.samestat(lock.status(), (self.path / LOCK).stat())
-        except FileNotFoundError:
-            return False
+    def check_lock(self, lock: WriteLock) -> None:
+        """Look whether the directory still names the file that was locked.
+
+        Raises:
+            FileNotFoundError: it does not.
+        """
+        if not os.path.samestat(lock.status(), (self.path / LOCK).stat()):
+            raise self._replaced()
+
+    def check_seal(self, seal: Seal) -> None:
+        """Look whether the directory still names the files that the seal is of.
+
+        Raises:
+            FileNotFoundError: it does not.
+        """
+        if seal != self.seal(bytes.fromhex(seal.incarnation), int(seal.max_bytes)):
+            raise self._replaced()
+
+    def _replaced(self) -> FileNotFoundError:
+        return FileNotFoundError(
+            errno.ENOENT, "files of the cache were replaced while they were opened", str(self.path)
+        )
 
     def seal(self, incarnation: bytes, max_bytes: int) -> Seal:
         """Return what is to be said of the present files.
