@@ -47,7 +47,17 @@ def replaced_by_one_whose_lock_was_removed(path: Path, other: Worker) -> None:
     Place(path).make_files()
 
 
-@pytest.mark.parametrize("act", [removed_and_begun_anew, replaced_by_one_whose_lock_was_removed])
+def renamed_while_others_began_anew(path: Path, other: Worker) -> None:
+    path.rename(path.with_name("away"))
+    other.ask("close")
+    other.ask("invalidate", ["x"])
+    path.rename(path.with_name("others"))
+    path.with_name("away").rename(path)
+
+
+@pytest.mark.parametrize(
+    "act", [removed_and_begun_anew, replaced_by_one_whose_lock_was_removed, renamed_while_others_began_anew]
+)
 @pytest.mark.parametrize(
     ("step", "is_new"),
     [(step, is_new) for step in STEPS for is_new in (True, False) if is_new or step not in OF_NEW_FILES],

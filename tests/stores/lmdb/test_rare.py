@@ -236,5 +236,5 @@ def test_what_is_only_looked_at_is_not_used() -> None:
 def test_other_words_in_place_of_numbers_are_no_seal(store: LMDBStore, path: Path) -> None:
     assert place.Place(path).read_seal(store._file.present()._lock) is not None
     with locked(store):
-        store._file.present()._lock.write("accelerator 1 boot 1:2 3:4 xyz many\n")
+        store._file.present()._lock.write("accelerator 1 boot 1:2 3:4 5 xyz many\n")
         assert place.Place(path).read_seal(store._file.present()._lock) is None

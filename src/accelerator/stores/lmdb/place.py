@@ -26,8 +26,12 @@ READERS_BYTES: Final = 65_664
 NO_INCARNATION: Final = b""
 """What stands for the incarnation of files that are empty."""
 
-Identity: TypeAlias = "tuple[int, int]"
-"""Device and inode of the data. Whoever finds other files missing or exchanged makes the data anew, too."""
+Identity: TypeAlias = "tuple[int, int, int]"
+"""Device and inode of the data, and when its directory was changed last.
+
+The latter changes whenever a file in it is made, removed or renamed, and when it is renamed itself. The store does none
+of that once the files are sealed. It tells a directory that was away for a while, and a copy that got the same inodes.
+"""
 
 _META_PAGES: Final = 2
 _MAGIC: Final = struct.pack("=I", 0xBEEFC0DE)
@@ -43,6 +47,7 @@ class Seal(NamedTuple):
         boot: the boot of the system in which they were made: they are not synced, so a crash may lose pages.
         data: device and inode of the data.
         readers: those of the table of readers.
+        changed: when their directory was changed last, see `Identity`.
         incarnation: the name of the order in them, in hexadecimal digits.
         max_bytes: the size that the data may have.
     """
@@ -51,6 +56,7 @@ class Seal(NamedTuple):
     boot: str
     data: str
     readers: str
+    changed: str
     incarnation: str
     max_bytes: str
 
@@ -64,6 +70,7 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._directory = str(path)
         self._data = str(path / DATA)
 
     def prepare(self) -> None:
@@ -135,13 +142,13 @@ class Place:
         return system.f_blocks * system.f_frsize >= size
 
     def identity(self) -> Identity:
-        """Return device and inode of the data that the directory names now.
+        """Return what is to be known of the data that the directory names now.
 
         Raises:
             FileNotFoundError: it names none.
         """
         data = os.stat(self._data)  # noqa: PTH116 - in each invalidation, and a Path takes twice as long
-        return data.st_dev, data.st_ino
+        return data.st_dev, data.st_ino, os.stat(self._directory).st_ctime_ns  # noqa: PTH116 - the same
 
     def size(self) -> int:
         """Return the bytes of the data, 0 if there is none."""
@@ -185,6 +192,7 @@ class Place:
             boot_id(),
             f"{data.st_dev}:{data.st_ino}",
             f"{readers.st_dev}:{readers.st_ino}",
+            str(self.path.stat().st_ctime_ns),
             incarnation.hex(),
             str(max_bytes),
         )
