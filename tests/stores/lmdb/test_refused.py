@@ -20,6 +20,8 @@ from tests.stores.lmdb.conftest import MAX_BYTES
 from tests.stores.lmdb.support import body_at
 from tests.stores.lmdb.worker import ROOT
 
+NOBODY = 65534
+
 MOUNTS = """\
 22 27 0:21 / /proc rw,relatime - proc proc rw
 60 27 0:55 / /mnt/share rw,relatime shared:30 master:1 - nfs4 server:/export rw,vers=4.2
@@ -160,6 +162,27 @@ def test_the_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: p
         LMDBStore(tmp_path / "store")
 
 
+@pytest.mark.parametrize(("user", "is_refused"), [(NOBODY, True), (0, False), (os.geteuid(), False)])
+def test_a_link_of_another_user_is_refused(
+    user: int, is_refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "store").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    lstat = Path.lstat
+
+    def of_user(self: Path) -> os.stat_result:
+        found = lstat(self)
+        return os.stat_result((*found[:4], user, *found[5:]))
+
+    monkeypatch.setattr(Path, "lstat", of_user)
+    if is_refused:
+        with pytest.raises(PermissionError, match=f"/link is a link of user {NOBODY}, who may let it lead anywhere"):
+            LMDBStore(tmp_path / "link", MAX_BYTES)
+        assert [*(tmp_path / "store").iterdir()] == []
+    else:
+        LMDBStore(tmp_path / "link", MAX_BYTES).close()
+
+
 @pytest.mark.parametrize(("device", "kind"), [((0, 55), "nfs4"), ((0, 56), "fuse.sshfs")])
 def test_a_file_system_of_a_network_is_refused(
     device: tuple[int, int], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,7 +218,6 @@ def test_files_are_for_their_user_alone(tmp_path: Path) -> None:
     store.close()
 
 
-NOBODY = 65534
 SCRIPT = """
 import os, sys
 from accelerator import LMDBStore

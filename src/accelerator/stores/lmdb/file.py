@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -26,6 +25,7 @@ from accelerator.stores.pending import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from lmdb import Transaction
 
@@ -226,33 +226,59 @@ class File:
 
     def _open(self, seconds: float) -> Opened:
         """Open the files. Where no size was said it stays what it is, also if they have to be made anew."""
+        name = os.path.realpath(self.place.path)
+        other = _files.get(name, self)
+        if other is not self:
+            raise _two_paths(self.place.path, other)
         opened = open_files(self.place, self._max_bytes, seconds)
         self._max_bytes = self._max_bytes or opened.max_bytes
+        _files[name] = self
         return opened
 
 
 _files: Final[WeakValueDictionary[str, File]] = WeakValueDictionary()
+"""The files, by each real path that theirs has led to. They are opened by the path that was given, in which a link may
+lead elsewhere later, as it then does for other processes."""
+
 _finding = threading.Lock()
 
 
 def file_at(path: Path, max_bytes: int | None) -> File:
-    """Return the file of the stores with this path, which has to be the same for all stores of the process."""
+    """Return the file of the stores with this path, which has to be the same for all stores of the process.
+
+    Raises:
+        OSError: one of them led there by another path, and does not any more; or see `File`.
+    """
     name = os.path.realpath(path)
     with _finding:
         file = _files.get(name)
         if file is None:
-            file = _files[name] = File(Path(name), max_bytes)
+            file = File(path, max_bytes)
+        elif os.path.realpath(file.place.path) != name:
+            raise _two_paths(path, file)
         return file
+
+
+def _two_paths(path: Path, other: File) -> OSError:
+    return OSError(
+        f"a link in {path} or {other.place.path} was changed, and a store of this process must not open the files of"
+        " another one: restart it"
+    )
+
+
+def _all_files() -> set[File]:
+    """Return each file once. Another thread may find a new path of one meanwhile, but none is made."""
+    return {file for reference in _files.valuerefs() if (file := reference()) is not None}
 
 
 def _before_fork() -> None:
     _finding.acquire()
-    for file in list(_files.values()):
+    for file in _all_files():
         file.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for file in list(_files.values()):
+    for file in _all_files():
         file.after_fork_in_parent()
     _finding.release()
 
@@ -261,7 +287,7 @@ def _after_fork_in_child() -> None:
     global _finding
     forks.mark()
     _finding = threading.Lock()
-    for file in list(_files.values()):
+    for file in _all_files():
         file.after_fork_in_child()
 
 

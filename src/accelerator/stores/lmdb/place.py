@@ -77,7 +77,8 @@ class Place:
         """Make the directory if it is missing, and check it.
 
         Raises:
-            OSError: it cannot be made or written, is another user's or for everybody, or others may write to it.
+            OSError: it cannot be made or written, is another user's or for everybody, or others may write to it; or its
+                path is a link of another user.
             RuntimeError: its file system is of a network, or this is not Linux.
         """
         boot_id()
@@ -89,6 +90,11 @@ class Place:
             raise RuntimeError(
                 f"{self.path} is on {kind}, and other systems would not see what is written there: an LMDBStore needs"
                 " a local file system, such as /dev/shm or a disk"
+            )
+        link = self.path.lstat()
+        if stat.S_ISLNK(link.st_mode) and link.st_uid not in {0, os.geteuid()}:
+            raise PermissionError(
+                f"{self.path} is a link of user {link.st_uid}, who may let it lead anywhere: name a directory"
             )
         found = self.path.stat()
         if found.st_mode & stat.S_ISVTX:
