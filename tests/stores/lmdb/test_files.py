@@ -13,6 +13,8 @@ import pytest
 from accelerator import LMDBStore
 from accelerator.http.request import Request
 from accelerator.stores.lmdb import layout, place
+from accelerator.stores.lmdb.layout import DamagedError
+from accelerator.stores.lmdb.lock import WriteLock
 from accelerator.stores.lmdb.place import DATA, LOCK, READERS
 from accelerator.testing import make_request
 from tests.stores.lmdb.conftest import MAX_BYTES
@@ -70,6 +72,8 @@ def copy(name: str) -> Callable[[Path], None]:
 
 AT_REST: dict[str, Callable[[Path], object]] = {
     "everything removed": shutil.rmtree,
+    "data that all may write": lambda path: (path / DATA).chmod(0o666),
+    "readers that the group may write": lambda path: (path / READERS).chmod(0o620),
     "data removed": remove(DATA),
     "readers removed": remove(READERS),
     "lock removed": remove(LOCK),
@@ -302,6 +306,24 @@ def test_what_lmdb_cannot_read_is_replaced(store: LMDBStore, monkeypatch: pytest
     assert store._file.present() is not opened
     fill(store, URL, "x", body=b"2")
     assert body_at(store) == "2"
+
+
+def test_who_finds_its_file_damaged_leaves_one_that_took_its_place_before_it_had_the_lock_alone(
+    store: LMDBStore, path: Path, other: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = store._file.present()
+    acquire = WriteLock.acquire
+
+    def late(self: WriteLock, seconds: float) -> None:
+        monkeypatch.undo()
+        remove(*EVERYTHING)(path)
+        other.ask("close")
+        other.ask("fill", URL, ["x"], b"theirs")
+        acquire(self, seconds)
+
+    monkeypatch.setattr(WriteLock, "acquire", late)
+    store._file._begin_anew(damaged, DamagedError("a page"))
+    assert body_at(store) == "theirs"
 
 
 def test_where_nothing_can_be_opened_lookups_fail_at_once_for_a_while_and_invalidations_are_kept(

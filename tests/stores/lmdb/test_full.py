@@ -97,10 +97,10 @@ def test_a_reader_that_was_killed_keeps_nothing_alive(small: LMDBStore, tmp_path
         worker.ask("open", tmp_path / "small", SMALL)
         worker.tell("stop_while_reading")
         worker.wait_until_stopped()
-    identity = small._file.present()._identity
+    identity = small._file.present().identity
     for number in range(300):
         assert fill(small, f"{URL}{number}", body=bytes(10_000))
-    assert small._file.present()._identity == identity
+    assert small._file.present().identity == identity
 
 
 def test_on_a_full_disk_entries_are_not_stored_and_invalidations_hold(small: LMDBStore, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_data_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) -> None
         LMDBStore(tmp_path, MAX_BYTES)
     with lmdb.open(str(tmp_path)) as env, env.begin() as txn:
         assert txn.get(b"theirs") == b"kept"
+
+
+def test_who_starts_while_the_directory_is_being_removed_looks_again_before_it_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LMDBStore(tmp_path / "store", MAX_BYTES).close()
+    (tmp_path / "store" / LOCK).unlink()
+    monkeypatch.setattr("accelerator.stores.lmdb.place.sleep", lambda _: shutil.rmtree(tmp_path / "store"))
+    LMDBStore(tmp_path / "store", MAX_BYTES).close()
 
 
 def test_a_directory_for_everybody_is_refused_with_the_name_of_a_better_one(tmp_path: Path) -> None:
@@ -142,8 +152,9 @@ def test_a_process_that_cannot_map_a_file_leaves_it_to_those_that_can(tmp_path: 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError, match=r"is a directory, and .*/file is a file"):
-        LMDBStore(tmp_path / "file")
+    for path in (tmp_path / "file", tmp_path / "file" / "store"):
+        with pytest.raises(NotADirectoryError, match=r"is a directory, and .*/file is a file"):
+            LMDBStore(path)
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
@@ -213,7 +224,8 @@ def test_files_are_for_their_user_alone(tmp_path: Path) -> None:
         store = LMDBStore(tmp_path / "a" / "store")
     finally:
         os.umask(old)
-    assert (tmp_path / "a" / "store").stat().st_mode & 0o777 == 0o700
+    for directory in (tmp_path / "a", tmp_path / "a" / "store"):
+        assert directory.stat().st_mode & 0o777 == 0o700
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "a" / "store").iterdir()} == {0o600}
     store.close()
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lmdb import Transaction
 
     from accelerator.stores.lmdb.opened import View
+    from accelerator.stores.lmdb.place import Identity
     from accelerator.stores.pending import Kept
 
 T = TypeVar("T")
@@ -206,9 +207,9 @@ class File:
     def _begin_anew(self, bad: Opened, error: Exception) -> None:
         """Put another file in the place of one that cannot be read or written."""
         logger.warning("the cache in %s begins anew: %s", self.place.path, error)
-        self._replace(bad, anyway=True, is_bad=True)
+        self._replace(bad, anyway=True, bad=bad.identity)
 
-    def _replace(self, stale: Opened | None, *, anyway: bool, is_bad: bool = False) -> Opened:
+    def _replace(self, stale: Opened | None, *, anyway: bool, bad: Identity | None = None) -> Opened:
         """Open the file that the directory names now, or a new one, unless another thread just has."""
         with self._opening:
             if self._opened is not None and self._opened is not stale:
@@ -216,21 +217,19 @@ class File:
             now = monotonic()
             if now < self._left_alone_until and not anyway:
                 raise LockTimeoutError(f"the files in {self.place.path} could not be opened a moment ago")
-            if is_bad and stale is not None and stale.is_named():
-                self.place.remove_data()  # who has it open notices, and so does who opens it
             self._close()
             self._left_alone_until = now + BREAK_SECONDS  # unless it succeeds
-            self._opened = self._open(WRITE_SECONDS)
+            self._opened = self._open(WRITE_SECONDS, bad)
             self._left_alone_until = 0.0
             return self._opened
 
-    def _open(self, seconds: float) -> Opened:
+    def _open(self, seconds: float, bad: Identity | None = None) -> Opened:
         """Open the files. Where no size was said it stays what it is, also if they have to be made anew."""
         name = os.path.realpath(self.place.path)
         other = _files.get(name, self)
         if other is not self:
             raise _two_paths(self.place.path, other)
-        opened = open_files(self.place, self._max_bytes, seconds)
+        opened = open_files(self.place, self._max_bytes, seconds, bad)
         self._max_bytes = self._max_bytes or opened.max_bytes
         _files[name] = self
         return opened

@@ -118,6 +118,7 @@ class Opened:
         max_bytes: the size that it may have.
 
     Attributes:
+        identity: that of the data.
         known: what was decoded of it.
         trusted_until: when to look again whether it is the file that the directory names, by the monotonic clock.
         room: the room in it.
@@ -132,7 +133,7 @@ class Opened:
         self.max_bytes = max_bytes
         self._env = env
         self._place = place
-        self._identity = identity
+        self.identity = identity
         self._lock = lock
         self._is_closed = False
         self._reading = threading.Lock()
@@ -161,7 +162,7 @@ class Opened:
     def is_named(self) -> bool:
         """Tell whether the directory names this file."""
         try:
-            return self._place.identity() == self._identity
+            return self._place.identity() == self.identity
         except FileNotFoundError:
             return False
 

@@ -23,7 +23,7 @@ from accelerator.stores.lmdb.place import LOCK, NO_INCARNATION
 from accelerator.stores.lmdb.writing import Room, write_first
 
 if TYPE_CHECKING:
-    from accelerator.stores.lmdb.place import Place, Seal
+    from accelerator.stores.lmdb.place import Identity, Place, Seal
 
 logger = logging.getLogger("accelerator")
 
@@ -61,13 +61,14 @@ _OPTIONS: Final[_Options] = {
 }
 
 
-def open_files(place: Place, max_bytes: int | None, seconds: float) -> Opened:
+def open_files(place: Place, max_bytes: int | None, seconds: float, bad: Identity | None = None) -> Opened:
     """Open the files of a store.
 
     Args:
         place: their directory.
         max_bytes: the size that the data may have, if it is made now; None takes whatever size it has.
         seconds: how long to wait for the lock.
+        bad: files that cannot be read or written. If they are still there, new ones take their place.
 
     Raises:
         OSError, RuntimeError: see `Place.prepare`; or the files were removed again and again.
@@ -77,18 +78,18 @@ def open_files(place: Place, max_bytes: int | None, seconds: float) -> Opened:
     """
     for _ in range(MAX_ATTEMPTS - 1):
         with suppress(FileNotFoundError):  # it was removed meanwhile
-            return _lock_and_open(place, max_bytes, seconds)
-    return _lock_and_open(place, max_bytes, seconds)
+            return _lock_and_open(place, max_bytes, seconds, bad)
+    return _lock_and_open(place, max_bytes, seconds, bad)
 
 
-def _lock_and_open(place: Place, max_bytes: int | None, seconds: float) -> Opened:
+def _lock_and_open(place: Place, max_bytes: int | None, seconds: float, bad: Identity | None) -> Opened:
     place.prepare()
     lock = WriteLock(place.path / LOCK)
     try:
         lock.acquire(seconds)
         try:
             place.check_lock(lock)
-            return _open_locked(place, lock, max_bytes)
+            return _open_locked(place, lock, max_bytes, bad)
         finally:
             lock.release()
     except BaseException:
@@ -96,9 +97,9 @@ def _lock_and_open(place: Place, max_bytes: int | None, seconds: float) -> Opene
         raise
 
 
-def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened:
+def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None, bad: Identity | None) -> Opened:
     seal = place.read_seal(lock)
-    if seal is not None:
+    if seal is not None and place.identity() != bad:
         if max_bytes not in {None, int(seal.max_bytes)}:
             words = "the cache in %s was made for %s bytes, not %s, and keeps that size until its directory is removed"
             logger.warning(words, place.path, f"{int(seal.max_bytes):,}", f"{max_bytes:,}")

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import struct
+from time import sleep
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from accelerator.stores.lmdb.layout import FORMAT
@@ -32,6 +33,9 @@ Identity: TypeAlias = "tuple[int, int, int]"
 The latter changes whenever a file in it is made, removed or renamed, and when it is renamed itself. The store does none
 of that once the files are sealed. It tells a directory that was away for a while, and a copy that got the same inodes.
 """
+
+REMOVAL_SECONDS: Final = 0.05
+"""Seconds after which files are looked at again that somebody may be removing, one after the other."""
 
 _META_PAGES: Final = 2
 _MAGIC: Final = struct.pack("=I", 0xBEEFC0DE)
@@ -83,9 +87,13 @@ class Place:
         """
         boot_id()
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except FileExistsError:
-            raise NotADirectoryError(f"the path of an LMDBStore is a directory, and {self.path} is a file") from None
+            for directory in (*reversed(self.path.parents), self.path):
+                if not directory.is_dir():
+                    directory.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(
+                f"the path of an LMDBStore is a directory, and {error.filename} is a file"
+            ) from None
         if kind := network_file_system(self.path):
             raise RuntimeError(
                 f"{self.path} is on {kind}, and other systems would not see what is written there: an LMDBStore needs"
@@ -115,11 +123,16 @@ class Place:
         Raises:
             FileExistsError: there is such data.
         """
-        if (self.path / DATA).exists() and not (self.path / LOCK).exists():
-            raise FileExistsError(
-                f"{self.path} has a {DATA} that is no cache, or has lost its {LOCK}: name a directory for the cache"
-                " alone, or remove that file"
-            )
+        if self._has_data_alone():
+            sleep(REMOVAL_SECONDS)
+            if self._has_data_alone():
+                raise FileExistsError(
+                    f"{self.path} has a {DATA} that is no cache, or has lost its {LOCK}: name a directory for the cache"
+                    " alone, or remove that file"
+                )
+
+    def _has_data_alone(self) -> bool:
+        return (self.path / DATA).exists() and not (self.path / LOCK).exists()
 
     def make_files(self) -> None:
         """Make the data, which is empty, and the table of readers, with room for all of it.
@@ -204,7 +217,10 @@ class Place:
         )
 
     def read_seal(self, lock: WriteLock) -> Seal | None:
-        """Return what the lock file says, None if that is not true of the files, or they were cut short."""
+        """Return what the lock file says, None if that is not true of the files.
+
+        Nor is it used if they were cut short, or if others could write to them.
+        """
         words = lock.read().split()
         if len(words) != len(Seal._fields) + 1 or words[0] != "accelerator":
             return None
@@ -213,7 +229,7 @@ class Place:
             true = self.seal(bytes.fromhex(said.incarnation), int(said.max_bytes))
         except (ValueError, FileNotFoundError):
             return None
-        return said if said == true and self._is_whole() else None
+        return said if said == true and self._is_whole() and self._is_private() else None
 
     def write_seal(self, lock: WriteLock, seal: Seal | None) -> None:
         """Say it in the lock file; None says nothing, so the files are not used."""
@@ -234,11 +250,12 @@ class Place:
                     return False
         return True
 
-    def remove_data(self) -> None:
-        """Remove the data, which processes that have it open notice."""
-        (self.path / DATA).unlink(missing_ok=True)
+    def _is_private(self) -> bool:
+        """Tell whether nobody else may write to the files."""
+        modes = [(self.path / name).stat().st_mode for name in (DATA, READERS)]
+        return not any(mode & (stat.S_IWGRP | stat.S_IWOTH) for mode in modes)
 
     def remove_files(self) -> None:
-        """Remove the data and the table of readers."""
-        self.remove_data()
+        """Remove the data and the table of readers, which processes that have them open notice."""
+        (self.path / DATA).unlink(missing_ok=True)
         (self.path / READERS).unlink(missing_ok=True)
