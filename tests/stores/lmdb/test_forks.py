@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import InvalidationError
+from accelerator.stores.lmdb import file
 from tests.stores.lmdb.support import URL, body_at, fill, locked
 
 if TYPE_CHECKING:
@@ -23,6 +24,27 @@ def test_a_child_and_its_parent_both_go_on(how: str, store: LMDBStore, other: Wo
     assert other.ask("state", URL) == "of the parent"
     assert other.ask(how, "fill", URL, ["x"], b"of the child")
     assert other.ask("state", URL) == "of the child" == body_at(store)
+
+
+def test_a_child_of_a_process_that_was_reading_takes_nothing_from_anybody(store: LMDBStore, other: Worker) -> None:
+    other.ask("fill", URL, ["x"], b"of the parent")
+    assert body_at(store) == "of the parent"
+    identity = store._file.present().identity
+    assert other.ask(
+        "in_a_fork_amid_a_read", "in_turn", ("fill", f"{URL}other", ["x"], b"of the child"), ("state", URL)
+    ) == [
+        True,
+        "of the parent",
+    ]
+    assert (other.ask("state", f"{URL}other"), body_at(store)) == ("of the child", "of the parent")
+    assert store._file.present().identity == identity
+
+
+def test_of_the_threads_of_a_child_one_forgets_what_its_parent_had(store: LMDBStore) -> None:
+    """The others come when that is done, as here, and go on with what was opened since."""
+    opened = store._file.present()
+    file._after_fork_in_child()
+    assert store._file.present() is opened
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -10,6 +10,7 @@ import pytest
 
 from accelerator import InvalidationError, LMDBStore
 from accelerator.stores.lmdb.place import DATA
+from accelerator.stores.lmdb.queues import Queues
 from tests.stores.lmdb.support import URL, body_at, fill
 from tests.stores.lmdb.worker import Worker
 from tests.support import drive
@@ -101,6 +102,36 @@ def test_a_reader_that_was_killed_keeps_nothing_alive(small: LMDBStore, tmp_path
     for number in range(300):
         assert fill(small, f"{URL}{number}", body=bytes(10_000))
     assert small._file.present().identity == identity
+
+
+def entries_of(store: LMDBStore) -> int:
+    with store._file.present()._env.begin() as txn:
+        return Queues(txn, 1)._items
+
+
+def test_a_reader_that_was_killed_costs_no_entry(tmp_path: Path) -> None:
+    """What it kept alive is free again: no room has to be made."""
+    store = LMDBStore(tmp_path / "store", 10 * SMALL)
+    for number in range(1000):
+        fill(store, f"{URL}{number}", body=bytes(100))
+    with Worker() as worker:
+        worker.ask("open", tmp_path / "store", 10 * SMALL)
+        worker.tell("stop_while_reading")
+        worker.wait_until_stopped()
+    for number in range(400):
+        assert fill(store, f"{URL}{number % 2}", body=bytes(50_000))
+    assert entries_of(store) == 1000
+    store.close()
+
+
+def test_a_full_file_gives_up_an_eighth_at_once_and_no_more(tmp_path: Path) -> None:
+    store = LMDBStore(tmp_path / "store", 10 * SMALL)
+    for number in range(1000):
+        fill(store, f"{URL}{number}", body=bytes(100))
+    opened = store._file.present()
+    opened._make_room(opened._transact(lambda opened, txn: opened.commit_in(txn).less()))
+    assert 800 < entries_of(store) < 900
+    store.close()
 
 
 def test_on_a_full_disk_entries_are_not_stored_and_invalidations_hold(small: LMDBStore, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from accelerator.stores.lmdb import opened
 from accelerator.testing import make_entry
 from tests.stores.test_sizes import EMOJI, request_of
 from tests.support import drive
@@ -29,6 +30,27 @@ def use(store: LMDBStore, numbers: Iterable[int], path: str, tags: int, variants
             entry = make_entry(request, drive(store.lookup(request)).mark, names, vary=vary)
             assert drive(store.commit(entry))
             assert drive(store.lookup(request)).entry == entry
+
+
+def test_a_page_that_is_too_large_to_be_kept_is_not_kept_as_used(
+    store: LMDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was used is told by its number, whatever its size is."""
+    monkeypatch.setattr(opened, "LARGEST_KNOWN", 1)
+    request = request_of(1, "/large", [])
+    entry = make_entry(request, drive(store.lookup(request)).mark, body=bytes(50_000))
+    assert drive(store.commit(entry))
+    drive(store.lookup(request))
+    tracemalloc.start()
+    try:
+        start, _ = tracemalloc.get_traced_memory()
+        for _ in range(20):
+            assert drive(store.lookup(request)).entry == entry
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - start
+    finally:
+        tracemalloc.stop()
+    assert taken < 50_000
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_a_child_begins_with_nothing_opened(use: str, store: LMDBStore) -> None:
     forks.page[0] = 0
     if use == "close":
         store.close()
-        assert not opened._is_closed, "it is the parent's"
+        assert opened._is_closed, "the parent's own is another one"
     del opened
     assert body_at(store) == "1"
     assert forks.page[0]

@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,24 @@ class Desk:
         """Do something in a child that Python was not told of."""
         with mock.patch("os.fork", ctypes.PyDLL(None).fork):
             return self.in_a_fork(name, *arguments)
+
+    def in_a_fork_amid_a_read(self, name: str, *arguments: Any) -> Any:
+        """Do the same while another thread of this process, which the child has not, is within a transaction."""
+        begun, over = threading.Event(), threading.Event()
+
+        def read() -> None:
+            with self.store._file.present().read():
+                begun.set()
+                over.wait()
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        begun.wait()
+        try:
+            return self.in_a_fork_from_c(name, *arguments)
+        finally:
+            over.set()
+            reading.join()
 
     def in_a_fork(self, name: str, *arguments: Any) -> Any:
         """Do something in a child, which has what this process had opened."""

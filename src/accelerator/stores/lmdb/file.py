@@ -98,6 +98,8 @@ class File:
 
     def after_fork_in_child(self) -> None:
         """Forget everything but the invalidations that failed."""
+        if self._opened is not None:
+            self._opened.abandon()
         self._forget(self.pending.kept)
 
     def close(self) -> None:
@@ -240,6 +242,7 @@ _files: Final[WeakValueDictionary[str, File]] = WeakValueDictionary()
 lead elsewhere later, as it then does for other processes."""
 
 _finding = threading.Lock()
+_children: Final[dict[int, threading.Lock]] = {}
 
 
 def file_at(path: Path, max_bytes: int | None) -> File:
@@ -284,10 +287,12 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     global _finding
-    forks.mark()
-    _finding = threading.Lock()
-    for file in _all_files():
-        file.after_fork_in_child()
+    with _children.setdefault(os.getpid(), threading.Lock()):  # one that no thread of the parent may hold
+        if not forks.page[0]:
+            _finding = threading.Lock()
+            for file in _all_files():
+                file.after_fork_in_child()
+            forks.mark()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

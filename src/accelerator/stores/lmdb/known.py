@@ -37,29 +37,18 @@ class Decoded:
     Attributes:
         ready: the entry, and what the middleware has prepared.
         stored: its number, and whether it is noted as stale.
-        used: whether it was used, which is still to be told.
     """
 
-    __slots__ = ("_checked", "_mark", "_records", "ready", "stored", "used")
+    __slots__ = ("_checked", "_mark", "_records", "ready", "stored")
 
     def __init__(self, entry: Entry, stored: Stored) -> None:
         self.ready = ReadyEntry(entry)
         self.stored = stored
-        self.used = False
         self._mark = entry.mark[0]
         self._records = tag_keys(entry.tags)
         self._checked: tuple[
             object, ...
         ] = ()  # the mark of a fill that began where no invalidation before concerned it
-
-    def use(self) -> None:
-        """Note that it was used."""
-        self.used = True
-
-    def tell(self) -> int:
-        """Note that this is told, and return its number."""
-        self.used = False
-        return self.stored.number
 
     def is_checked_at(self, mark: tuple[object, ...]) -> bool:
         """Tell whether it is known to be usable and fresh where a fill would have this mark."""

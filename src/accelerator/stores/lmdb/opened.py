@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import lmdb
@@ -137,7 +138,7 @@ class Opened:
         self._lock = lock
         self._is_closed = False
         self._reading = threading.Lock()
-        self._untold: list[Decoded] = []
+        self._untold: dict[int, None] = {}  # numbers of entries, not the entries: those may be large
         self._since = time.monotonic()
         self.trusted_until = self._since  # nothing was looked at yet
 
@@ -147,6 +148,11 @@ class Opened:
         with self._reading:
             self._is_closed = True
             self._env.close()
+
+    def abandon(self) -> None:
+        """Close it in a child process, where a thread that used it in the parent is lost, with the locks it had."""
+        self._is_closed = True
+        self._env.close()  # else the frame of that thread would keep it open, and it could not be opened again
 
     # --- is it still the same file? -----------------------------------------------------------------------------------
 
@@ -243,24 +249,32 @@ class Opened:
         """
         self._lock.acquire(seconds)
         try:
-            try:
-                return self._transact(work)
-            except NoRoomError as error:
-                self._make_room(error.size)
-            except FULL:
-                self._env.reader_check()  # a process that was killed while it read keeps old pages alive
-                self._make_room(None)
+            with suppress(*FULL):
+                return self._write(work)
+            if self._env.reader_check():  # a process that was killed while it read has kept old pages alive
+                with suppress(*FULL):
+                    return self._write(work)
+            self._make_room(self._transact(lambda opened, txn: opened.commit_in(txn).less()))
             return self._transact(work)
         finally:
             self._lock.release()
 
-    def _make_room(self, size: int | None) -> None:
+    def _write(self, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
+        try:
+            return self._transact(work)
+        except NoRoomError as error:
+            self._make_room(error.size)
+        return self._transact(work)
+
+    def _make_room(self, size: int) -> None:
         """Evict entries, a few in each transaction: LMDB uses pages again that were freed two transactions before."""
         for _ in range(2):
-            while not self._transact(
-                lambda opened, txn: Commit(txn, opened.order_in(txn), opened.room).make_room(size)
-            ):
+            while not self._transact(lambda opened, txn: opened.commit_in(txn).make_room(size)):
                 pass
+
+    def commit_in(self, txn: Transaction[bytes]) -> Commit:
+        """Return what stores an entry in a transaction."""
+        return Commit(txn, self.order_in(txn), self.room)
 
     def _transact(self, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
         with self._env.begin(write=True) as txn:
@@ -270,16 +284,17 @@ class Opened:
 
     def use(self, one: Decoded) -> None:
         """Keep in mind that an entry was used."""
-        if not one.used and len(self._untold) < MAX_UNTOLD:
-            one.use()
+        number = one.stored.number
+        if number not in self._untold and len(self._untold) < MAX_UNTOLD:
+            self._untold[number] = None
             self.known.get(one.ready.entry.key)  # stays longer; each time would take 2 µs
-            self._untold.append(one)
 
     def tell(self) -> list[int]:
         """Return the numbers of entries that were used, to be told by a write, which has the lock."""
-        told = self._untold[:TOLD_AT_ONCE]
-        del self._untold[:TOLD_AT_ONCE]
-        return [one.tell() for one in told]
+        told = list(self._untold)[:TOLD_AT_ONCE]
+        for number in told:
+            self._untold.pop(number, None)
+        return told
 
 
 def begin(env: lmdb.Environment) -> Transaction[bytes]:

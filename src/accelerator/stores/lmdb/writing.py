@@ -113,15 +113,19 @@ class Commit:
         self._queues.save()
         return is_stored
 
-    def make_room(self, size: int | None) -> bool:
-        """Evict entries until no more than these bytes are in use, a few less than now for None.
+    def less(self) -> int:
+        """Return the bytes in use, less as many as the largest entry may take."""
+        in_use = self._in_use()
+        return in_use - in_use // LARGEST
+
+    def make_room(self, size: int) -> bool:
+        """Evict entries until no more than these bytes are in use.
 
         Returns:
             Whether that was done. Otherwise it was begun.
         """
-        in_use = self._in_use()
         try:
-            self._evict(size if size is not None else in_use - in_use // LARGEST)
+            self._evict(size)
             is_done = True
         except NoRoomError:
             is_done = False
