@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 
 
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 class Desk:
     """What can be asked for."""
 
@@ -133,15 +137,11 @@ class Desk:
 
     def stop_with_the_lock(self) -> None:
         """Stop at once, as by SIGSTOP, with the lock held; go on and release it when continued."""
-        lock = self.store._file.present()._lock
-        lock.acquire(5)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        lock.release()
+        self.store._file.present()._lock.run(_stop, 5)
 
     def stop_while_reading(self) -> None:
         """Stop at once within a transaction that reads."""
-        with self.store._file.present().read():
-            os.kill(os.getpid(), signal.SIGSTOP)
+        self.store._file.present().read(lambda opened, view: _stop())
 
     def in_a_fork_from_c(self, name: str, *arguments: Any) -> Any:
         """Do something in a child that Python was not told of."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -82,7 +83,8 @@ class File:
         """Begin with nothing opened, and with locks of its own: what was there before a fork is not used after it."""
         self.pending = Pending(pending)
         self.repeater = Repeater(self.pending)
-        self._opening = threading.Lock()
+        self._opening = threading.RLock()  # a signal handler may come here while what it has interrupted is here
+        self._is_opening = False
         self._opened = None
         self._left_alone_until = 0.0
 
@@ -93,7 +95,7 @@ class File:
 
     def after_fork_in_parent(self) -> None:
         """Let it be opened again."""
-        self._opening.release()
+        _give_back(self._opening)
 
     def after_fork_in_child(self) -> None:
         """Forget everything but the invalidations that failed."""
@@ -136,8 +138,7 @@ class File:
         for _ in range(MAX_ATTEMPTS):
             opened = self.present()
             try:
-                with opened.read() as view:
-                    return work(opened, view)
+                return opened.read(work)
             except ClosedError:
                 self._replace(opened, anyway=True)
             except UNREADABLE as error:
@@ -213,15 +214,21 @@ class File:
         with self._opening:
             if self._opened is not None and self._opened is not stale:
                 return self._opened
+            if self._is_opening:
+                raise LockTimeoutError(f"a signal handler has interrupted who opens the files in {self.place.path}")
             now = monotonic()
             if now < self._left_alone_until and not anyway:
                 raise LockTimeoutError(f"the files in {self.place.path} could not be opened a moment ago")
             if is_bad and stale is not None and stale.is_named():
                 self.place.remove_data()  # who has it open notices, and so does who opens it
-            self._close()
-            self._left_alone_until = now + BREAK_SECONDS  # unless it succeeds
-            self._opened = self._open(WRITE_SECONDS)
-            self._left_alone_until = 0.0
+            self._is_opening = True
+            try:
+                self._close()
+                self._left_alone_until = now + BREAK_SECONDS  # unless it succeeds
+                self._opened = self._open(WRITE_SECONDS)
+                self._left_alone_until = 0.0
+            finally:
+                self._is_opening = False
             return self._opened
 
     def _open(self, seconds: float) -> Opened:
@@ -232,7 +239,7 @@ class File:
 
 
 _files: Final[WeakValueDictionary[str, File]] = WeakValueDictionary()
-_finding = threading.Lock()
+_finding = threading.RLock()
 
 
 def file_at(path: Path, max_bytes: int | None) -> File:
@@ -245,6 +252,12 @@ def file_at(path: Path, max_bytes: int | None) -> File:
         return file
 
 
+def _give_back(lock: threading.RLock) -> None:
+    """Release a lock if this thread has it: it does not if a signal handler raised in `_before_fork`."""
+    with suppress(RuntimeError):
+        lock.release()
+
+
 def _before_fork() -> None:
     _finding.acquire()
     for file in list(_files.values()):
@@ -254,15 +267,16 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     for file in list(_files.values()):
         file.after_fork_in_parent()
-    _finding.release()
+    _give_back(_finding)
 
 
 def _after_fork_in_child() -> None:
     global _finding
     forks.mark()
-    _finding = threading.Lock()
+    _finding = threading.RLock()
     for file in list(_files.values()):
         file.after_fork_in_child()
 
 
+os.register_at_fork(after_in_parent=_after_fork_in_parent)  # twice: a signal handler may raise in the first call
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

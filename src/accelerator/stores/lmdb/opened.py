@@ -22,7 +22,6 @@ from accelerator.stores.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from lmdb import Transaction
 
@@ -77,35 +76,6 @@ class View(NamedTuple):
     order: Order
 
 
-class Reading:
-    """A transaction that reads, one at a time in a process: so a process takes one place in the table of readers."""
-
-    __slots__ = ("_lock", "_opened", "_txn")
-
-    def __init__(self, opened: Opened, lock: threading.Lock) -> None:
-        self._opened = opened
-        self._lock = lock
-
-    def __enter__(self) -> View:
-        self._lock.acquire()
-        try:
-            self._txn = self._opened.begin()
-            try:
-                return View(self._txn, self._txn.id(), self._opened.order_in(self._txn))
-            except BaseException:
-                self._txn.abort()
-                raise
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._txn.abort()
-        self._lock.release()
-
-
 class Opened:
     """The opened file of a store.
 
@@ -135,13 +105,18 @@ class Opened:
         self._identity = place.identity()
         self._lock = lock
         self._is_closed = False
-        self._reading = threading.Lock()
+        self._reading = threading.RLock()  # one at a time, so a process takes one place among the readers
         self._untold: list[Decoded] = []
         self._since = time.monotonic()
         self.trusted_until = self._since  # nothing was looked at yet
 
     def close(self) -> None:
-        """Close it, once no other thread uses it."""
+        """Close it, once no other thread uses it.
+
+        Raises:
+            LockTimeoutError: another thread writes all the time; or this is a signal handler, and what it has
+                interrupted writes.
+        """
         self._lock.close()
         with self._reading:
             self._is_closed = True
@@ -177,9 +152,18 @@ class Opened:
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    def read(self) -> Reading:
-        """Return a transaction that reads, to be used by `with`."""
-        return Reading(self, self._reading)
+    def read(self, work: Callable[[Opened, View], T]) -> T:
+        """Do some work in a transaction that reads.
+
+        Raises:
+            ClosedError, lmdb.Error, DamagedError, ReadersFullError: the file cannot be read.
+        """
+        with self._reading:
+            txn = self.begin()
+            try:
+                return work(self, View(txn, txn.id(), self.order_in(txn)))
+            finally:
+                txn.abort()
 
     def mark_for(self, known: Known, one: Decoded) -> Mark | None:
         """Return the mark of a fill that begins now, if a lookup would find this decoded entry, usable and fresh.
@@ -240,18 +224,17 @@ class Opened:
             ClosedError: another thread has closed the file.
             lmdb.Error, DamagedError: the file cannot be read or written.
         """
-        self._lock.acquire(seconds)
+        return self._lock.run(lambda: self._write(work), seconds)
+
+    def _write(self, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
         try:
-            try:
-                return self._transact(work)
-            except NoRoomError as error:
-                self._make_room(error.size)
-            except FULL:
-                self._env.reader_check()  # a process that was killed while it read keeps old pages alive
-                self._make_room(None)
             return self._transact(work)
-        finally:
-            self._lock.release()
+        except NoRoomError as error:
+            self._make_room(error.size)
+        except FULL:
+            self._env.reader_check()  # a process that was killed while it read keeps old pages alive
+            self._make_room(None)
+        return self._transact(work)
 
     def _make_room(self, size: int | None) -> None:
         """Evict entries, a few in each transaction: LMDB uses pages again that were freed two transactions before."""

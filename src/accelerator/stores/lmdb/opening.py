@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import lmdb
@@ -73,19 +74,19 @@ def open_files(place: Place, max_bytes: int | None, seconds: float) -> Opened:
         place.prepare()
         lock = WriteLock(place.path / LOCK)
         try:
-            lock.acquire(seconds)
-            try:
-                if place.is_locked_by(lock):
-                    return _open_locked(place, lock, max_bytes)
-            finally:
-                lock.release()
+            opened = lock.run(partial(_open_locked, place, lock, max_bytes), seconds)
+            if opened is not None:
+                return opened
         except BaseException:
             lock.close()
             raise
         lock.close()  # it was removed meanwhile
 
 
-def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened:
+def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None) -> Opened | None:
+    """Open the files, or return None if the lock is not that of the directory."""
+    if not place.is_locked_by(lock):
+        return None
     seal = place.read_seal(lock)
     if seal is not None:
         if max_bytes not in {None, int(seal.max_bytes)}:
