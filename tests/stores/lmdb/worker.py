@@ -84,7 +84,7 @@ class Desk:
         """Give up what could not be taken back, and try to get the lock again."""
         file = self.store._file
         file.pending.settle(file.pending.kept)
-        file._left_alone_until = 0.0
+        file._left_alone_until = file._unwaited_until = 0.0
 
     def set(self, module: str, name: str, value: object) -> None:
         """Give a constant of the package another value."""

@@ -86,7 +86,8 @@ class File:
         self._opening = threading.RLock()  # a signal handler may come here while what it has interrupted is here
         self._is_opening = False
         self._opened = None
-        self._left_alone_until = 0.0
+        self._left_alone_until = 0.0  # it could not be opened
+        self._unwaited_until = 0.0  # a write has waited in vain
 
     def before_fork(self) -> None:
         """Close it, and let no other thread open it before the fork: a child could do it harm by ending."""
@@ -192,11 +193,11 @@ class File:
         raise self._gives_up()
 
     def _write(self, opened: Opened, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
-        is_left_alone = monotonic() < self._left_alone_until
+        seconds = 0 if monotonic() < self._unwaited_until else WRITE_SECONDS
         try:
-            return opened.write(work, 0 if is_left_alone else WRITE_SECONDS)
+            return opened.write(work, seconds)
         except LockTimeoutError:
-            self._left_alone_until = monotonic() + BREAK_SECONDS
+            self._unwaited_until = monotonic() + BREAK_SECONDS
             raise
 
     def _gives_up(self) -> OSError:
