@@ -26,10 +26,10 @@ MUTATIONS: Final = [
         MODEL,
         Change(
             OPENED,
-            "            self._txn = self._opened.begin()\n",
-            "            self._txn = _KEPT.get(self._opened) or _KEPT.setdefault(self._opened, self._opened.begin())\n",
+            "            txn = self.begin()\n",
+            "            txn = _KEPT.get(self) or _KEPT.setdefault(self, self.begin())\n",
         ),
-        Change(OPENED, "        self._txn.abort()\n        self._lock.release()\n", "        self._lock.release()\n"),
+        Change(OPENED, "                txn.abort()\n\n    def mark_for", "                pass\n\n    def mark_for"),
         Change(OPENED, "\nclass View(", "\n_KEPT = {}\n\n\nclass View("),
     ),
     Mutation(

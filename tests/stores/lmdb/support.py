@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +49,19 @@ def body_at(store: LMDBStore, url: str = URL) -> str:
 
 @contextmanager
 def locked(store: LMDBStore) -> Iterator[None]:
-    """Hold the lock of those who write."""
+    """Let another thread hold the lock of those who write."""
     lock = store._file.present()._lock
-    lock.acquire(5)
-    try:
-        yield
-    finally:
-        lock.release()
+    is_had, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        is_had.set()
+        is_over.wait()
+
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(lock.run, hold, 5)
+        try:
+            is_had.wait()
+            yield
+        finally:
+            is_over.set()
+            done.result()

@@ -312,16 +312,16 @@ def test_who_finds_its_file_damaged_leaves_one_that_took_its_place_before_it_had
     store: LMDBStore, path: Path, other: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damaged = store._file.present()
-    acquire = WriteLock.acquire
+    lock_file = WriteLock._lock_file
 
-    def late(self: WriteLock, seconds: float) -> None:
+    def late(self: WriteLock, end: float, seconds: float) -> None:
         monkeypatch.undo()
         remove(*EVERYTHING)(path)
         other.ask("close")
         other.ask("fill", URL, ["x"], b"theirs")
-        acquire(self, seconds)
+        lock_file(self, end, seconds)
 
-    monkeypatch.setattr(WriteLock, "acquire", late)
+    monkeypatch.setattr(WriteLock, "_lock_file", late)
     store._file._begin_anew(damaged, DamagedError("a page"))
     assert body_at(store) == "theirs"
 

@@ -8,7 +8,9 @@ import pytest
 
 from accelerator import InvalidationError
 from accelerator.stores.lmdb import file
-from tests.stores.lmdb.support import URL, body_at, fill, locked
+from accelerator.stores.lmdb.lock import LockTimeoutError
+from tests.stores.lmdb.support import URL, begun, body_at, fill, locked
+from tests.support import drive
 
 if TYPE_CHECKING:
     from accelerator import LMDBStore
@@ -71,3 +73,16 @@ def test_a_child_goes_on_to_act_upon_what_its_parent_could_not_take_back(store: 
     with locked(store), pytest.raises(InvalidationError, match="not known to be taken back"):
         other.ask("invalidate", ["x"])
     assert (other.ask("in_a_fork", "state", URL), body_at(store)) == ("", "1")
+
+
+def test_a_fork_after_a_write_that_waited_in_vain_costs_no_lookup(
+    store: LMDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accelerator.stores.lmdb.file.BREAK_SECONDS", 3600.0)
+    fill(store, URL, "x", body=b"1")
+    entry = begun(store, f"{URL}2")
+    with locked(store), pytest.raises(LockTimeoutError):
+        drive(store.commit(entry))
+    file._before_fork()
+    file._after_fork_in_parent()
+    assert body_at(store) == "1"

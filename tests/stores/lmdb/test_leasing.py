@@ -18,7 +18,7 @@ from accelerator.stores.lmdb.leases import Leases
 from accelerator.stores.lmdb.lock import LockTimeoutError
 from accelerator.stores.lmdb.place import DATA
 from accelerator.stores.lmdb.system import start_of
-from tests.stores.lmdb.support import URL, body_at, fill
+from tests.stores.lmdb.support import URL, body_at, fill, locked
 from tests.stores.lmdb.worker import Worker
 from tests.support import drive
 
@@ -319,6 +319,34 @@ def test_a_lease_that_cannot_be_renewed_runs_out(
     assert wait_until(lambda: held_in(store) is None)
     other.process.send_signal(signal.SIGCONT)
     other.answer()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3600.0], ids=["over", "unstorable"])
+@pytest.mark.usefixtures("quick")
+def test_the_end_of_a_lease_is_written_later_if_the_lock_is_not_to_be_had(
+    seconds: float, store: LMDBStore, other: Worker, renewers: Renewers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "WRITE_SECONDS", 0.01)
+    monkeypatch.setattr(leasing, "LEASE_SECONDS", 3600.0)
+    lease = granted(store)
+    with locked(store), pytest.raises(LockTimeoutError):
+        lease.end(seconds)
+    assert wait_until(lambda: not renewers)
+    assert other.ask("lease", NAME) == ("NoneType" if seconds else "OwnLease")
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_end_of_a_lease_is_not_repeated_when_it_has_run_out(
+    store: LMDBStore, renewers: Renewers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "WRITE_SECONDS", 0.01)
+    lease = granted(store)
+    monkeypatch.setattr(leasing, "LEASE_SECONDS", 0.0)
+    with locked(store):
+        with pytest.raises(LockTimeoutError):
+            lease.end()
+        assert wait_until(lambda: not renewers)
+    assert held_in(store) is not None
 
 
 @pytest.mark.usefixtures("quick")

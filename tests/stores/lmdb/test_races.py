@@ -96,14 +96,14 @@ def test_who_gets_a_lock_that_was_removed_leaves_the_files_of_the_next_process_a
     store: LMDBStore, path: Path, other: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.close()
-    acquire = WriteLock.acquire
+    lock_file = WriteLock._lock_file
 
-    def late(self: WriteLock, seconds: float) -> None:
+    def late(self: WriteLock, end: float, seconds: float) -> None:
         monkeypatch.undo()
         removed_and_begun_anew(path, other)
-        acquire(self, seconds)
+        lock_file(self, end, seconds)
 
-    monkeypatch.setattr(WriteLock, "acquire", late)
+    monkeypatch.setattr(WriteLock, "_lock_file", late)
     assert body_at(store, THEIRS) == "theirs"
 
 

@@ -119,14 +119,14 @@ def test_a_lock_that_is_removed_before_it_is_had_is_not_the_one(
     store: LMDBStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.close()
-    acquire = WriteLock.acquire
+    run = WriteLock.run
 
-    def late(self: Any, seconds: float) -> None:
+    def late(self: Any, work: Any, seconds: float) -> Any:
         monkeypatch.undo()
         (path / LOCK).unlink()
-        acquire(self, seconds)
+        return run(self, work, seconds)
 
-    monkeypatch.setattr(WriteLock, "acquire", late)
+    monkeypatch.setattr(WriteLock, "run", late)
     assert body_at(store) == ""
     store._file.place.check_lock(store._file.present()._lock)
 

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 
 
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 class Desk:
     """What can be asked for."""
 
@@ -81,7 +85,7 @@ class Desk:
         """Give up what could not be taken back, and try to get the lock again."""
         file = self.store._file
         file.pending.settle(file.pending.kept)
-        file._left_alone_until = 0.0
+        file._left_alone_until = file._unwaited_until = 0.0
 
     def set(self, module: str, name: str, value: object) -> None:
         """Give a constant of the package another value."""
@@ -134,15 +138,11 @@ class Desk:
 
     def stop_with_the_lock(self) -> None:
         """Stop at once, as by SIGSTOP, with the lock held; go on and release it when continued."""
-        lock = self.store._file.present()._lock
-        lock.acquire(5)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        lock.release()
+        self.store._file.present()._lock.run(_stop, 5)
 
     def stop_while_reading(self) -> None:
         """Stop at once within a transaction that reads."""
-        with self.store._file.present().read():
-            os.kill(os.getpid(), signal.SIGSTOP)
+        self.store._file.present().read(lambda opened, view: _stop())
 
     def in_a_fork_from_c(self, name: str, *arguments: Any) -> Any:
         """Do something in a child that Python was not told of."""
@@ -153,12 +153,11 @@ class Desk:
         """Do the same while another thread of this process, which the child has not, is within a transaction."""
         begun, over = threading.Event(), threading.Event()
 
-        def read() -> None:
-            with self.store._file.present().read():
-                begun.set()
-                over.wait()
+        def wait(*_: object) -> None:
+            begun.set()
+            over.wait()
 
-        reading = threading.Thread(target=read)
+        reading = threading.Thread(target=self.store._file.present().read, args=(wait,))
         reading.start()
         begun.wait()
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -83,9 +84,11 @@ class File:
         """Begin with nothing opened, and with locks of its own: what was there before a fork is not used after it."""
         self.pending = Pending(pending)
         self.repeater = Repeater(self.pending)
-        self._opening = threading.Lock()
+        self._opening = threading.RLock()  # a signal handler may come here while what it has interrupted is here
+        self._is_opening = False
         self._opened = None
-        self._left_alone_until = 0.0
+        self._left_alone_until = 0.0  # it could not be opened
+        self._unwaited_until = 0.0  # a write has waited in vain
 
     def before_fork(self) -> None:
         """Close it, and let no other thread open it before the fork: a child could do it harm by ending."""
@@ -94,7 +97,7 @@ class File:
 
     def after_fork_in_parent(self) -> None:
         """Let it be opened again."""
-        self._opening.release()
+        _give_back(self._opening)
 
     def after_fork_in_child(self) -> None:
         """Forget everything but the invalidations that failed."""
@@ -139,8 +142,7 @@ class File:
         for _ in range(MAX_ATTEMPTS):
             opened = self.present()
             try:
-                with opened.read() as view:
-                    return work(opened, view)
+                return opened.read(work)
             except ClosedError:
                 self._replace(opened, anyway=True)
             except UNREADABLE as error:
@@ -194,11 +196,11 @@ class File:
         raise self._gives_up()
 
     def _write(self, opened: Opened, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
-        is_left_alone = monotonic() < self._left_alone_until
+        seconds = 0 if monotonic() < self._unwaited_until else WRITE_SECONDS
         try:
-            return opened.write(work, 0 if is_left_alone else WRITE_SECONDS)
+            return opened.write(work, seconds)
         except LockTimeoutError:
-            self._left_alone_until = monotonic() + BREAK_SECONDS
+            self._unwaited_until = monotonic() + BREAK_SECONDS
             raise
 
     def _gives_up(self) -> OSError:
@@ -216,13 +218,19 @@ class File:
         with self._opening:
             if self._opened is not None and self._opened is not stale:
                 return self._opened
+            if self._is_opening:
+                raise LockTimeoutError(f"a signal handler has interrupted who opens the files in {self.place.path}")
             now = monotonic()
             if now < self._left_alone_until and not anyway:
                 raise LockTimeoutError(f"the files in {self.place.path} could not be opened a moment ago")
-            self._close()
-            self._left_alone_until = now + BREAK_SECONDS  # unless it succeeds
-            self._opened = self._open(WRITE_SECONDS, bad)
-            self._left_alone_until = 0.0
+            self._is_opening = True
+            try:
+                self._close()
+                self._left_alone_until = now + BREAK_SECONDS  # unless it succeeds
+                self._opened = self._open(WRITE_SECONDS, bad)
+                self._left_alone_until = 0.0
+            finally:
+                self._is_opening = False
             return self._opened
 
     def _open(self, seconds: float, bad: Identity | None = None) -> Opened:
@@ -241,7 +249,7 @@ _files: Final[WeakValueDictionary[str, File]] = WeakValueDictionary()
 """The files, by each real path that theirs has led to. They are opened by the path that was given, in which a link may
 lead elsewhere later, as it then does for other processes."""
 
-_finding = threading.Lock()
+_finding = threading.RLock()
 _children: Final[dict[int, threading.Lock]] = {}
 
 
@@ -273,6 +281,12 @@ def _all_files() -> set[File]:
     return {file for reference in _files.valuerefs() if (file := reference()) is not None}
 
 
+def _give_back(lock: threading.RLock) -> None:
+    """Release a lock if this thread has it: it does not if a signal handler raised in `_before_fork`."""
+    with suppress(RuntimeError):
+        lock.release()
+
+
 def _before_fork() -> None:
     _finding.acquire()
     for file in _all_files():
@@ -282,17 +296,18 @@ def _before_fork() -> None:
 def _after_fork_in_parent() -> None:
     for file in _all_files():
         file.after_fork_in_parent()
-    _finding.release()
+    _give_back(_finding)
 
 
 def _after_fork_in_child() -> None:
     global _finding
     with _children.setdefault(os.getpid(), threading.Lock()):  # one that no thread of the parent may hold
         if not forks.page[0]:
-            _finding = threading.Lock()
+            _finding = threading.RLock()
             for file in _all_files():
                 file.after_fork_in_child()
             forks.mark()
 
 
+os.register_at_fork(after_in_parent=_after_fork_in_parent)  # twice: a signal handler may raise in the first call
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -58,6 +58,7 @@ class Leasing:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._held: dict[Owner, Held] = {}
+        self._ended: list[tuple[Held, Held | None]] = []  # whose end could not be written, and what is to be left
         self._is_renewing = False
 
     def _see_to_fork(self) -> None:
@@ -70,6 +71,7 @@ class Leasing:
         self._see_to_fork()
         with self._lock:
             self._held.clear()
+            self._ended.clear()
 
     def lease(self, name: bytes) -> Lease | TakenLease | None:
         """Do what `GrantsLeases.lease` does.
@@ -88,22 +90,31 @@ class Leasing:
         return None if held.owner == UNSTORABLE else OthersLease(self._file, held)
 
     def end(self, held: Held, unstorable_seconds: float) -> None:
-        """End a lease, unless that was done."""
+        """End a lease, unless that was done. If it cannot be written, that is repeated until the lease has run out."""
         self._see_to_fork()
         with self._lock:
             if self._held.pop(held.owner, None) is None:
                 return
         left = Held(held.name, UNSTORABLE, time.monotonic() + unstorable_seconds) if unstorable_seconds else None
-        self._file.write(partial(_end, held, left))
+        try:
+            self._file.write(partial(_end, [(held, left)]))
+        except FAILURES:
+            with self._lock:
+                self._ended.append((held._replace(until=time.monotonic() + LEASE_SECONDS), left))
+                self._see_to_thread()
+            raise
 
     # --- renewal ------------------------------------------------------------------------------------------------------
 
     def _hold(self, held: Held) -> None:
         with self._lock:
             self._held[held.owner] = held
-            if not self._is_renewing:
-                threading.Thread(target=self._renew_while_held, name="accelerator leases", daemon=True).start()
-                self._is_renewing = True
+            self._see_to_thread()
+
+    def _see_to_thread(self) -> None:
+        if not self._is_renewing:
+            threading.Thread(target=self._renew_while_held, name="accelerator leases", daemon=True).start()
+            self._is_renewing = True
 
     def _renew_while_held(self) -> None:
         while True:
@@ -111,18 +122,24 @@ class Leasing:
             now = time.monotonic()
             with self._lock:
                 held = [one for one in self._held.values() if now < one.until + RENEWED_SECONDS]
-                if not held:
+                self._ended = [(one, left) for one, left in self._ended if now < one.until]
+                if not held and not self._ended:
                     self._is_renewing = False
                     return
             self.renew(held)
 
     def renew(self, leases: list[Held]) -> None:
-        """Renew leases of this process. If that fails they run out, and others may fill meanwhile."""
+        """Renew leases of this process, and end those whose end failed.
+
+        If that fails they run out, and others may fill meanwhile.
+        """
+        ended = [*self._ended]
         try:
-            lost = self._file.write(partial(_renew, leases))
+            lost = self._file.write(partial(_renew, leases, ended))
         except FAILURES:
             return
         with self._lock:
+            self._ended = [one for one in self._ended if one not in ended]
             for held in lost:
                 self._held.pop(held.owner, None)
 
@@ -138,7 +155,7 @@ class OwnLease(Lease):
         """Do what `Lease.end` does.
 
         Raises:
-            FAILURES: the file cannot be written. The lease then runs out.
+            FAILURES: the file cannot be written. The lease then ends a little later, or runs out.
         """
         self._leasing.end(self._held, unstorable_seconds)
 
@@ -190,11 +207,15 @@ def _take(wanted: Held, opened: Opened, txn: Transaction[bytes]) -> Held | None:
     return Leases(opened.room.size).take(txn, wanted, time.monotonic())
 
 
-def _end(held: Held, left: Held | None, opened: Opened, txn: Transaction[bytes]) -> None:
-    Leases(opened.room.size).change(txn, held, left)
+def _end(ended: list[tuple[Held, Held | None]], opened: Opened, txn: Transaction[bytes]) -> None:
+    for held, left in ended:
+        Leases(opened.room.size).change(txn, held, left)
 
 
-def _renew(leases: list[Held], opened: Opened, txn: Transaction[bytes]) -> list[Held]:
-    """Renew leases, and return those that were lost."""
+def _renew(
+    leases: list[Held], ended: list[tuple[Held, Held | None]], opened: Opened, txn: Transaction[bytes]
+) -> list[Held]:
+    """Renew leases and end others, and return those that were lost."""
+    _end(ended, opened, txn)
     table, until = Leases(opened.room.size), time.monotonic() + LEASE_SECONDS
     return [held for held in leases if not table.change(txn, held, held._replace(until=until))]

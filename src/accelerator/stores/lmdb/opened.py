@@ -23,7 +23,6 @@ from accelerator.stores.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from lmdb import Transaction
 
@@ -78,35 +77,6 @@ class View(NamedTuple):
     order: Order
 
 
-class Reading:
-    """A transaction that reads, one at a time in a process: so a process takes one place in the table of readers."""
-
-    __slots__ = ("_lock", "_opened", "_txn")
-
-    def __init__(self, opened: Opened, lock: threading.Lock) -> None:
-        self._opened = opened
-        self._lock = lock
-
-    def __enter__(self) -> View:
-        self._lock.acquire()
-        try:
-            self._txn = self._opened.begin()
-            try:
-                return View(self._txn, self._txn.id(), self._opened.order_in(self._txn))
-            except BaseException:
-                self._txn.abort()
-                raise
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._txn.abort()
-        self._lock.release()
-
-
 class Opened:
     """The opened file of a store.
 
@@ -137,13 +107,18 @@ class Opened:
         self.identity = identity
         self._lock = lock
         self._is_closed = False
-        self._reading = threading.Lock()
+        self._reading = threading.RLock()  # one at a time, so a process takes one place among the readers
         self._untold: dict[int, None] = {}  # numbers of entries, not the entries: those may be large
         self._since = time.monotonic()
         self.trusted_until = self._since  # nothing was looked at yet
 
     def close(self) -> None:
-        """Close it, once no other thread uses it."""
+        """Close it, once no other thread uses it.
+
+        Raises:
+            LockTimeoutError: another thread writes all the time; or this is a signal handler, and what it has
+                interrupted writes.
+        """
         self._lock.close()
         with self._reading:
             self._is_closed = True
@@ -184,9 +159,18 @@ class Opened:
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    def read(self) -> Reading:
-        """Return a transaction that reads, to be used by `with`."""
-        return Reading(self, self._reading)
+    def read(self, work: Callable[[Opened, View], T]) -> T:
+        """Do some work in a transaction that reads.
+
+        Raises:
+            ClosedError, lmdb.Error, DamagedError, ReadersFullError: the file cannot be read.
+        """
+        with self._reading:
+            txn = self.begin()
+            try:
+                return work(self, View(txn, txn.id(), self.order_in(txn)))
+            finally:
+                txn.abort()
 
     def mark_for(self, known: Known, one: Decoded) -> Mark | None:
         """Return the mark of a fill that begins now, if a lookup would find this decoded entry, usable and fresh.
@@ -247,19 +231,18 @@ class Opened:
             ClosedError: another thread has closed the file.
             lmdb.Error, DamagedError: the file cannot be read or written.
         """
-        self._lock.acquire(seconds)
-        try:
-            with suppress(*FULL):
-                return self._write(work)
-            if self._env.reader_check():  # a process that was killed while it read has kept old pages alive
-                with suppress(*FULL):
-                    return self._write(work)
-            self._make_room(self._transact(lambda opened, txn: opened.commit_in(txn).less()))
-            return self._transact(work)
-        finally:
-            self._lock.release()
+        return self._lock.run(lambda: self._write(work), seconds)
 
     def _write(self, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
+        with suppress(*FULL):
+            return self._attempt(work)
+        if self._env.reader_check():  # a process that was killed while it read has kept old pages alive
+            with suppress(*FULL):
+                return self._attempt(work)
+        self._make_room(self._transact(lambda opened, txn: opened.commit_in(txn).less()))
+        return self._transact(work)
+
+    def _attempt(self, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
         try:
             return self._transact(work)
         except NoRoomError as error:

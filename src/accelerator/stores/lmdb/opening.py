@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import lmdb
@@ -86,18 +87,14 @@ def _lock_and_open(place: Place, max_bytes: int | None, seconds: float, bad: Ide
     place.prepare()
     lock = WriteLock(place.path / LOCK)
     try:
-        lock.acquire(seconds)
-        try:
-            place.check_lock(lock)
-            return _open_locked(place, lock, max_bytes, bad)
-        finally:
-            lock.release()
+        return lock.run(partial(_open_locked, place, lock, max_bytes, bad), seconds)
     except BaseException:
         lock.close()
         raise
 
 
 def _open_locked(place: Place, lock: WriteLock, max_bytes: int | None, bad: Identity | None) -> Opened:
+    place.check_lock(lock)
     seal = place.read_seal(lock)
     if seal is not None and place.identity() != bad:
         if max_bytes not in {None, int(seal.max_bytes)}:
