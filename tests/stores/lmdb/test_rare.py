@@ -39,11 +39,13 @@ def test_the_file_is_closed_for_a_fork_by_python(store: LMDBStore) -> None:
     assert store._file.present() is not opened
 
 
-@pytest.mark.parametrize("use", ["look up", "close"])
+@pytest.mark.parametrize("use", ["look up", "close", "look up after a close"])
 def test_a_child_begins_with_nothing_opened(use: str, store: LMDBStore) -> None:
     """This process does as if it were the child of one that forked from C."""
     fill(store, URL, body=b"1")
     opened = store._file.present()
+    if use == "look up after a close":
+        store.close()
     forks.page[0] = 0
     if use == "close":
         store.close()
