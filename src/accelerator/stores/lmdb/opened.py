@@ -94,6 +94,7 @@ class Opened:
         trusted_until: when to look again whether it is the file that the directory names, by the monotonic clock.
         room: the room in it.
         max_bytes: the size that it may have.
+        identity: that of the data when it was opened.
     """
 
     def __init__(
