@@ -340,9 +340,10 @@ def test_the_end_of_a_lease_is_not_repeated_when_it_has_run_out(
     store: LMDBStore, renewers: Renewers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file, "WRITE_SECONDS", 0.01)
+    monkeypatch.setattr(leasing, "LEASE_SECONDS", 3600.0)
     lease = granted(store)
-    monkeypatch.setattr(leasing, "LEASE_SECONDS", 0.0)
     with locked(store):
+        monkeypatch.setattr(leasing, "LEASE_SECONDS", 0.0)  # within the lock: a renewal would write it otherwise
         with pytest.raises(LockTimeoutError):
             lease.end()
         assert wait_until(lambda: not renewers)
