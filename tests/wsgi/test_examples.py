@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.wsgi.servers import ROOT
+from tests.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +97,7 @@ from accelerator.wsgi import WSGIAccelerator
 from examples.django_site import application, Message
 from django.db import connection
 from django.db.backends.signals import connection_created
+from tests.scripts import run_script
 from tests.wsgi.support import Exchange, ask, environ_of
 
 made, clock = [], ManualClock()
@@ -125,13 +123,5 @@ names = {thread.name.split(" ")[0].split("-")[0] for thread in made}
 opened = [link for link in Path("/proc/self/fd").iterdir() if link.exists() and "guestbook" in os.readlink(link)]
 print(sorted(names), opened)
 """
-    done = subprocess.run(  # noqa: S603 - the script above
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "GUESTBOOK": str(tmp_path / "guestbook.sqlite3")},
-    )
-    assert (done.stdout, done.stderr) == ("['MainThread', 'ThreadPoolExecutor', 'refresh'] []\n", "")
+    printed = run_script(script, GUESTBOOK=str(tmp_path / "guestbook.sqlite3"))
+    assert printed == "['MainThread', 'ThreadPoolExecutor', 'refresh'] []\n"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,6 +17,7 @@ from accelerator.stores.loop_thread import LoopThread, loop_thread
 from accelerator.stores.sync import BlockingStore
 from accelerator.testing import StoreContract, make_request
 from accelerator.wsgi import WSGIAccelerator
+from tests.scripts import run_script
 from tests.wsgi.stores import WaitingStore
 from tests.wsgi.support import TEXT, Environ, Site, ask, site_saying
 
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 
     from accelerator import Store
     from accelerator.http.request import Request
-
-_IS_SLOW = re.compile(r"Executing <.*> took \d")
 
 
 class TestBlockingStore(StoreContract):
@@ -265,7 +261,7 @@ assert not ask(app, "/x").is_hit
 if child:
     assert os.waitpid(child, 0)[1] == 0
 """
-    assert run(script) == ""
+    assert run_script(script) == ""
 
 
 def test_the_process_ends_cleanly_with_work_under_way() -> None:
@@ -285,22 +281,7 @@ async def work():
 
 loop_thread.run(begin())
 """
-    assert run(script) == "cleaned up\n"
-
-
-def run(script: str) -> str:
-    """Run a script in a process of its own, which has to succeed and to be silent on stderr; return what it prints."""
-    done = subprocess.run(  # noqa: S603 - this module's own scripts
-        [sys.executable, "-X", "dev", "-W", "error", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    # on a busy machine any step may take the tenth of a second that asyncio finds worth a line
-    errors = [line for line in done.stderr.splitlines() if not _IS_SLOW.match(line)]
-    assert (done.returncode, errors) == (0, [])
-    return done.stdout
+    assert run_script(script) == "cleaned up\n"
 
 
 def test_there_is_one_for_the_process() -> None:

@@ -6,8 +6,6 @@ import asyncio
 import itertools
 import random
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from accelerator.stores.redis import server as redis_server
 from accelerator.stores.redis.server import ServerLeftAloneError
 from accelerator.stores.sync import BlockingStore
 from accelerator.testing import StoreContract, make_entry, make_request
+from tests.scripts import run_script
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.support import OpenStore, StartServer, entry_key, fill, record_key, request_of, state
 
@@ -627,7 +626,4 @@ if child:
     assert store._threads._free[-1] is wire
     assert store.lookup_here(requests[0]).entry.body == b"0"
 """
-    done = subprocess.run(  # noqa: S603 - the script above
-        [sys.executable, "-X", "dev", "-c", script], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert run_script(script) == ""
