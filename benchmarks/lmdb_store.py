@@ -18,7 +18,7 @@ import lmdb
 
 from accelerator import LMDBStore, MemoryStore
 from accelerator.http.request import Request
-from accelerator.stores.sync import finish_now
+from accelerator.stores.finish import finish_now
 from accelerator.testing import make_entry, make_request
 
 if TYPE_CHECKING:

@@ -23,11 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--store", default="redis", help="`redis`, or `lmdb:` and a directory for its file, as lmdb:/dev/shm (redis)"
+        "--store",
+        default="redis",
+        help="`redis`, `near` for near stores in front of it, or `near-lmdb:` or `lmdb:` and a directory for its"
+        " file, as lmdb:/dev/shm (redis)",
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="how long (10)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random here (0)")
     parser.add_argument("--workers", type=int, default=4, help="uvicorn processes (4)")
+    parser.add_argument("--writers", type=int, default=2, help="who change data and invalidate, one at a time each (2)")
     parser.add_argument("--faults", nargs="*", default=[], help=f"what to break meanwhile: {_listed(FAULTS)}")
     parser.add_argument(
         "--pace", type=float, default=1.0, help="times between faults, longer so many times: more hits (1)"
@@ -39,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = asyncio.run(check(plan))
     except ValueError as error:
         parser.error(str(error))
-    print(f"{plan}\n{report}")
+    print(f"{plan}\n{report}\nhits: {report.hits / max(1, report.reads):.1%} of the reads", end="")
+    print(f", read from the shared store: {report.shared_reads:,}" if plan.kind.startswith("near") else "")
     return 1 if report.violations or report.unanswered else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -56,30 +57,36 @@ class OnLMDB:
         faults: what is to happen.
 
     Attributes:
-        kind, address: what `make_store` needs.
+        longest_stop: the most seconds for which a worker is stopped.
         pauses: the faults, and the seconds between two of a kind.
         evicted: 0, since nobody counts.
+        passing: nothing, since there is no way to anywhere.
     """
 
-    kind = "lmdb"
+    longest_stop = 0.4
     pauses: ClassVar = {"remove": 0.5}
 
     def __init__(self, parent: Path, faults: Sequence[str]) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="promise-", dir=parent))
         self._path = self._folder / "store"
-        self.address = f"{self._path}:{TINY if 'tiny' in faults else BYTES}"
+        self._bytes = TINY if "tiny" in faults else BYTES
         self.evicted = 0
+        self.passing: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Do nothing: who comes first makes the file."""
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Remove the file."""
         shutil.rmtree(self._folder)
 
-    def store(self) -> LMDBStore:
-        """Return a store for who invalidates."""
-        return make_store(self.address, "")
+    def address(self, _number: int) -> str:
+        """Return what `make_store` needs in a worker, which is the same for all."""
+        return f"{self._path}:{self._bytes}"
+
+    def store(self, number: int) -> LMDBStore:
+        """Return a store for the writer of a number."""
+        return make_store(self.address(number), "")
 
     async def close(self, store: LMDBStore) -> None:
         """Close that store."""
@@ -87,6 +94,10 @@ class OnLMDB:
 
     def count_evicted(self) -> None:
         """Do nothing."""
+
+    def shared_reads(self) -> int:
+        """Return 0, since there is nothing behind it."""
+        return 0
 
     # --- faults -------------------------------------------------------------------------------------------------------
 

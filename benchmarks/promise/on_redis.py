@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import random
     from pathlib import Path
 
+    from accelerator import Store
     from accelerator.rules.entry import Entry
 
 MUTATIONS: Final = ("mark-at-storing", "missing-is-valid", "no-identity")
@@ -32,8 +34,8 @@ AT_ONCE: Final = ("--repl-diskless-sync-delay", "0")
 
 class _MarksAtStoring(RedisStore):
     async def commit(self, entry: Entry) -> bool:
-        values, identity = await self._link().read([self._meta_key])
-        meta = redis_verdict.read_meta(values[self._meta_key], identity)
+        values, identity = await self.links.here().read([self.keys.meta])
+        meta = redis_verdict.read_meta(values[self.keys.meta], identity)
         object.__setattr__(entry, "mark", meta.mark if meta else entry.mark)
         return await super().commit(entry)
 
@@ -66,18 +68,21 @@ class OnRedis:
         items: the number of tags.
 
     Attributes:
-        kind, address: what `make_store` needs.
         pauses: the faults, and the seconds between two of a kind.
+        longest_stop: the most seconds for which a worker is stopped.
         evicted: the entries that it evicted.
+        passing: what happened to what passes on the way to it.
     """
 
-    kind = "redis"
     pauses: ClassVar = {"cut": 0.2, "kill": 1.0, "promote": 1.0, "evict": 0.03}
+    longest_stop = 0.4
 
     def __init__(self, folder: Path, items: int) -> None:
         self._socket = folder / "redis.sock"
-        self.address = f"unix://{self._socket}"
+        self._url = f"unix://{self._socket}"
+        self._keys = RedisStore(self._url).keys
         self.evicted = 0
+        self.passing: Counter[str] = Counter()
         self._items = items
         self._server = RedisServer(*AT_ONCE)
         self._change = asyncio.Lock()
@@ -87,15 +92,19 @@ class OnRedis:
         await asyncio.to_thread(self._server.start)
         self._move_in()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End it."""
         self._server.stop()
 
-    def store(self) -> RedisStore:
-        """Return a store for who invalidates."""
-        return make_store(self.address, "")
+    def address(self, _number: int) -> str:
+        """Return what `make_store` needs in a worker, which is the same for all."""
+        return self._url
 
-    async def close(self, store: RedisStore) -> None:
+    def store(self, number: int) -> Store:
+        """Return a store for the writer of a number."""
+        return make_store(self.address(number), "")
+
+    async def close(self, store: Store) -> None:
         """Close that store."""
         await store.aclose()
 
@@ -103,6 +112,10 @@ class OnRedis:
         """Add what this server evicted, before it ends."""
         with suppress(RedisError), self._server.client() as admin:
             self.evicted += admin.info("stats")["evicted_keys"]
+
+    def shared_reads(self) -> int:
+        """Return 0, since nobody counts."""
+        return 0
 
     def _move_in(self) -> None:
         """Let the server answer where everybody looks for it."""
@@ -133,7 +146,7 @@ class OnRedis:
                 memory: Any = admin.info("memory")
                 base = memory["used_memory_startup"]
                 admin.config_set("maxmemory", base + int(SPARE * (memory["used_memory"] - base)))
-            admin.delete(f"accelerator:{{0}}:t:item:{chance.randrange(self._items)}")
+            admin.delete(*self._keys.records([f"item:{chance.randrange(self._items)}"]))
 
     async def promote(self, chance: random.Random) -> None:
         """Promote a replica that missed what was written last."""

@@ -1,7 +1,10 @@
 """A worker: uvicorn on a unix socket, with an application whose pages are made from versioned data.
 
-As a script it serves until it is killed. With an `LMDBStore` it is a parent that has the file open, and whose child
-serves, as with `gunicorn --preload`; if the child ends it forks another one.
+As a script it serves until it is killed. With an `LMDBStore` or a near store it is a parent that uses the store, and
+whose child serves, as with `gunicorn --preload`; if the child ends it forks another one.
+
+`GET /VARIANT/PAGE` is a page. `POST /invalidate/ITEM` invalidates by the store of the worker. `POST /block/WHICH` lets
+one of its event loops do nothing for some seconds: that of its `requests`, or that on which it hears of `messages`.
 """
 
 from __future__ import annotations
@@ -13,17 +16,22 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
+from redis.exceptions import RedisError
 
-from accelerator import ASGIAccelerator, LMDBStore, cache_for, tag
+from accelerator import ASGIAccelerator, InvalidationError, cache_for, tag
+from accelerator.stores.loop_thread import loop_thread
 from accelerator.testing import make_request
-from benchmarks.promise import on_lmdb, on_redis
+from benchmarks.promise import on_lmdb, on_near, on_redis
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerator import Store
     from accelerator.asgi_types import Application, Receive, Scope, Send
 
@@ -31,6 +39,9 @@ ROOT: Final = Path(__file__).parents[2]
 
 ITEMS: Final = 8
 PADDING: Final = bytes(20_000)
+
+BLOCKED: Final = 3.0
+"""Seconds for which a loop is blocked: longer than a near store may answer without news."""
 
 
 class Data:
@@ -62,6 +73,7 @@ class Worker:
 
     def __init__(self, folder: Path, number: int, store: tuple[str, str, str]) -> None:
         self.socket = folder / f"worker-{number}.sock"
+        self.asked = asyncio.Event()  # it is to invalidate something
         self._command = [sys.executable, "-m", "benchmarks.promise.worker", str(folder / "data"), *store]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -76,6 +88,28 @@ class Worker:
                 return
             await asyncio.sleep(0.02)
         raise RuntimeError("a worker did not start")
+
+    async def invalidate(self, item: int) -> bool:
+        """Let it invalidate an item, and return whether that is done.
+
+        Raises:
+            OSError, asyncio.IncompleteReadError: see `order`.
+        """
+        self.asked.set()
+        return await self.order(f"invalidate/{item}")
+
+    async def order(self, what: str) -> bool:
+        """Let it do something, and return whether it says that it has.
+
+        Raises:
+            OSError, asyncio.IncompleteReadError: it ended meanwhile, or is not there.
+        """
+        reader, writer = await asyncio.open_unix_connection(self.socket)
+        try:
+            writer.write(f"POST /{what} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n".encode())
+            return b" 200 " in await reader.readuntil(b"\r\n")
+        finally:
+            writer.close()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that serves."""
@@ -113,17 +147,51 @@ def create_app(data: Data, store: Store) -> Application:
     return ASGIAccelerator(pages, store=store)
 
 
+def obedient(app: Application, store: Store) -> Application:
+    """Return the application with the orders to a worker in front of it."""
+
+    async def invalidate(item: str) -> None:
+        await store.invalidate_tag(f"item:{item}")
+
+    async def sleep() -> None:
+        time.sleep(BLOCKED)  # noqa: ASYNC251 - that is the fault
+
+    async def block(which: str) -> None:
+        if which == "requests":
+            await sleep()
+        else:
+            loop_thread.begin(sleep())
+
+    orders = {"invalidate": invalidate, "block": block}
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await app(scope, receive, send)
+            return
+        _, order, argument = scope["path"].split("/")
+        status = 200
+        try:
+            await orders[order](argument)
+        except InvalidationError:
+            status = 503
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    return front
+
+
 def serve(data: Data, store: Store, socket: Path) -> None:
     """Serve until told to end."""
     _pid_file(socket).write_text(str(os.getpid()))
-    uvicorn.run(create_app(data, store), uds=str(socket), lifespan="off", log_level="critical")
+    uvicorn.run(obedient(create_app(data, store), store), uds=str(socket), lifespan="off", log_level="critical")
 
 
-def serve_in_children(data: Data, store: LMDBStore, socket: Path) -> None:
+def serve_in_children(data: Data, store: Store, socket: Path) -> None:
     """Use the store, and fork who serves, again and again."""
+    used = on_near.used_before_forks(store)
     while True:
-        with suppress(OSError):  # a stopped process may have the lock
-            asyncio.run(store.lookup(make_request()))
+        with suppress(OSError, RedisError):  # a stopped process may have the lock, or the server be away
+            asyncio.run(used.lookup(make_request()))
         child = os.fork()
         if child == 0:
             serve(data, store, socket)
@@ -133,10 +201,12 @@ def serve_in_children(data: Data, store: LMDBStore, socket: Path) -> None:
 
 def main(data: str, kind: str, address: str, mutation: str, socket: str) -> None:
     """Serve with a store."""
-    if kind == "lmdb":
-        serve_in_children(Data(Path(data)), on_lmdb.make_store(address, mutation), Path(socket))
-    else:
-        serve(Data(Path(data)), on_redis.make_store(address, mutation), Path(socket))
+    stores: dict[str, Callable[[str, str], Store]] = {
+        "lmdb": on_lmdb.make_store, "near": on_near.make_store, "near-lmdb": on_near.make_store,
+        "redis": on_redis.make_store,
+    }  # fmt: skip
+    store = stores[kind](address, mutation)
+    (serve if kind == "redis" else serve_in_children)(Data(Path(data)), store, Path(socket))
 
 
 if __name__ == "__main__":

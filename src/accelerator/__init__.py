@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from accelerator.asgi import ASGIAccelerator
-from accelerator.events import CacheEvent
+from accelerator.events import CacheEvent, NearEvent
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.notes import cache_for, no_store, tag, vary
 from accelerator.options import UNSTORED_FIELDS
@@ -19,6 +19,7 @@ from accelerator.wsgi import WSGIAccelerator
 if TYPE_CHECKING:
     from accelerator.stores.lmdb import LMDBStore
     from accelerator.stores.redis import RedisStore
+    from accelerator.stores.tiered import TieredStore
 
 __all__ = [
     "CREDENTIALS",
@@ -29,9 +30,11 @@ __all__ = [
     "LMDBStore",
     "Lookup",
     "MemoryStore",
+    "NearEvent",
     "RedisStore",
     "Store",
     "SyncStore",
+    "TieredStore",
     "WSGIAccelerator",
     "cache_for",
     "cached",

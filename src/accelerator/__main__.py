@@ -197,14 +197,15 @@ def gateway(
     _need("gateway", "gateway", "httpx", "uvicorn")
     import uvicorn
 
-    from accelerator import CREDENTIALS, ASGIAccelerator, open_store
+    from accelerator import CREDENTIALS, ASGIAccelerator
     from accelerator.gateway import Gateway
     from accelerator.http.request_fields import unlisted
+    from accelerator.stores.urls import store_of
 
     credentials, options["vary"] = unlisted(trusted_fields)
     options["credentials"] = (*CREDENTIALS, *credentials)
     with _store_errors(url):
-        store = open_store(url or "memory:")
+        store = store_of(url or "memory:")
     try:
         app = ASGIAccelerator(Gateway(origin, trusted_fields=trusted_fields), store=store, **options)
     except (ImportError, ValueError) as error:

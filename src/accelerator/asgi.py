@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from accelerator.engine.engine import Engine
@@ -13,7 +14,7 @@ from accelerator.uncopied import Uncopied
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from accelerator.asgi_types import Application, Receive, Scope, Send
+    from accelerator.asgi_types import Application, Message, Receive, Scope, Send
     from accelerator.engine.shortcut import PlainHit
     from accelerator.stores.protocol import Store
 
@@ -27,6 +28,8 @@ class ASGIAccelerator(Uncopied):
     Args:
         app: the application.
         store: where responses are stored, or its URL, as `open_store` takes it; by default a `MemoryStore` of its own.
+            What it opens itself it closes at the end of the application's lifespan; in front of a Redis that it is
+            given the URL of there is a near store, see `TieredStore`.
         options: see `accelerator.options.Options`.
 
     Raises:
@@ -40,13 +43,15 @@ class ASGIAccelerator(Uncopied):
     ) -> None:
         self.app = app
         self.store = store_of(store)
+        self._has_opened = isinstance(store, str)
         self._engine = Engine(app, self.store, checked(options), self, AnyioRuntime())
         self._shortcut = self._engine.shortcut
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; anything else goes to the application unchanged."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            is_ours_to_close = scope["type"] == "lifespan" and self._has_opened
+            await self.app(scope, receive, partial(self._close_at_the_end, send) if is_ours_to_close else send)
         elif "accelerator" in scope:
             if getattr(scope["accelerator"], "store", None) is not self.store:
                 self._engine.warn_of_another_store()
@@ -72,6 +77,11 @@ class ASGIAccelerator(Uncopied):
             The two messages of the answer, and what reports it once they are sent, None if nobody listens.
         """
         return None if self._shortcut is None else self._shortcut.answer(scope)
+
+    async def _close_at_the_end(self, send: Send, message: Message) -> None:
+        if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
+            await self.store.aclose()
+        await send(message)
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`."""

@@ -1,9 +1,12 @@
-"""The events that the cache reports to the option `on_event`."""
+"""The events that the cache and its near stores report to their options `on_event`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 EventKind: TypeAlias = Literal["hit", "stale", "validated", "miss", "pass", "invalidate"]
 
@@ -34,3 +37,28 @@ class CacheEvent:
     age: float | None = None
     ttl: float | None = None
     collapsed: bool = False
+
+
+NearEventKind: TypeAlias = Literal["good", "lapsed", "emptied", "applied", "waited"]
+
+
+@dataclass(frozen=True, slots=True)
+class NearEvent:
+    """What a near store has met or done.
+
+    Attributes:
+        kind: `good` (the near store answers from now on), `lapsed` (it may not for now, and the far store is asked),
+            `emptied` (it may have missed invalidations), `applied` (one of whatever process was made in it), or
+            `waited` (one of this process holds in all near stores).
+        sequence: the number of the invalidation, or of the last one that emptying makes up for; else 0.
+        tags: the names that were invalidated, the library's own among them.
+        seconds: how long an invalidation waited for followers after the far store had it, else None.
+        followers: for whom it waited: each follower with the seconds until it had acknowledged, or None if it had not
+            when its lease had run out for certain.
+    """
+
+    kind: NearEventKind
+    sequence: int = 0
+    tags: frozenset[str] = frozenset()
+    seconds: float | None = None
+    followers: Mapping[str, float | None] = field(default_factory=dict, hash=False)

@@ -61,11 +61,11 @@ MARKS = [
         Change(
             MEMORY,
             """
-        warn_once()
+        packed = pack(entry)
 """,
             """
-        warn_once()
         object.__setattr__(entry, "mark", self._position)
+        packed = pack(entry)
 """,
         ),
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from accelerator import LMDBStore, RedisStore, WSGIAccelerator, open_store
+from accelerator import LMDBStore, RedisStore, open_store
 from accelerator.__main__ import main
 from accelerator.testing import make_entry, make_request
 from tests.docs.support import blocks_of, run
@@ -83,8 +83,9 @@ def test_each_test_that_the_page_names_is_there() -> None:
 
 @pytest.mark.parametrize(("call", "url"), ROWS)
 def test_each_url_of_the_options_makes_the_store_beside_it(call: str, url: str, tmp_path: Path) -> None:
-    made = WSGIAccelerator(lambda _environ, _start: [], store=moved(url, tmp_path)).store
-    names = {"path": tmp_path / "site", "url": "redis://host:6379/0", "LMDBStore": LMDBStore, "RedisStore": RedisStore}
-    exec(f"from accelerator import MemoryStore\nstore = {call}", names)  # noqa: S102 - our own page
+    made = open_store(moved(url, tmp_path))
+    path, far = tmp_path / "site", "redis://host:6379/0"
+    names = {"path": path, "url": far, "near": LMDBStore(path), "far": RedisStore(far)}
+    exec(f"from accelerator import *\nstore = {call}", names)  # noqa: S102 - our own page
     assert repr(made) == repr(names["store"])
-    assert len(ROWS) == 3
+    assert len(ROWS) == 4

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from click.testing import CliRunner
 
-from accelerator import CREDENTIALS, ASGIAccelerator, MemoryStore, RedisStore
+from accelerator import CREDENTIALS, ASGIAccelerator, MemoryStore, RedisStore, TieredStore
 from accelerator.__main__ import main
 from accelerator.gateway import Gateway
 from accelerator.options import Options
@@ -79,8 +79,12 @@ def test_the_command_serves_the_origin_with_the_cache_in_front() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "kind"),
-    [([], MemoryStore), (["--store", "redis://127.0.0.1:9"], RedisStore)],
-    ids=["in memory", "in Redis"],
+    [
+        ([], MemoryStore),
+        (["--store", "redis://127.0.0.1:9"], TieredStore),
+        (["--store", "redis://127.0.0.1:9?near=none"], RedisStore),
+    ],
+    ids=["in memory", "in Redis and near by", "in Redis"],
 )
 def test_the_store_is_the_one_that_was_named(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], kind: type[object]

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import accelerator
-from accelerator import ASGIAccelerator, LMDBStore, MemoryStore, RedisStore, SyncStore, WSGIAccelerator, open_store
+from accelerator import (
+    ASGIAccelerator,
+    LMDBStore,
+    MemoryStore,
+    RedisStore,
+    SyncStore,
+    TieredStore,
+    WSGIAccelerator,
+    open_store,
+)
 from accelerator.stores.urls import KINDS
 from accelerator.testing import make_entry, make_request
 from tests.support import app_saying, drive
@@ -65,6 +74,26 @@ MISTAKES = {
     "a deadline that the store refuses": (
         "redis://localhost?deadline=0",
         "deadline is a positive number of seconds, not 0.0" + REDIS,
+    ),
+    "a near store of no such kind": (
+        "redis://localhost?near=memroy:",
+        "near is none, or the URL of a store that never waits: " + BEGIN + LMDB + REDIS,
+    ),
+    "a near store with a mistake": (
+        "redis://localhost?near=memory:?max_bytes=1GB",
+        "near is none, or the URL of a store that never waits: " + SIZE + "'1GB'" + MEMORY + REDIS,
+    ),
+    "a near store that the store refuses": (
+        "redis://localhost?near=memory:?max_bytes=0",
+        "max_bytes is positive, not 0" + MEMORY,
+    ),
+    "a near store that waits": (
+        "redis://localhost?near=redis://localhost",
+        "near is none, or the URL of a store that never waits, such as memory:, not a RedisStore" + REDIS,
+    ),
+    "a near store in front of none": (
+        "lmdb:///dev/shm/site?near=memory:",
+        "LMDBStore has no option 'near' in its URL, only max_bytes" + LMDB,
     ),
     "what redis-py does not know": (
         "redis://localhost?max_bytes=1GiB&prefix=x",
@@ -147,14 +176,43 @@ def test_a_redis_takes_the_options_of_the_store_and_those_of_its_client(url: str
 def test_options_of_the_client_reach_it() -> None:
     store = open_store("redis://localhost?prefix=shop:&client_name=shop&deadline=1")
     assert isinstance(store, RedisStore)
-    assert store._source == "redis://localhost?client_name=shop"
+    assert store.links._source == "redis://localhost?client_name=shop"
 
 
 @pytest.mark.parametrize("scheme", KINDS)
 def test_the_options_of_a_url_are_the_arguments_of_the_store(scheme: str) -> None:
     kind = KINDS[scheme]
     arguments = [*inspect.signature(getattr(accelerator, kind.store)).parameters]
-    assert [*kind.options] == arguments[0 if kind.store == "MemoryStore" else 1 :]
+    in_front = ["near"] if kind.store == "RedisStore" else []
+    assert [*kind.options] == arguments[0 if kind.store == "MemoryStore" else 1 :] + in_front
+
+
+def test_a_url_names_what_stands_in_front_of_a_server_and_its_size(tmp_path: Path) -> None:
+    store = open_store("redis://localhost?near=memory:?max_bytes=3MiB&prefix=shop:&protocol=3")
+    assert isinstance(store, TieredStore)
+    assert (
+        repr(store)
+        == f"<TieredStore: {MemoryStore(3 * 1024**2)!r} in front of <RedisStore: localhost:6379, prefix 'shop:'>>"
+    )
+    store = open_store(f"redis://localhost?near=lmdb://{tmp_path}/near")
+    assert isinstance(store, TieredStore)
+    assert isinstance(store._near, LMDBStore)
+
+
+@pytest.mark.parametrize("make", [ASGIAccelerator, WSGIAccelerator])
+@pytest.mark.parametrize(
+    ("query", "kind"), [("", TieredStore), ("?near=none", RedisStore), ("?near=memory:?max_bytes=3MiB", TieredStore)]
+)
+def test_a_middleware_has_a_near_store_of_its_own_unless_the_url_says_what_to_have(
+    make: Callable[..., Any], query: str, kind: type
+) -> None:
+    store = make(None, store=f"redis://localhost{query}").store
+    assert type(store) is kind
+    assert ("of 3,145,728 bytes" in repr(store)) is ("3MiB" in query)
+
+
+def test_a_script_has_no_near_store() -> None:
+    assert type(open_store("redis://localhost")) is RedisStore
 
 
 @pytest.mark.parametrize("scheme", KINDS)

@@ -21,9 +21,14 @@ def test_every_public_name_is_there(package: ModuleType) -> None:
     assert all(hasattr(package, name) for name in package.__all__)
 
 
-@pytest.mark.parametrize(("name", "extra"), [("LMDBStore", "lmdb"), ("RedisStore", "redis")])
-def test_a_missing_extra_says_how_to_install_it(name: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, f"accelerator.stores.{extra}", None)
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [("LMDBStore", "lmdb", "lmdb"), ("RedisStore", "redis", "redis"), ("TieredStore", "tiered", "redis")],
+)
+def test_a_missing_extra_says_how_to_install_it(
+    name: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, f"accelerator.stores.{package}", None)
     with pytest.raises(ImportError, match=rf"{name} needs an extra: .*asgi-accelerator\[{extra}\]"):
         getattr(accelerator, name)
 
@@ -48,10 +53,10 @@ except ImportError as error:
 @pytest.mark.parametrize(
     ("missing", "stores_without"),
     [
-        ("hiredis", {"RedisStore"}),
+        ("hiredis", {"RedisStore", "TieredStore"}),
         ("lmdb", {"LMDBStore"}),
-        ("msgpack", {"LMDBStore", "RedisStore"}),
-        ("redis", {"RedisStore"}),
+        ("msgpack", {"LMDBStore", "RedisStore", "TieredStore"}),
+        ("redis", {"RedisStore", "TieredStore"}),
     ],
 )
 def test_a_star_does_not_ask_for_what_lacks_a_part_of_its_extra(

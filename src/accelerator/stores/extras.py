@@ -23,6 +23,7 @@ class Extra(NamedTuple):
 EXTRAS: Final = {
     "LMDBStore": Extra("accelerator.stores.lmdb", "lmdb", ("lmdb", "msgpack")),
     "RedisStore": Extra("accelerator.stores.redis", "redis", ("hiredis", "msgpack", "redis")),
+    "TieredStore": Extra("accelerator.stores.tiered", "redis", ("hiredis", "msgpack", "redis")),
 }
 
 

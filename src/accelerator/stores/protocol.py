@@ -9,6 +9,7 @@ from accelerator.tags import ALL, flattened, tag_of_url, valid_tag
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
+    from mmap import mmap
 
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
@@ -226,6 +227,42 @@ class GrantsLeases(ABC):
         Returns:
             The lease, or the one that another fill has; None if nobody is to wait, since a response was not storable a
             while ago.
+        """
+        ...
+
+
+class SharedPage(ABC):
+    """A page of memory beside a store. Of all processes that share the store, one at a time may have it, and write.
+
+    Attributes:
+        memory: the page. It is zeros at first, and again after a boot of the system.
+    """
+
+    memory: mmap
+
+    @abstractmethod
+    def acquire(self) -> bool:
+        """Take it, unless another process has it. Return whether this process has it now. It does not wait."""
+        ...
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give it back. A process that ends does so by itself, however it ends."""
+        ...
+
+
+class SharesPage(ABC):
+    """A store that all processes of a machine share, and by which one of them can follow another store for all."""
+
+    @abstractmethod
+    def shared_page(self, name: str) -> SharedPage:
+        """Return the page of memory of all processes that share this store and ask for the same name.
+
+        Args:
+            name: letters and digits.
+
+        Raises:
+            OSError: it cannot be opened.
         """
         ...
 

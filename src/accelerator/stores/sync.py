@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.from_thread
 
+from accelerator.stores.finish import finish_now
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.protocol import GrantsLeases, Lease, LooksUpInThreads, Store, TakenLease
 from accelerator.stores.urls import shared
@@ -150,20 +151,6 @@ def blocking(store: Store) -> Store:
 
 def _nowhere(_: Request) -> None:
     """Be the `lookup_here` of a store that has none."""
-
-
-def finish_now(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never suspends to its end.
-
-    Raises:
-        RuntimeError: it did suspend.
-    """
-    try:
-        work.send(None)
-    except StopIteration:
-        return
-    work.close()
-    raise RuntimeError("a store with suspends = False waited for something")
 
 
 def _is_in_loop_thread() -> bool:

@@ -50,13 +50,30 @@ def _on_a_server(address: str) -> tuple[str]:
     return (address,)
 
 
+def _near(text: str) -> StoreURL | None:
+    if text == "none":
+        return None
+    try:
+        named = StoreURL(text)
+    except ValueError as error:
+        raise ValueError(f"is none, or the URL of a store that never waits: {error}") from None
+    if named.store not in NEAR:
+        raise ValueError(f"is none, or the URL of a store that never waits, such as memory:, not a {named.store}")
+    return named
+
+
+NEAR: Final = frozenset({"MemoryStore", "LMDBStore"})
+"""The stores that may stand in front of one on a server."""
+
+
 class _Kind(NamedTuple):
     """What URLs of a scheme name.
 
     Attributes:
         store: the class of the store.
         locate: reads its first arguments from what stands before the `?`.
-        options: its other arguments, which may stand behind the `?`, and how each is read.
+        options: its other arguments, which may stand behind the `?`, and how each is read; `near` is what stands in
+            front of it.
         example: a URL that is right.
         has_client: what else stands behind the `?` is for the client of a server.
     """
@@ -71,7 +88,7 @@ class _Kind(NamedTuple):
 _REDIS: Final = _Kind(
     "RedisStore",
     _on_a_server,
-    {"prefix": str, "deadline": _seconds},
+    {"prefix": str, "deadline": _seconds, "near": _near},
     "redis://user:password@localhost:6379/0?prefix=shop:",
     has_client=True,
 )
@@ -123,7 +140,9 @@ class StoreURL:
         """
         make: Callable[..., Store] = store_class(self.store) if self.store in EXTRAS else MemoryStore
         options = {name: value for name, value in unless_told.items() if name in self._kind.options} | self.options
-        return self._explained(lambda: make(*self.arguments, **options))
+        near = options.pop("near", None)
+        opened = self._explained(lambda: make(*self.arguments, **options))
+        return opened if near is None else store_class("TieredStore")(near.open(), opened)
 
     def _read(self, url: str) -> tuple[str, ...]:
         """Take the options, and return what the rest says."""
@@ -176,7 +195,8 @@ def open_store(url: str) -> Store:
     Args:
         url: `memory:?max_bytes=512MiB`, `lmdb:///dev/shm/site?max_bytes=1GiB`, or `redis://localhost:6379/0`, also as
             `rediss://` and `unix://`. Behind the `?` stand the arguments of the store by name, sizes in bytes, KiB,
-            MiB, GiB or TiB; for a Redis those of redis-py as well.
+            MiB, GiB or TiB; for a Redis those of redis-py as well, and `near=` with the URL of the store in front of
+            it, which makes a `TieredStore`.
 
     Raises:
         TypeError: it is no `str`.
@@ -191,13 +211,17 @@ def open_store(url: str) -> Store:
 def store_of(store: Store | str | None) -> Store:
     """Return a store as it is, the one that a URL names, or a new `MemoryStore` for None.
 
+    In front of a server there is a near store of this process, unless the URL says `near=`: a hit in it costs no I/O.
+
     Raises:
         TypeError: it is neither a store nor a URL.
         ImportError, OSError, RuntimeError, ValueError: see `open_store`.
     """
     if store is None:
         return MemoryStore()
-    return open_store(store) if isinstance(store, str) else checked_store(store)
+    if not isinstance(store, str):
+        return checked_store(store)
+    return StoreURL(store).open(near=StoreURL("memory:"))
 
 
 def shared(url: str) -> StoreURL:

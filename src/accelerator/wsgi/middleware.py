@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Unpack
 
 from accelerator.engine.engine import Engine
 from accelerator.options import OptionArguments, checked
-from accelerator.stores.sync import SyncStore, blocking, finish_now
+from accelerator.stores.finish import finish_now
+from accelerator.stores.sync import SyncStore, blocking
 from accelerator.stores.urls import store_of
 from accelerator.uncopied import Uncopied
 from accelerator.wsgi.answer import ServerResponse, start_body
@@ -39,6 +40,7 @@ class WSGIAccelerator(Uncopied):
     Args:
         app: the application.
         store: the store of the entries, or its URL, as `open_store` takes it; if none is given, a new `MemoryStore`.
+            In front of a Redis that it is given the URL of there is a near store, see `TieredStore`.
         options: see `accelerator.options.Options`.
 
     Raises:

@@ -11,6 +11,7 @@ import pytest
 
 from accelerator import RedisStore
 from accelerator.demo.redis_server import RedisServer
+from accelerator.stores.redis import fleet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -31,6 +32,14 @@ def _one_look_at_versions() -> Iterator[None]:
     """redis-py reads its own version from its files for each pool and each connection, which takes two milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.metadata, "version", functools.cache(importlib.metadata.version))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_leases() -> Iterator[None]:
+    """Nobody has a near store here: a server that has just begun has no leases of before to wait for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fleet, "LEASE_SECONDS", 0.0)
         yield
 
 

@@ -44,7 +44,7 @@ def request_of(url: str = X) -> Request:
 
 
 def record_key(store: RedisStore, tag: str) -> bytes:
-    return store._record_keys([tag])[0]
+    return store.keys.records([tag])[0]
 
 
 def entry_key(store: RedisStore, request: Request, vary: tuple[bytes, ...] = ()) -> bytes:

@@ -223,7 +223,7 @@ async def test_what_is_invalidated_between_two_threads_is_missing_for_the_second
 
 async def test_a_server_without_an_order_gets_one_from_the_loop(store: RedisStore, server: RedisServer) -> None:
     with server.client() as admin:
-        admin.delete(store._meta_key)
+        admin.delete(store.keys.meta)
     assert await here(store) is None
     found, alone = await store.lookup(request_of()), await here(store)
     assert alone is not None
@@ -258,7 +258,7 @@ async def test_while_an_invalidation_has_to_be_repeated_the_loop_is_asked(
         raise OSError("no network")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_move", fail)
+        patch.setattr(store.invalidations, "_announce", fail)
         with pytest.raises(InvalidationError):
             await store.invalidate_tag("x")
         assert await here(store) is None
@@ -390,7 +390,7 @@ async def test_what_fails_on_the_loop_is_left_alone_by_threads(
     await fill(store, "x")
     await connect(store)
     relay.silent = True
-    store._link()._deadline = 0.05
+    store.links.here()._deadline = 0.05
     with pytest.raises(TimeoutError):
         await store.lookup(request_of())
     with pytest.raises(ServerLeftAloneError):
@@ -602,7 +602,7 @@ requests = [make_request(f"https://example.org/{{number}}") for number in range(
 async def fill():
     for number, request in enumerate(requests):
         assert await store.commit(make_entry(request, (await store.lookup(request)).mark, ["x"], body=b"%d" % number))
-    await store._links[asyncio.get_running_loop()].close()
+    await store.links.here().close()
 
 def connect():
     assert store.lookup_here(requests[0]) is None

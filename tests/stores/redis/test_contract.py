@@ -59,7 +59,8 @@ class TestAclUser(RedisContract):
     @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
     def source(self, server: RedisServer, prefix: str, request: pytest.FixtureRequest) -> str:
         rights = "+mget +get +set +getrange +del +pttl +pexpire +zadd +zscore +zcard +zrange +zrevrange +zrem"
-        rights += " +zremrangebyrank +eval +evalsha +info"
+        rights += " +zremrangebyrank +hget +hmget +hgetall +hset +hincrby +hdel +publish +subscribe"
+        rights += f" +eval +evalsha +info &{prefix}*"
         name = f"user-{prefix[:-1]}"
         with server.client() as admin:
             admin.execute_command("ACL", "SETUSER", name, "on", ">a b:c@d", f"~{prefix}*", *rights.split())

@@ -16,9 +16,9 @@ from accelerator import ASGIAccelerator, InvalidationError, RedisStore, cache_fo
 from accelerator.demo.redis_server import RedisServer
 from accelerator.stores import pending
 from accelerator.stores.pending import Pending, judge
+from accelerator.stores.redis import invalidations
 from accelerator.stores.redis import link as redis_link
 from accelerator.stores.redis import server as redis_server
-from accelerator.stores.redis import store as redis_store
 from accelerator.tags import ALL
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.stub import Stub
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody wants to wait for what is repeated, or tried again."""
     monkeypatch.setattr(redis_server, "BREAK_SECONDS", 0.05)
-    monkeypatch.setattr(redis_store, "REPEAT_SECONDS", (0.01,))
+    monkeypatch.setattr(invalidations, "REPEAT_SECONDS", (0.01,))
 
 
 def counting_app() -> App:
@@ -130,7 +130,7 @@ async def test_every_request_is_answered_rightly_during_an_outage_and_redis_is_u
             assert int((await ask(app)).body) > after, "what was made before the call is not served here"
         floor = inner.calls
         async with asyncio.timeout(20):
-            while store._pending.kept:  # noqa: ASYNC110 - nobody tells
+            while store.invalidations.pending.kept:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         assert int((await ask(app)).body) > after
         await recover(store, app)
@@ -189,7 +189,7 @@ async def test_half_open_connections_cost_one_deadline_and_are_replaced(
         assert [(await ask(app)).status for _ in range(20)] == [200] * 20
         dead = relay.accepted
         relay.silent = False
-        store._link()._deadline = 5
+        store.links.here()._deadline = 5
         await recover(store, app)
         assert relay.accepted > dead
 
@@ -212,7 +212,7 @@ async def test_an_unsafe_method_is_answered_though_its_invalidation_cannot_be_ma
     store = open_store("redis://127.0.0.1:1")
     answer = await ask(ASGIAccelerator(App(handle), store=store), "/", method="POST")
     assert (answer.status, answer.body) == (200, b"changed")
-    assert "@url:example.org/" in store._pending.kept
+    assert "@url:example.org/" in store.invalidations.pending.kept
 
 
 # --- invalidations ----------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def own(start_server: StartServer) -> RedisServer:
 
 async def settled(store: RedisStore) -> None:
     async with asyncio.timeout(20):
-        while store._pending.kept:  # noqa: ASYNC110 - nobody tells
+        while store.invalidations.pending.kept:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
 
@@ -240,14 +240,14 @@ async def test_a_failed_invalidation_raises_holds_here_and_is_repeated_until_red
     with pytest.raises(InvalidationError, match="goes on trying"):
         await store.invalidate_tag("x", soft=soft)
     own.process.send_signal(signal.SIGCONT)
-    store._repeater.cancel()  # type: ignore[union-attr]  # it is a task by now
+    store.invalidations._repeater.cancel()  # type: ignore[union-attr]  # it is a task by now
     store._breaker.succeed()
-    found = store._pending.kept
-    store._repeater = asyncio.current_task()  # as if one were at work
+    found = store.invalidations.pending.kept
+    store.invalidations._repeater = asyncio.current_task()  # as if one were at work
     assert await state(store) == here
     assert await store.commit(entry) is soft
-    assert store._pending.kept == found
-    store._repeater = None
+    assert store.invalidations.pending.kept == found
+    store.invalidations._repeater = None
     await state(store)
     await settled(store)
     assert await state(other) == here
@@ -262,7 +262,7 @@ async def test_a_fill_of_before_a_failed_invalidation_never_becomes_visible(
     with pytest.raises(InvalidationError):
         await store.invalidate_tag("x")
     own.start()
-    store._see_to_pending()
+    store.invalidations.see_to_pending()
     await settled(store)
     assert (await mark_of(other)) != mark
     assert await state(other) == "missing"
@@ -271,7 +271,7 @@ async def test_a_fill_of_before_a_failed_invalidation_never_becomes_visible(
 async def test_many_failed_invalidations_are_repeated_hard_and_soft_apart(
     own: RedisServer, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_store, "REPEATED_AT_ONCE", 3)
+    monkeypatch.setattr(invalidations, "REPEATED_AT_ONCE", 3)
     store, other = open_store(own.url, deadline=1), open_store(own.url)
     for number in range(10):
         await fill(other, f"{number}", url=f"https://example.org/{number}")
@@ -285,7 +285,7 @@ async def test_many_failed_invalidations_are_repeated_hard_and_soft_apart(
             with pytest.raises(InvalidationError):
                 await store.invalidate_tag(f"{number}", soft=number % 2 == 1)
         await asyncio.sleep(0.05)
-        assert len(store._pending.kept) == 9
+        assert len(store.invalidations.pending.kept) == 9
     await settled(store)
     states = [await state(other, f"https://example.org/{number}") for number in range(10)]
     assert states == ["missing", "stale"] * 4 + ["missing", "fresh"]
@@ -309,7 +309,7 @@ async def test_past_the_bound_nothing_of_the_store_is_trusted_until_everything_w
         with pytest.raises(InvalidationError):
             await store.invalidate_tag("4", soft=True)
         assert await state(store) == "missing"
-        assert len(store._pending.kept) == 1
+        assert len(store.invalidations.pending.kept) == 1
     await settled(store)
     assert await state(other) == "missing"
 
@@ -321,19 +321,19 @@ async def test_what_is_settled_while_a_lookup_is_under_way_still_counts_for_it(
     store = open_store(own.url)
     await fill(store, "x")
     await state(store)
-    link = store._link()
+    link = store.links.here()
     read = link.read
 
     async def read_then_settle(keys: list[bytes]) -> object:
         answer = await read(keys)
-        store._pending.settle(store._pending.kept)
+        store.invalidations.pending.settle(store.invalidations.pending.kept)
         return answer
 
-    store._repeater = asyncio.current_task()  # as if one were at work
-    store._pending.add(["x"], soft=False)
+    store.invalidations._repeater = asyncio.current_task()  # as if one were at work
+    store.invalidations.pending.add(["x"], soft=False)
     monkeypatch.setattr(link, "read", read_then_settle)
     assert await state(store) == "missing"
-    store._repeater = None
+    store.invalidations._repeater = None
 
 
 async def test_closing_waits_for_invalidations_and_ends_the_repetition(own: RedisServer, open_store: OpenStore) -> None:
@@ -348,12 +348,12 @@ async def test_closing_waits_for_invalidations_and_ends_the_repetition(own: Redi
     own.kill()
     with pytest.raises(InvalidationError):
         await store.invalidate_tag("y")
-    repeater = store._repeater
+    repeater = store.invalidations._repeater
     assert repeater is not None
     await store.aclose()
     await asyncio.gather(repeater, return_exceptions=True)
     assert repeater.cancelled()
-    assert "y" in store._pending.kept
+    assert "y" in store.invalidations.pending.kept
 
 
 def test_a_soft_invalidation_does_not_weaken_a_hard_one_that_is_kept() -> None:

@@ -24,7 +24,7 @@ async def test_a_lost_order_begins_anew(server: RedisServer, prefix: str, open_s
     store = open_store(server.url, prefix)
     entry = await fill(store, "x")
     with server.client() as admin:
-        admin.delete(store._meta_key)
+        admin.delete(store.keys.meta)
     assert await state(store) == "missing"
     assert await store.commit(entry) is False, "a fill from before"
     again = await fill(store, "x")
@@ -38,7 +38,7 @@ async def test_an_invalidation_that_finds_no_order_begins_one(
     store = open_store(server.url, prefix)
     entry = await fill(store, "x", "y")
     with server.client() as admin:
-        admin.delete(store._meta_key)
+        admin.delete(store.keys.meta)
     await store.invalidate_tag("y")
     assert await store.commit(entry) is False
     assert await state(store) == "missing"
@@ -51,7 +51,7 @@ async def test_an_order_that_cannot_be_read_begins_anew(
     store = open_store(server.url, prefix)
     await fill(store, "x")
     with server.client() as admin:
-        admin.set(store._meta_key, damaged)
+        admin.set(store.keys.meta, damaged)
     assert await state(store) == "missing"
     await fill(store, "x")
     assert await state(store) == "fresh"

@@ -162,7 +162,7 @@ async def test_a_read_that_is_alone_makes_no_task(server: RedisServer, open_stor
         made.append(work)
         return asyncio.Task(work, loop=loop, **more)
 
-    link, made = open_store(server.url)._link(), list[object]()
+    link, made = open_store(server.url).links.here(), list[object]()
     await link.read([b"nothing"])
     loop = asyncio.get_running_loop()
     loop.set_task_factory(count)
@@ -202,8 +202,8 @@ async def test_only_the_pool_of_a_client_that_was_given_gets_its_connections_bac
         await fill(store, "x")
         assert await state(store) == "fresh"
     assert await client.ping()
-    assert [store._link()._idle is None for store in (given, own)] == [True, False]
-    assert len(own._link()._idle or ()) == 1
+    assert [store.links.here()._idle is None for store in (given, own)] == [True, False]
+    assert len(own.links.here()._idle or ()) == 1
     await client.aclose()
 
 
@@ -480,7 +480,7 @@ def test_a_store_with_a_url_serves_one_event_loop_after_the_other(server: RedisS
 
     for _ in range(3):
         asyncio.run(use())
-    assert not store._links
+    assert not store.links._links
 
 
 def test_connections_of_loops_that_were_closed_do_not_pile_up(server: RedisServer, prefix: str) -> None:
@@ -488,11 +488,11 @@ def test_connections_of_loops_that_were_closed_do_not_pile_up(server: RedisServe
 
     async def use() -> None:
         await fill(store, "x")
-        await store._link()._pool.disconnect()
+        await store.links.here()._pool.disconnect()
 
     for _ in range(3):
         asyncio.run(use())
-    assert len(store._links) == 1
+    assert len(store.links._links) == 1
 
 
 async def test_a_store_with_a_client_says_that_it_works_on_one_loop(server: RedisServer, prefix: str) -> None:
@@ -546,7 +546,7 @@ async def test_a_url_that_changes_faster_than_one_can_read_is_a_miss(
 ) -> None:
     store = open_store(server.url, prefix)
     await fill(store, "x")
-    link, names = store._link(), iter("abcdefgh")
+    link, names = store.links.here(), iter("abcdefgh")
     read = link.read
 
     async def read_what_changes(keys: list[bytes]) -> object:
@@ -564,9 +564,9 @@ async def test_an_invalidation_whose_loop_ends_first_is_not_called_done(server: 
     store = RedisStore(server.url, prefix, deadline=5)
     call = asyncio.create_task(store.invalidate_tag("x"))
     await asyncio.sleep(0)
-    (work,) = store._running
+    (work,) = store.invalidations._running
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert not store._running
+    assert not store.invalidations._running
     await store.aclose()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator import RedisStore
+from accelerator.stores.redis import invalidations, link
 from accelerator.stores.redis import scripts as redis_scripts
 from accelerator.stores.redis import store as redis_store
 from accelerator.stores.redis import verdict as redis_verdict
@@ -79,7 +80,7 @@ class Machine:
     async def lose(self) -> None:
         """What is rare by chance: the order, or the log."""
         if self.chance.random() < 0.3:
-            self.admin.delete(self.chance.choice([self.store._meta_key, self.store._log_key]))
+            self.admin.delete(self.chance.choice([self.store.keys.meta, self.store.keys.log]))
 
     async def look(self, url: str) -> None:
         found = await self.store.lookup(make_request(url))
@@ -111,7 +112,7 @@ async def play(server: RedisServer, prefix: str, seed: int, steps: int, games: i
 
 @pytest.fixture(autouse=True)
 def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_store, "LOG_LENGTH", 1)
+    monkeypatch.setattr(invalidations, "LOG_LENGTH", 1)
 
 
 @pytest.mark.parametrize("seed", [0, 1000])
@@ -132,7 +133,7 @@ def in_script(name: str, script: str, before: str, after: str) -> None:
         assert before in text
         body = text.replace(before, after)
         found = redis_scripts.Script(body, sha1(body.encode(), usedforsecurity=False).hexdigest())
-        patch.setattr(redis_store, script, found)
+        patch.setattr(invalidations if script == "INVALIDATE" else redis_store, script, found)
 
     broken[name] = change
 
@@ -184,7 +185,7 @@ def _missing_means_valid(patch: pytest.MonkeyPatch) -> None:
 
 @breaks("incarnations are not told apart")
 def _incarnation_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(redis_store, "_random_incarnation", lambda: "0123456789abcdef")
+    patch.setattr(link, "random_incarnation", lambda: "0123456789abcdef")
 
 
 @breaks("what was usable once stays so while its bytes do not change")

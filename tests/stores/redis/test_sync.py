@@ -126,12 +126,12 @@ def test_what_fails_is_raised_and_repeated_while_the_process_lives(
     server.start()
     done = threading.Event()
     for _ in range(400):
-        if not inner._pending.kept:
+        if not inner.invalidations.pending.kept:
             break
         done.wait(0.05)
-    assert not inner._pending.kept
+    assert not inner.invalidations.pending.kept
     with server.client() as admin:
-        assert admin.zscore(inner._log_key, "x") is not None
+        assert admin.zscore(inner.keys.log, "x") is not None
 
 
 def test_a_script_that_ends_at_once_has_done_it(server: RedisServer, prefix: str) -> None:

@@ -21,10 +21,19 @@ from accelerator.stores.lmdb.layout import url_key
 from accelerator.stores.lmdb.leasing import Leasing
 from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.opened import LARGEST_KNOWN, UNREADABLE
+from accelerator.stores.lmdb.page import page_in
 from accelerator.stores.lmdb.repeating import FAILURES
 from accelerator.stores.lmdb.writing import Commit
 from accelerator.stores.pending import judge as judge_pending
-from accelerator.stores.protocol import GrantsLeases, InvalidationError, KnowsReadyEntries, Lookup, Store
+from accelerator.stores.protocol import (
+    GrantsLeases,
+    InvalidationError,
+    KnowsReadyEntries,
+    Lookup,
+    SharedPage,
+    SharesPage,
+    Store,
+)
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -44,7 +53,7 @@ MIN_BYTES: Final = 1_000_000
 """Bytes that a file has at least, so that there is room beside the copies that transactions write."""
 
 
-class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
+class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
     """Keeps entries in a file for all processes of this machine that have a store with the same path. It needs Linux.
 
     Any thread may use it. It does not wait but for the lock of those who write, a fifth of a second at most.
@@ -158,6 +167,14 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, Store):
             OSError, RuntimeError, lmdb.Error: the lock was not to be had in time, or the file cannot be used.
         """
         return self._leasing.lease(name)
+
+    def shared_page(self, name: str) -> SharedPage:
+        """Return the page of this name of all processes that have a store with this path.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        return page_in(self._file.place.path, name)
 
 
 def _find_again(

@@ -7,11 +7,11 @@ later ones.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from accelerator.stores.memory.forks import lock_over_forks
 from accelerator.stores.memory.records import ReadyEntries, Variants, pack
 from accelerator.stores.memory.tables import NEVER, PARTS, Tables
 from accelerator.stores.memory.workers import warn_once
@@ -69,7 +69,8 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
             raise ValueError(f"max_bytes is positive, not {max_bytes}")
         self._max_bytes = max_bytes
         self._room = max_bytes - max_bytes // READY_PART
-        self._lock = threading.Lock()
+        self._lock = lock_over_forks()
+        self._is_in_front = False
         self._position = 0
         # by the hashes of tags, so that long ones take no memory: two with the same hash are invalidated together
         self._log: OrderedDict[int, tuple[int, int]] = OrderedDict()  # positions: last hard, last soft
@@ -93,6 +94,10 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
     def size(self) -> int:
         """The bytes that the entries take, with those that were cleared and are not freed yet."""
         return self._taken() + self._ready.size
+
+    def stand_in_front(self) -> None:
+        """Note that this store is in front of one that all workers share: nobody is to be warned of other workers."""
+        self._is_in_front = True
 
     def ready_entry(
         self, key: Key, request: RequestT, selecting_values: Callable[[RequestT, Vary], tuple[bytes | None, ...]]
@@ -133,7 +138,8 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
 
     async def commit(self, entry: Entry) -> bool:
         """Store an entry, unless a tag of it was invalidated hard while it was made."""
-        warn_once()
+        if not self._is_in_front:
+            warn_once()
         packed = pack(entry)
         size = record_bytes(entry, packed)
         with self._lock:

@@ -38,10 +38,21 @@ def new_pool(url: str) -> ConnectionPool:
     with suppress(TypeError, ValueError, RedisError):  # their messages may quote secrets
         # `Link` decides when to try again, and how long to wait: redis-py's own time-out is a task for each command
         pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
+        pool.connection_kwargs["decode_responses"] = False  # whoever reads knows what is text
         pool.connection_class(**pool.connection_kwargs)  # it raises on unknown options, and does not connect yet
         return pool
     names = ", ".join(parse_qs(urlsplit(url).query, keep_blank_values=True))
     raise ValueError(f"redis-py does not take these options of the Redis URL, or not so: {names}")
+
+
+def pool_like(pool: ConnectionPool) -> ConnectionPool:
+    """Return a pool of connections as those of a client's, for another event loop."""
+    options = pool.connection_kwargs | {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,
+        "decode_responses": False,
+    }
+    return ConnectionPool(pool.connection_class, **options)
 
 
 def _mistake_in(url: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
@@ -134,7 +135,6 @@ class Link:
         self,
         script: Script,
         keys: Sequence[bytes],
-        incarnation: str,
         arguments: Sequence[object],
         *,
         anyway: bool = False,
@@ -144,13 +144,14 @@ class Link:
         Args:
             script: the script.
             keys: its keys.
-            incarnation: its first argument. The second one, the identity of the server, is added here.
-            arguments: its other arguments.
+            arguments: its arguments after the first two, which are added here: a new incarnation, in case that one has
+                to begin, and the identity of the server.
             anyway: call the server even if it failed a moment ago.
 
         Raises:
             FAILURES: the server is unreachable or slow, or answers with an error.
         """
+        incarnation = random_incarnation()
 
         def by_sha(identity: bytes) -> Sequence[Any]:
             return ("EVALSHA", script.sha, len(keys), *keys, incarnation, identity, *arguments)
@@ -261,6 +262,11 @@ class Link:
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.disconnect()
+
+
+def random_incarnation() -> str:
+    """Return a name for an order of positions or messages: nobody has used it before."""
+    return os.urandom(8).hex()
 
 
 def _socket(connection: AbstractConnection) -> StreamWriter:

@@ -7,6 +7,10 @@ All keys have the prefix of the store; `{0}` is the partition, which is one hash
 * `{0}:t:TAG`: `incarnation hard soft`, the record of a tag. If it is missing, no entry with the tag is usable.
 * `{0}:log`: a sorted set of the recently invalidated tags by position. The score of its member `` is the position up to
   which it may lack some.
+* `{0}:near1`: a hash about near stores, whole or not there: `incarnation`, a name for the order of messages, `identity`
+  of the server, `sequence`, the number of the last message, `beats`, the number of the last heartbeat of anybody,
+  `settled`, 1 once no lease of an incarnation before can be good, and `f:ID`, the number of a follower's last one.
+  Its name is also that of the channel of messages; `{0}:near1:ORIGIN` is that of acknowledgements for one process.
 * `e:{URL}:VARIANT`: an entry; `u:{URL}`: the selecting header fields of the URL's responses; `v:{URL}`: its variants.
 """
 
@@ -69,12 +73,49 @@ local function write_record(key, incarnation, hard, soft, ...)
   redis.call('SET', key, string.format('%s %.0f %.0f', incarnation, hard, soft), ...)
 end
 """
+# KEYS[1] of the scripts of near stores alone, KEYS[3] of INVALIDATE. A hash that is lost, or that another server wrote,
+# begins anew without followers: leases that they hold may still be good, so nothing is settled.
+_NEAR: Final = """
+local function read_near(key)
+  local found = redis.call('HMGET', key, 'incarnation', 'identity', 'sequence', 'beats', 'settled')
+  if found[2] ~= ARGV[2] or not (found[1] and found[3] and found[4] and found[5]) then
+    redis.call('DEL', key)
+    redis.call('HSET', key, 'incarnation', ARGV[1], 'identity', ARGV[2], 'sequence', 0, 'beats', 0, 'settled', 0)
+    found = {ARGV[1], ARGV[2], '0', '0', '0'}
+  end
+  redis.call('PEXPIRE', key, ARGV[3])
+  return {incarnation = found[1], sequence = tonumber(found[3]), settled = tonumber(found[5])}
+end
+"""
+# ARGV[4] the field of the follower, ARGV[5] the incarnation to settle, which may be empty
+_BEAT: Final = """
+local key = KEYS[1]
+local n = read_near(key)
+if ARGV[5] == n.incarnation then
+  redis.call('HSET', key, 'settled', 1)
+  n.settled = 1
+end
+redis.call('HSET', key, ARGV[4], redis.call('HINCRBY', key, 'beats', 1))
+return {n.incarnation, n.sequence, n.settled}
+"""
+# ARGV[4] the incarnation, ARGV[5] 1 to settle it, ARGV[6..] the fields of followers, each with the number of its
+# last heartbeat
+_EXPEL: Final = """
+local key = KEYS[1]
+if redis.call('HGET', key, 'incarnation') ~= ARGV[4] then return 0 end
+if ARGV[5] == '1' then redis.call('HSET', key, 'settled', 1) end
+for i = 6, #ARGV, 2 do
+  if redis.call('HGET', key, ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', key, ARGV[i]) end
+end
+return 1
+"""
 _RENEW: Final = """
 local m = read_meta()
 return {m.incarnation, m.position}
 """
-# KEYS[3..] records; ARGV[4] 1 for soft, ARGV[5] 1 to invalidate everything, ARGV[6] the number of tags in the log,
-# ARGV[7..] tags
+# KEYS[3] near stores, KEYS[4..] records; ARGV[4] 1 for soft, ARGV[5] 1 to invalidate everything, ARGV[6] the number of
+# tags in the log, ARGV[7] who invalidates, ARGV[8..] tags. It returns the incarnation of messages, the number of the
+# message, whether that incarnation is settled, and the followers, each with the number of its last heartbeat.
 _INVALIDATE: Final = """
 local m = read_meta()
 local soft, all, limit = ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6])
@@ -84,11 +125,14 @@ if not redis.call('ZSCORE', log, '') then
 end
 m.position = m.position + 1
 if all and soft then m.soft = m.position elseif all then m.hard = m.position end
-for i = 3, #KEYS do
+local tags = {}
+if all then tags[1] = '@all' end
+for i = 4, #KEYS do
   local was_hard, was_soft = read_record(KEYS[i], m.incarnation)
   if was_hard and soft then write_record(KEYS[i], m.incarnation, was_hard, m.position, 'KEEPTTL')
   elseif was_hard then write_record(KEYS[i], m.incarnation, m.position, was_soft, 'KEEPTTL') end
   redis.call('ZADD', log, m.position, ARGV[i + 4])
+  tags[#tags + 1] = ARGV[i + 4]
 end
 local surplus = redis.call('ZCARD', log) - 1 - limit
 if surplus > 0 then
@@ -98,7 +142,19 @@ if surplus > 0 then
 end
 keep_for(log, keep)
 write_meta(m)
-return m.position
+local near = KEYS[3]
+local n = read_near(near)
+local sequence = redis.call('HINCRBY', near, 'sequence', 1)
+redis.call('PUBLISH', near, cmsgpack.pack({n.incarnation, sequence, soft, tags, ARGV[7]}))
+local reply = {n.incarnation, sequence, n.settled}
+local fields = redis.call('HGETALL', near)
+for i = 1, #fields, 2 do
+  if string.sub(fields[i], 1, 2) == 'f:' then
+    reply[#reply + 1] = fields[i]
+    reply[#reply + 1] = fields[i + 1]
+  end
+end
+return reply
 """
 # KEYS[3] entry, KEYS[4] the URL's selecting header fields, KEYS[5] its variants, KEYS[6..] records; ARGV[4] the mark's
 # incarnation, ARGV[5] its position, ARGV[6] the entry, ARGV[7] milliseconds to keep it, ARGV[8] its selecting header
@@ -161,11 +217,14 @@ return 1
 """
 
 
-def _script(body: str, flags: str) -> Script:
-    text = f"#!lua{flags}\n{_META}{body}"
+def _script(*parts: str, flags: str = "") -> Script:
+    text = f"#!lua{flags}\n{''.join(parts)}"
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-RENEW: Final = _script(_RENEW, "")
-COMMIT: Final = _script(_COMMIT, "")
-INVALIDATE: Final = _script(_INVALIDATE, " flags=allow-oom")  # a full server may refuse entries, but never this
+RENEW: Final = _script(_META, _RENEW)
+COMMIT: Final = _script(_META, _COMMIT)
+# a full server may refuse entries, but never these
+INVALIDATE: Final = _script(_META, _NEAR, _INVALIDATE, flags=" flags=allow-oom")
+BEAT: Final = _script(_NEAR, _BEAT, flags=" flags=allow-oom")
+EXPEL: Final = _script(_EXPEL, flags=" flags=allow-oom")

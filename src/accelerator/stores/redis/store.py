@@ -8,26 +8,23 @@ layout of the keys.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
 from typing import TYPE_CHECKING, Final, cast
 
 from redis.asyncio import Redis
 
 from accelerator.notes import seconds
 from accelerator.stores.binary import POSITION_OFFSET, pack, unpack
-from accelerator.stores.pending import Pending, judge
-from accelerator.stores.protocol import InvalidationError, LooksUpInThreads, Lookup, Store
+from accelerator.stores.pending import judge
+from accelerator.stores.protocol import LooksUpInThreads, Lookup, Store
 from accelerator.stores.recent import Recent
-from accelerator.stores.redis.address import Address, new_pool
 from accelerator.stores.redis.blocking import BlockingLink
-from accelerator.stores.redis.link import Link
+from accelerator.stores.redis.invalidations import KEEP_META, Invalidations
+from accelerator.stores.redis.keys import Keys, named
+from accelerator.stores.redis.links import Links
 from accelerator.stores.redis.memo import MAX_VARIANTS, Memos
-from accelerator.stores.redis.scripts import COMMIT, INVALIDATE, RENEW
+from accelerator.stores.redis.scripts import COMMIT, RENEW
 from accelerator.stores.redis.server import FAILURES, Breaker
-from accelerator.stores.redis.verdict import PARTITION, Seen, Stored, new_mark, read_meta, read_varies
-from accelerator.tags import ALL
+from accelerator.stores.redis.verdict import Seen, Stored, new_mark, read_meta, read_varies
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -41,10 +38,6 @@ if TYPE_CHECKING:
     from accelerator.stores.redis.server import Values
     from accelerator.stores.redis.verdict import Meta
 
-logger = logging.getLogger("accelerator")
-LOG_LENGTH: Final = 8192
-"""Number of tags in the log. A fill during which more are invalidated may be refused."""
-
 MAX_TRIPS: Final = 4
 """Number of reads in one lookup, at most."""
 
@@ -54,17 +47,8 @@ MAX_DECODED: Final = 1024
 MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
 """Bytes of the entries read last, in both forms. If a read brings the same bytes again, they are not decoded again."""
 
-REPEATED_AT_ONCE: Final = 500
-"""Number of tags in one call that repeats failed invalidations."""
-
-KEEP_META: Final = 7 * 24 * 3600 * 1000
-"""Milliseconds without a write for which the meta and the log are kept, at least; after that a new order begins."""
-
 MAX_SECONDS: Final = 10 * 365 * 24 * 3600
 """Seconds for which an entry is kept, at most."""
-
-REPEAT_SECONDS: Final = (0.1, 0.3, 1.0, 3.0)
-"""Seconds between the repetitions of a failed invalidation; the last pause is used for all that follow."""
 
 
 class RedisStore(Uncopied, LooksUpInThreads, Store):
@@ -79,6 +63,11 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
     Raises:
         TypeError: `source` is neither a URL nor a client, `prefix` is no `str`, or `deadline` no number.
         ValueError: redis-py does not accept the URL or would misread it, or `deadline` is not positive.
+
+    Attributes:
+        keys: the keys that do not depend on a URL.
+        links: the connections of event loops.
+        invalidations: those of this process.
     """
 
     def __init__(self, source: str | Redis, prefix: str = "accelerator:", *, deadline: float = 0.1) -> None:
@@ -88,23 +77,18 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
             raise TypeError(f"prefix is a str, not {type(prefix).__name__}")
         if seconds("deadline", deadline) <= 0:
             raise ValueError(f"deadline is a positive number of seconds, not {deadline!r}")
-        self._source = source
-        self._address = Address(new_pool(source) if isinstance(source, str) else source.connection_pool)
         self._prefix = prefix.encode()
         self._deadline = deadline
-        self._partition = self._prefix + b"{%d}:" % PARTITION
-        self._meta_key = self._partition + b"meta"
-        self._log_key = self._partition + b"log"
+        self.keys = Keys(self._prefix)
         self._breaker = Breaker()
+        self.links = Links(source, deadline, self._breaker)
+        self._address = self.links.address
         self._threads = (
             BlockingLink(source, self._address, deadline, self._breaker) if isinstance(source, str) else None
         )
-        self._links: dict[asyncio.AbstractEventLoop, Link] = {}
         self._memos = Memos(self._prefix)
         self._decoded: Recent[bytes, Stored] = Recent(MAX_DECODED, MAX_DECODED_BYTES)
-        self._pending = Pending()
-        self._running: set[asyncio.Task[None]] = set()
-        self._repeater: asyncio.Task[None] | None = None
+        self.invalidations = Invalidations(self.keys, self.links)
 
     def __repr__(self) -> str:
         return f"<RedisStore: {self._address}, prefix {self._prefix.decode()!r}>"
@@ -115,33 +99,10 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
         Tags whose invalidation failed stay invalidated in this process, but the invalidation is repeated only when the
         store is used again.
         """
-        loop = asyncio.get_running_loop()
-        if ours := [work for work in self._running if work.get_loop() is loop]:
-            await asyncio.wait(ours)
-        if self._repeater is not None and self._repeater.get_loop() is loop:
-            self._repeater.cancel()
-        link = self._links.pop(loop, None)
-        if link is not None and isinstance(self._source, str):
-            await link.close()
+        await self.invalidations.aclose()
+        await self.links.close()
         if self._threads is not None:
             self._threads.close()
-
-    def _link(self) -> Link:
-        """Return the connections of the running event loop."""
-        loop = asyncio.get_running_loop()
-        link = self._links.get(loop)
-        if link is None:
-            for other in [other for other in self._links if other.is_closed()]:
-                del self._links[other]
-            is_own = isinstance(self._source, str)
-            if isinstance(self._source, str):
-                pool = new_pool(self._source)
-            elif not self._links:
-                pool = self._source.connection_pool
-            else:
-                raise RuntimeError("the client given works on one event loop: give RedisStore a URL to use several")
-            link = self._links[loop] = Link(pool, self._deadline, self._breaker, is_own=is_own)
-        return link
 
     # --- lookup -------------------------------------------------------------------------------------------------------
 
@@ -160,12 +121,12 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
             raise self._address.without_secrets(error, self._deadline) from None
 
     async def _look_up(self, request: Request) -> Lookup:
-        self._see_to_pending()
+        self.invalidations.see_to_pending()
         reads = self._reads(request)
         keys = next(reads)
         try:
             while True:
-                keys = reads.send(await self._link().read(keys))
+                keys = reads.send(await self.links.here().read(keys))
         except StopIteration as end:
             found: Lookup | None = end.value
         return await self._begin_anew() if found is None else found
@@ -180,7 +141,7 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
             RedisError, OSError: the server failed a moment ago, or gives no answer by the deadline.
         """
         is_own = getattr(self.lookup, "__func__", None) is _LOOKUP  # else that one is to be asked
-        if self._threads is None or self._pending.kept or not is_own:
+        if self._threads is None or self.invalidations.pending.kept or not is_own:
             return None
         reads = self._reads(request)
         keys = next(reads)
@@ -196,18 +157,18 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
 
     def _reads(self, request: Request) -> Generator[list[bytes], tuple[Values, bytes], Lookup | None]:
         """Yield the keys to read next, and return what was found; None if this server has no order of positions yet."""
-        kept = self._pending.kept  # read before Redis, which may not yet show what succeeds meanwhile
+        kept = self.invalidations.pending.kept  # read before Redis, which may not yet show what succeeds meanwhile
         memo = self._memos.get(request.key)
         for _ in range(MAX_TRIPS):
             places = [memo.place(vary, request.selecting_values(vary)) for vary in memo.varies]
-            keys = [self._meta_key, memo.varies_key]
+            keys = [self.keys.meta, memo.varies_key]
             for key, _, _ in places:
                 keys += (key, *memo.records.get(key, ()))
             values, identity = yield keys
-            meta = values.made.get(self._meta_key) or read_meta(values[self._meta_key], identity)
+            meta = values.made.get(self.keys.meta) or read_meta(values[self.keys.meta], identity)
             if meta is None:
                 return None
-            values.made[self._meta_key] = meta
+            values.made[self.keys.meta] = meta
             found = self._judge(request.key, memo, places, values, meta, kept)
             if isinstance(found, Lookup):
                 return found
@@ -257,7 +218,7 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
         entry = unpack(value)
         if entry is None:
             return None
-        stored = Stored(value, entry, self._record_keys(entry.tags))
+        stored = Stored(value, entry, self.keys.records(entry.tags))
         self._decoded.keep(key, stored, stored.size())
         return stored
 
@@ -266,8 +227,8 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
 
         No entry from before it is usable.
         """
-        keys = [self._meta_key, self._log_key]
-        incarnation, position = await self._link().run(RENEW, keys, _random_incarnation(), [KEEP_META])
+        keys = [self.keys.meta, self.keys.log]
+        incarnation, position = await self.links.here().run(RENEW, keys, [KEEP_META])
         return Lookup(None, new_mark(incarnation, position), False, None)
 
     # --- commit -------------------------------------------------------------------------------------------------------
@@ -280,13 +241,13 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
                 server's words and no password.
         """
         lifetime = int(1000 * min(entry.useful_until - entry.received, MAX_SECONDS))
-        if lifetime <= 0 or judge(self._pending.kept, entry.tags)[0]:
+        if lifetime <= 0 or judge(self.invalidations.pending.kept, entry.tags)[0]:
             return False
         memo = self._memos.get(entry.key)
         (mark,) = cast("tuple[Component, ...]", entry.mark)
         key, _, _ = memo.place(entry.vary, entry.selected_by)
-        records = self._record_keys(entry.tags)
-        keys = [self._meta_key, self._log_key, key, memo.varies_key, memo.variants_key, *records]
+        records = self.keys.records(entry.tags)
+        keys = [self.keys.meta, self.keys.log, key, memo.varies_key, memo.variants_key, *records]
         arguments = [
             max(KEEP_META, lifetime),
             mark.incarnation.hex(),
@@ -296,10 +257,10 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
             b",".join(entry.vary),
             MAX_VARIANTS,
             POSITION_OFFSET,
-            *_named(entry.tags),
+            *named(entry.tags),
         ]
         try:
-            stored = await self._link().run(COMMIT, keys, _random_incarnation(), arguments)
+            stored = await self.links.here().run(COMMIT, keys, arguments)
         except FAILURES as error:
             raise self._address.without_secrets(error, self._deadline) from None
         self._memos.keep(entry.key, memo.with_records(key, records))
@@ -310,76 +271,13 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Set the position of each tag. The time does not depend on how many entries have it.
 
-        Cancelling the caller does not stop it.
+        It waits for all near stores that follow this server, in whatever process, but no longer than for a lease of
+        theirs. Cancelling the caller does not stop it.
 
         Raises:
             InvalidationError: it is not known to hold. It is kept, holds in this process, and is repeated.
         """
-        work = asyncio.get_running_loop().create_task(self._invalidate(list(tags), soft))
-        self._running.add(work)
-        work.add_done_callback(self._forget)
-        await asyncio.shield(work)
-
-    def _forget(self, work: asyncio.Task[None]) -> None:
-        self._running.discard(work)
-        if not work.cancelled():
-            work.exception()  # a cancelled caller does not retrieve it, and asyncio would log that
-
-    async def _invalidate(self, tags: list[str], soft: bool) -> None:
-        try:
-            await self._move(tags, soft)
-        except FAILURES as error:
-            self._pending.add(tags, soft=soft)
-            self._see_to_pending()
-            failure = self._address.without_secrets(error, self._deadline)
-            logger.warning("an invalidation failed and will be repeated: %s", failure)
-            raise InvalidationError(
-                f"not known to be taken back: {failure}; this process acts as if it were, and goes on trying"
-            ) from failure
-
-    async def _move(self, tags: list[str], soft: bool) -> None:
-        await self._link().run(
-            INVALIDATE,
-            [self._meta_key, self._log_key, *self._record_keys(tags)],
-            _random_incarnation(),
-            [KEEP_META, int(soft), int(ALL in tags), LOG_LENGTH, *_named(tags)],
-            anyway=True,
-        )
-
-    def _see_to_pending(self) -> None:
-        """Start a task that repeats failed invalidations, if there are any and no such task runs."""
-        if self._pending.kept and (self._repeater is None or self._repeater.done()):
-            self._repeater = asyncio.get_running_loop().create_task(self._repeat())
-
-    async def _repeat(self) -> None:
-        pauses = iter(REPEAT_SECONDS)
-        pause = next(pauses)
-        while self._pending.kept:
-            await asyncio.sleep(pause)
-            kept = self._pending.kept
-            try:
-                for soft in (False, True):
-                    tags = [tag for tag, (hard, _) in kept.items() if hard is not soft]
-                    for start in range(0, len(tags), REPEATED_AT_ONCE):
-                        await self._move(tags[start : start + REPEATED_AT_ONCE], soft)
-            except FAILURES:
-                pause = next(pauses, pause)
-            else:
-                self._pending.settle(kept)
-
-    # --- keys ---------------------------------------------------------------------------------------------------------
-
-    def _record_keys(self, tags: Iterable[str]) -> tuple[bytes, ...]:
-        return tuple(b"%st:%s" % (self._partition, tag) for tag in _named(tags))
+        await self.invalidations.invalidate(tags, soft=soft)
 
 
 _LOOKUP: Final = RedisStore.lookup
-
-
-def _named(tags: Iterable[str]) -> list[bytes]:
-    """Return the tags that have records, sorted as bytes. `@all` has none: its positions are in the meta."""
-    return sorted(tag.encode() for tag in tags if tag != ALL)
-
-
-def _random_incarnation() -> str:
-    return os.urandom(8).hex()
