@@ -88,7 +88,10 @@ EXPORTED = re.findall(r'^\$ export ACCELERATOR_STORE="([^"]+)"', PAGE, re.MULTIL
     [
         (None, "<MemoryStore: 0 entries, 0 of 268,435,456 bytes>"),
         (EXPORTED[0], "<LMDBStore: {home}/shop>"),
-        (EXPORTED[1], "<RedisStore: localhost:6379, prefix 'shop:'>"),
+        (
+            EXPORTED[1],
+            "<TieredStore: <LMDBStore: {home}/shop> in front of <RedisStore: localhost:6379, prefix 'shop:'>>",
+        ),
     ],
     ids=["nothing", "one machine", "several"],
 )

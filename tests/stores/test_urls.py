@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from accelerator import Store
 
 SIZE = "max_bytes is a number of bytes, KiB, MiB, GiB or TiB, such as 512MiB, not "
+NEAR = "near is none, or the URL of a store that never waits: memory: or lmdb:///dev/shm/site"
 PATH = "lmdb: has the whole path of a directory and no host, so three slashes; a # in it is %23"
 BEGIN = "the URL of a store begins with memory:, lmdb:///, redis://, rediss:// or unix://"
 MEMORY = "; a URL that is right: memory:?max_bytes=512MiB"
@@ -77,11 +78,11 @@ MISTAKES = {
     ),
     "a near store of no such kind": (
         "redis://localhost?near=memroy:",
-        "near is none, or the URL of a store that never waits: " + BEGIN + LMDB + REDIS,
+        NEAR + REDIS,
     ),
     "a near store with a mistake": (
         "redis://localhost?near=memory:?max_bytes=1GB",
-        "near is none, or the URL of a store that never waits: " + SIZE + "'1GB'" + MEMORY + REDIS,
+        "near cannot be read: " + SIZE + "'1GB'" + MEMORY + REDIS,
     ),
     "a near store that the store refuses": (
         "redis://localhost?near=memory:?max_bytes=0",
@@ -89,7 +90,7 @@ MISTAKES = {
     ),
     "a near store that waits": (
         "redis://localhost?near=redis://localhost",
-        "near is none, or the URL of a store that never waits, such as memory:, not a RedisStore" + REDIS,
+        NEAR + REDIS,
     ),
     "a near store in front of none": (
         "lmdb:///dev/shm/site?near=memory:",

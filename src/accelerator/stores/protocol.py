@@ -256,13 +256,14 @@ class SharesPage(ABC):
 
     @abstractmethod
     def shared_page(self, name: str) -> SharedPage:
-        """Return the page of memory of all processes that share this store and ask for the same name.
+        """Return the page of memory of all processes that share this store.
 
         Args:
-            name: letters and digits.
+            name: what the store stands in front of, as letters and digits.
 
         Raises:
             OSError: it cannot be opened.
+            ValueError: the store stands in front of something else.
         """
         ...
 

@@ -53,17 +53,12 @@ def _on_a_server(address: str) -> tuple[str]:
 def _near(text: str) -> StoreURL | None:
     if text == "none":
         return None
+    if text.partition(":")[0].lower() not in {"memory", "lmdb"}:
+        raise ValueError("is none, or the URL of a store that never waits: memory: or lmdb:///dev/shm/site")
     try:
-        named = StoreURL(text)
+        return StoreURL(text)
     except ValueError as error:
-        raise ValueError(f"is none, or the URL of a store that never waits: {error}") from None
-    if named.store not in NEAR:
-        raise ValueError(f"is none, or the URL of a store that never waits, such as memory:, not a {named.store}")
-    return named
-
-
-NEAR: Final = frozenset({"MemoryStore", "LMDBStore"})
-"""The stores that may stand in front of one on a server."""
+        raise ValueError(f"cannot be read: {error}") from None
 
 
 class _Kind(NamedTuple):

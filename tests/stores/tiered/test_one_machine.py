@@ -14,7 +14,7 @@ from accelerator.stores.redis import fleet
 from accelerator.testing import make_request
 from tests.stores.lmdb.support import locked
 from tests.stores.redis.support import fill, state
-from tests.stores.tiered.support import become, followers, following, settle
+from tests.stores.tiered.support import become, followers, following
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,26 +118,12 @@ async def test_when_the_one_that_follows_is_killed_another_one_goes_on_and_keeps
     assert (await near.lookup(X)).entry is not None
 
 
-async def test_who_follows_one_server_says_nothing_of_another_one(
-    near: LMDBStore,
-    start_other: Callable[[], object],
-    server: RedisServer,
-    prefix: str,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_directory_that_another_site_uses_is_refused(
+    near: LMDBStore, start_other: Callable[[], object], server: RedisServer, prefix: str
 ) -> None:
-    """Two sites that were given one near store, by mistake, lose no promise by it."""
-    monkeypatch.setattr(fleet, "LEASE_SECONDS", 60.0)
     start_other()
-    settle(server, f"{prefix}elsewhere:")
-    store = TieredStore(near, RedisStore(server.url, f"{prefix}elsewhere:", deadline=5))
-    await following(store)
-    await fill(store, "x")
-    assert await state(store) == "fresh"
-    plain = RedisStore(server.url, f"{prefix}elsewhere:", deadline=5)
-    await plain.invalidate_tag("x")
-    assert await state(store) == "missing"
-    for opened in (plain, store):
-        await opened.aclose()
+    with pytest.raises(ValueError, match="another server, database or prefix"):
+        TieredStore(near, RedisStore(server.url, f"{prefix}elsewhere:"))
 
 
 async def test_who_closes_lets_another_one_go_on(

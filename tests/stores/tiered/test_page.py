@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import LMDBStore, MemoryStore
-from accelerator.stores.lmdb.page import PAGE, FilePage, page_in
+from accelerator.stores.lmdb.page import PAGE, FilePage
 from accelerator.stores.lmdb.system import boot_id
 from accelerator.stores.redis import fleet
 from accelerator.stores.tiered.page import OwnPage, Page, page_for
@@ -112,16 +113,24 @@ def test_a_memory_store_has_a_page_of_its_own() -> None:
     assert OwnPage().acquire()
 
 
-def test_stores_of_one_path_in_front_of_one_server_have_one_page_and_other_boots_leave_none(tmp_path: Path) -> None:
+def test_stores_of_one_path_have_one_page_and_other_boots_leave_none(tmp_path: Path) -> None:
     store = LMDBStore(tmp_path / "store")
-    (tmp_path / "store" / f"{PAGE}of-another-boot").touch()
-    pages = [page_for(store, far) for far in ("one", "other")]
-    assert pages == [page_for(LMDBStore(tmp_path / "store"), far) for far in ("one", "other")]
-    assert pages[0] is not pages[1]
-    page_in(tmp_path / "store", "third")
-    names = [path.name for path in (tmp_path / "store").glob(f"{PAGE}*")]
-    assert len(names) == 3
-    assert all(name.startswith(f"{PAGE}{boot_id()}.") for name in names)
+    (tmp_path / "store" / f"{PAGE}of-another-boot.far").touch()
+    page = page_for(store, "far")
+    assert page is page_for(LMDBStore(tmp_path / "store"), "far")
+    (path,) = (tmp_path / "store").glob(f"{PAGE}*")
+    assert path.name.startswith(f"{PAGE}{boot_id()}.")
+
+
+def test_a_path_is_in_front_of_one_far_store_until_it_is_removed(tmp_path: Path) -> None:
+    """A page that another one has made would be answered, and what is taken back here would not be taken back there."""
+    page_for(LMDBStore(tmp_path / "store"), "far")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="in front of another server, database or prefix: name another directory"):
+            page_for(LMDBStore(tmp_path / "store"), "another")
+    assert len([*(tmp_path / "store").glob(f"{PAGE}*")]) == 1
+    shutil.rmtree(tmp_path / "store")
+    page_for(LMDBStore(tmp_path / "store"), "another")
 
 
 @pytest.mark.parametrize("forked", [[], ["fork"]], ids=["alone", "with a child that lives on"])

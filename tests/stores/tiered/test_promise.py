@@ -60,7 +60,7 @@ def test_most_reads_of_a_calm_run_ask_no_server(capsys: pytest.CaptureFixture[st
     [
         (["--store", "near-lmdb"], "such as lmdb:/dev/shm, not near-lmdb"),
         (["--store", "near:/dev/shm"], "such as lmdb:/dev/shm, not near:/dev/shm"),
-        (["--store", "near", "--faults", "tiny"], "promote, evict, relay, not tiny"),
+        (["--store", "near", "--faults", "tiny"], "promote, evict, relay, reload, not tiny"),
         (["--store", "near-lmdb:/tmp", "--mutation", "id-shared-after-fork"], "not id-shared-after-fork"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import RedisError
 
-from accelerator import ASGIAccelerator, InvalidationError, MemoryStore, RedisStore, WSGIAccelerator
+from accelerator import ASGIAccelerator, InvalidationError, MemoryStore, NearEvent, RedisStore, WSGIAccelerator
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis import fleet
 from accelerator.stores.tiered import TieredStore
@@ -418,11 +418,13 @@ async def test_while_the_server_is_away_nothing_near_is_believed_past_its_lease(
 ) -> None:
     shorten(monkeypatch)
     server = start_server()
-    store = TieredStore(MemoryStore(), RedisStore(server.url, deadline=5))
+    events: list[NearEvent] = []
+    store = TieredStore(MemoryStore(), RedisStore(server.url, deadline=5), on_event=events.append)
     await following(store)
     await fill(store, "x")
     server.stop()
-    await become(lambda: not store._page.is_good)
+    await become(lambda: NearEvent("lapsed") in events)
+    assert not store._page.is_good
     with pytest.raises(RedisError, match=r"Redis at"):
         await store.lookup(X)
     with pytest.raises(InvalidationError):
@@ -533,3 +535,13 @@ def test_the_client_of_a_sentinel_is_refused() -> None:
     far = RedisStore(sentinel.master_for("primary"))
     with pytest.raises(ValueError, match="not that of a Sentinel"):
         TieredStore(MemoryStore(), far)
+
+
+def test_what_is_told_of_events_is_a_function() -> None:
+    with pytest.raises(TypeError, match="on_event is a function, not a int"):
+        TieredStore(MemoryStore(), RedisStore("redis://localhost"), on_event=3)  # type: ignore[arg-type]
+
+
+def test_a_url_in_place_of_the_near_store_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"near is a store that never waits, such as MemoryStore\(\), not a str"):
+        TieredStore("memory:", RedisStore("redis://localhost"))  # type: ignore[arg-type]

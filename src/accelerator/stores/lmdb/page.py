@@ -53,13 +53,23 @@ class FilePage(SharedPage):
 
 @cache
 def page_in(directory: Path, name: str) -> FilePage:
-    """Return the page of a name in a directory, which is one in a process. Those of earlier boots are removed.
+    """Return the page of a directory, which is one in a process. Those of earlier boots are removed.
+
+    Args:
+        directory: the directory.
+        name: what the store is near to: pages of another one would be answered, and not taken back.
 
     Raises:
         OSError: see `FilePage`.
+        ValueError: since the system was booted it was near to something else.
     """
     of_this_boot = f"{PAGE}{boot_id()}."
     for page in directory.glob(f"{PAGE}*"):
         if not page.name.startswith(of_this_boot):
             page.unlink(missing_ok=True)
+        elif page.name != of_this_boot + name:
+            raise ValueError(
+                f"{directory} is, or was, in front of another server, database or prefix: name another directory, or"
+                " remove this one if nobody uses it any more"
+            )
     return FilePage(directory / f"{of_this_boot}{name}")

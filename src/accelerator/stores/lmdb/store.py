@@ -169,10 +169,11 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
         return self._leasing.lease(name)
 
     def shared_page(self, name: str) -> SharedPage:
-        """Return the page of this name of all processes that have a store with this path.
+        """Return the page of all processes that have a store with this path.
 
         Raises:
             OSError: it cannot be opened.
+            ValueError: it has another name.
         """
         return page_in(self._file.place.path, name)
 

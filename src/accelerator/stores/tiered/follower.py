@@ -54,6 +54,7 @@ class Follower:
         self._keys = keys
         self._links = links
         self._subscription = Subscription(links, keys.near, self._hear, self)
+        self._looking: asyncio.Task[None] | None = None
         self._link: Link  # of `run`, while that runs
         self._heard = asyncio.Event()  # something is to be acknowledged
         self._origins: set[bytes] = set()
@@ -67,8 +68,14 @@ class Follower:
         await self._subscription.stop()
 
     async def begin(self) -> None:
-        """Wait until no other process follows for the near store."""
+        """Wait until no other process follows for the near store, and look at its lease from then on."""
         while not self._shared.acquire():  # noqa: ASYNC110 - the end of a process tells nobody
+            await asyncio.sleep(fleet.LEASE_SECONDS / BEATS)
+        self._looking = asyncio.get_running_loop().create_task(self._look())
+
+    async def _look(self) -> None:
+        while True:
+            self.report.look_at_lease()
             await asyncio.sleep(fleet.LEASE_SECONDS / BEATS)
 
     async def run(self) -> None:
@@ -93,6 +100,8 @@ class Follower:
         """Let another process go on; if none shares the near store, nobody has to wait for it any more."""
         if isinstance(self._shared, OwnPage):
             await self._leave()
+        if self._looking is not None:
+            self._looking.cancel()
         self.report.stopped()
         self._shared.release()
 
@@ -139,7 +148,6 @@ class Follower:
     async def _beat(self, name: bytes) -> None:
         """Send heartbeats, one at a time. A server that fails now and then costs a lease at most."""
         while True:
-            self.report.look_at_lease()
             try:
                 is_broken = await self._send_heartbeat(name)
             except FAILURES as error:

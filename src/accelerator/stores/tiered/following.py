@@ -109,7 +109,6 @@ class Following:
         if follower != self.page.follower:  # it has left since
             return False
         is_broken = False
-        self._report.heartbeat(sent, answer.sequence)
         self._hear_of(answer)
         if answer.incarnation != self.page.incarnation:
             self._join(answer)
@@ -119,6 +118,7 @@ class Following:
         self._is_fresh = False
         self._awaited = _Awaited(sent, answer.sequence)
         self._renew()
+        self._report.heartbeat(sent, answer.sequence)
         return is_broken
 
     def message(self, message: Message) -> bool:

@@ -39,11 +39,14 @@ class OwnPage(SharedPage):
 
 
 def page_for(near: Store, far: str) -> SharedPage:
-    """Return the page of a near store: that of all processes which share both stores, or one of its own.
+    """Return the page of a near store: that of all processes which share it, or one of its own.
 
     Args:
         near: the near store.
         far: what tells the far one from others. To follow one says nothing of what another has taken back.
+
+    Raises:
+        OSError, ValueError: see `SharesPage.shared_page`.
     """
     if not isinstance(near, SharesPage):
         return OwnPage()

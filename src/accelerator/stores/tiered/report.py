@@ -113,7 +113,7 @@ class Report:
     def emptied(self, sequence: int) -> None:
         """Note that all was given up which messages up to a number would have taken back."""
         self._count(emptied=1)
-        logger.info("a near store was emptied: it may have missed what was taken back before number %d", sequence)
+        logger.info("a near store begins anew, and empty, after the invalidation of number %d", sequence)
         self._emit(NearEvent("emptied", sequence))
 
     def applied(self, message: Message) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from accelerator.stores.finish import finish_now
 from accelerator.stores.memory import MemoryStore
-from accelerator.stores.protocol import KnowsReadyEntries, LooksUpInThreads, Lookup, Store, checked_store
+from accelerator.stores.protocol import KnowsReadyEntries, LooksUpInThreads, Lookup, Store
 from accelerator.stores.redis import RedisStore
 from accelerator.stores.redis.invalidations import Front
 from accelerator.stores.tiered.follower import Follower
@@ -57,8 +57,10 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, Store):
         clock: the time in seconds since the epoch, by which a stale entry is looked up in the far store again.
 
     Raises:
-        TypeError: `near` is no store that never waits, or `far` no `RedisStore`.
-        ValueError: `consistency` is neither, or `far` has the client of a Sentinel.
+        TypeError: `near` is no store that never waits, `far` no `RedisStore`, or `on_event` no function.
+        ValueError: `consistency` is neither, `far` has the client of a Sentinel, or `near` is an `LMDBStore` whose
+            directory stands in front of another server, database or prefix.
+        OSError: the directory of an `LMDBStore` cannot be written.
     """
 
     def __init__(
@@ -70,13 +72,14 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, Store):
         on_event: Callable[[NearEvent], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        checked_store(near)
-        if near.suspends:
+        if not isinstance(near, Store) or near.suspends:
             raise TypeError(f"near is a store that never waits, such as MemoryStore(), not a {type(near).__name__}")
         if not isinstance(far, RedisStore):
             raise TypeError(f"far is a RedisStore, not a {type(far).__name__}")
         if consistency not in {"strict", "eventual"}:
             raise ValueError(f"consistency is 'strict' or 'eventual', not {consistency!r}")
+        if not (on_event is None or callable(on_event)):
+            raise TypeError(f"on_event is a function, not a {type(on_event).__name__}")
         if not far.links.can_be_more:
             raise ValueError(
                 "far has a URL or the client of one server, not that of a Sentinel, which cannot be followed"
