@@ -7,6 +7,7 @@ from queue import Queue
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.exceptions import RedisError
 
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis import RedisStore, subscription
@@ -92,3 +93,24 @@ async def test_however_often_it_is_begun_or_ended_there_is_one_or_none(lonely_se
         await listening.renew()
         assert listening._listening is None
         assert admin.pubsub_numsub("channel") == [(b"channel", 0)]
+
+
+class FailsAtTheEnd(Confirmations):
+    """Fails when it is cancelled, as where the server goes away at that very moment."""
+
+    async def run(self) -> None:
+        await super().run()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise RedisError("the server is gone")
+
+
+async def test_it_ends_also_if_the_server_goes_away_at_that_moment(lonely_server: RedisServer) -> None:
+    """A group of tasks that fails while it is cancelled passes the cancellation over, before Python 3.13."""
+    confirmations = FailsAtTheEnd()
+    listening = Subscription(RedisStore(lonely_server.url).links, b"channel", lambda _: None, confirmations)
+    listening.start()
+    await confirmations.next()
+    async with asyncio.timeout(30):
+        await listening.stop()

@@ -162,6 +162,7 @@ class Subscription:
                     await self._hear_all(messages)
             except* Exception as failed:  # noqa: BLE001 - whatever it is, such as a message that cannot be read
                 self._report(_first_of(failed))
+            _pass_on_cancellation()
             self._failures += 1
             await asyncio.sleep(pause.compute(self._failures))
 
@@ -194,6 +195,13 @@ class Subscription:
                 tasks.create_task(self._meanwhile.run())
             async for message in messages.listen():
                 self._hear(message["data"])
+
+
+def _pass_on_cancellation() -> None:
+    """Raise if this task was cancelled: before Python 3.13 a group that fails at the same moment does not."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _first_of(failed: ExceptionGroup[Exception]) -> Exception:
