@@ -200,7 +200,7 @@ class Subscription:
 def _pass_on_cancellation() -> None:
     """Raise if this task was cancelled: before Python 3.13 a group that fails at the same moment does not."""
     task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    if task is not None and task.cancelling():  # pragma: no cover - from Python 3.13 on the group has raised it
         raise asyncio.CancelledError
 
 
