@@ -29,26 +29,29 @@ def test_no_request_is_answered_with_what_was_taken_back_before_it(seconds: int,
     pytest.fail(f"{hits} hits and {invalidations} invalidations show nothing")
 
 
+def is_found(mutation: str, faults: tuple[str, ...], store: str) -> bool:
+    """Whether one of a few runs finds it: who follows whom after the forks of a run is chance, and stays so in it."""
+    plans = (Plan(20, seed, 2, 4, 2, faults, mutation, stop_at_first=True, store=store) for seed in range(1, 9))
+    return any(asyncio.run(check(plan)).violations for plan in plans)
+
+
 @pytest.mark.parametrize(
     ("mutation", "faults"),
     [("waits-for-nobody", ()), ("id-shared-after-fork", ("pause",))],
 )
 def test_what_breaks_the_promise_is_found(mutation: str, faults: tuple[str, ...]) -> None:
-    report = asyncio.run(check(Plan(60, 1, 2, 4, 2, faults, mutation, stop_at_first=True, store="near")))
-    assert report.violations > 0
+    assert is_found(mutation, faults, "near")
 
 
 def test_workers_that_share_near_stores_are_on_two_machines_of_which_one_has_to_wait_for_the_other(
     tmp_path: Path,
 ) -> None:
-    plan = Plan(60, 1, 2, 4, 2, (), "waits-for-nobody", stop_at_first=True, store=f"near-lmdb:{tmp_path}")
-    report = asyncio.run(check(plan))
-    assert report.violations > 0
+    assert is_found("waits-for-nobody", (), f"near-lmdb:{tmp_path}")
     assert [*tmp_path.iterdir()] == []
 
 
 def test_most_reads_of_a_calm_run_ask_no_server(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--store", "near", "--seconds", "1", "--workers", "1", "--seed", "5"]) == 0
+    assert main(["--store", "near", "--seconds", "3", "--workers", "1", "--seed", "5"]) == 0
     report = capsys.readouterr().out
     reads, shared = (int(number) for number in re.findall(r"reads=(\d+)", report))
     assert 0 < shared < reads / 2
