@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from accelerator.stores.memory.forks import lock_over_forks
+from accelerator.stores.forks import lock_over_forks
 from accelerator.stores.memory.records import ReadyEntries, Variants, pack
 from accelerator.stores.memory.tables import NEVER, PARTS, Tables
 from accelerator.stores.memory.workers import warn_once

@@ -35,7 +35,6 @@ MAX_PAUSE: Final = 2.0
 FIRST_PAUSE: Final = 0.05
 """Seconds before the second attempt, in about; it doubles with each that follows."""
 
-
 QUIET_SECONDS: Final = 60.0
 """Seconds without a failure after which the next one is another outage."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from accelerator import MemoryStore
-from accelerator.stores.memory import forks
+from accelerator.stores import forks
 from tests.scripts import run_script
 
 
