@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
+from accelerator import ASGIAccelerator
+from accelerator.stores import Lease
 from accelerator.stores.binary import pack
+from accelerator.stores.redis import leasing
 from accelerator.stores.redis import server as redis_server
 from accelerator.testing import make_entry, make_request
+from tests.asgi.test_collapsing import SHARED, Gated, crowd
 from tests.stores.redis.support import (
     OpenStore,
     StartServer,
@@ -21,6 +26,8 @@ from tests.stores.redis.support import (
     request_of,
     state,
 )
+from tests.stores.tiered.support import become
+from tests.support import ask
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
@@ -112,6 +119,75 @@ async def test_a_fill_is_one_script(store: RedisStore, admin: Any, tags: int) ->
     assert sent == {"evalsha": 1}
     records = tags + 1  # the URL has one, too
     assert inside <= 8 + 3 * records
+
+
+async def ends(*stores: RedisStore) -> None:
+    """Return when the server has been told of the ends of leases."""
+    await become(lambda: not any(store._leasing._ending for store in stores))
+
+
+async def test_a_lease_is_one_script_and_its_end_another(store: RedisStore, admin: Any) -> None:
+    async def take_and_end(name: bytes) -> None:
+        lease = await store.lease(name)
+        assert isinstance(lease, Lease)
+        lease.end()
+        await ends(store)
+
+    await take_and_end(b"warm")
+    assert await counted(admin, take_and_end(b"the name of one.")) == ({"evalsha": 2}, 4)
+
+
+async def test_a_request_that_is_made_here_is_two_lookups_and_three_scripts_and_the_next_is_a_hit(
+    store: RedisStore, admin: Any
+) -> None:
+    app = Gated(SHARED)
+    app.gate.set()
+    cached = ASGIAccelerator(app, store=store)
+
+    async def miss(url: str) -> None:
+        await ask(cached, url)
+        await ends(store)
+
+    await miss("/warm")
+    sent, inside = await counted(admin, miss("/"))
+    assert sent == {"mget": 2, "evalsha": 3}
+    assert inside <= 4 + 8 + 3 * 1
+    assert await counted(admin, ask(cached)) == ({"mget": 1}, 0)
+
+
+async def test_when_the_fill_that_a_thousand_wait_for_has_ended_few_commands_answer_them(
+    own: RedisServer, admin: Any, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each store stands for a process. Its leader is told, and then its requests look up together."""
+    for name in ("LEASE_SECONDS", "RENEWAL_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(leasing, name, 600.0)
+    stores = [open_store(own.url) for _ in range(4)]
+    for store in stores:
+        store._mailbox.subscription.start()
+    await become(lambda: all(store._mailbox.subscription.is_confirmed for store in stores))
+    app = Gated(SHARED)
+    processes = [ASGIAccelerator(app, store=store) for store in stores]
+    app.gate.set()
+    await asyncio.gather(*(ask(one, f"/warm{number}") for number, one in enumerate(processes)))
+    await ends(*stores)
+    app.gate = anyio.Event()
+
+    async with crowd(processes[0], 250) as first:
+        await become(lambda: app.calls == 5)
+        others = [crowd(one, 250) for one in processes[1:]]
+        async with others[0] as second, others[1] as third, others[2] as fourth:
+            await become(lambda: all(store._mailbox.ends._awaited for store in stores[1:]))
+
+            async def answer_all() -> None:
+                app.gate.set()
+                await become(lambda: all(len(answers) == 250 for answers in (first, second, third, fourth)))
+                await ends(*stores)
+
+            sent, _ = await counted(admin, answer_all())
+    assert app.calls == 5
+    assert sent.pop("evalsha") == 2, "the fill, and the end of its lease"
+    assert 4 <= sent.pop("mget") <= 32
+    assert sent == {}
 
 
 @pytest.mark.parametrize("tags", [1, 10, 100])

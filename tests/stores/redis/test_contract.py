@@ -1,4 +1,4 @@
-"""RedisStore passes the contract of stores, however one connects."""
+"""RedisStore passes the contracts of stores and of leases, however one connects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trustme
 from redis.asyncio import Redis
 
 from accelerator import RedisStore
-from accelerator.testing import StoreContract
+from accelerator.testing import LeaseContract, StoreContract
 from tests.stores.redis.relay import Relay
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer
 
 
-class RedisContract(StoreContract):
+class RedisContract(StoreContract, LeaseContract):
     @pytest.fixture
     def source(self, server: RedisServer) -> str | Redis:
         raise NotImplementedError

@@ -110,8 +110,9 @@ async def test_a_commit_that_redis_refuses_is_told_apart_from_a_lookup_and_from_
     app = ASGIAccelerator(kept(), store=store_as(lacks="+evalsha +eval"), on_event=events.append)
     assert [(await ask(app)).get("cache-status") for _ in range(2)] == [COMMIT_FAILED] * 2
     assert [(event.kind, event.detail) for event in events] == [("miss", "the store's commit failed")] * 2
-    (record,) = caplog.records
-    assert re.search(r"the store's commit fails.*NOPERM .*'evalsha'", record.getMessage())
+    lease, commit = caplog.messages
+    assert re.search(r"the store's lease fails.*NOPERM .*'evalsha'", lease)
+    assert re.search(r"the store's commit fails.*NOPERM .*'evalsha'", commit)
 
 
 async def test_a_lookup_that_fails_is_told_to_listeners_too(store_as: Callable[..., RedisStore]) -> None:

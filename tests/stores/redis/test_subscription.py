@@ -76,7 +76,7 @@ async def test_an_outage_is_told_once_until_nothing_has_failed_for_a_while(
         told.append(len(caplog.records))
     assert told == [1, 1, 1, 2, 2]
     assert {record.getMessage().partition(":")[0] for record in caplog.records} == {
-        "no messages of what others take back, until they come again"
+        "no messages of other processes, until they come again"
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,15 @@ from accelerator.stores.redis import blocking
 from accelerator.stores.redis import server as redis_server
 from tests.stores.redis.test_blocking import wait_for_connections
 from tests.wsgi.support import ask, site_saying
+from tests.wsgi.test_turns import GatedSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accelerator.demo.redis_server import RedisServer
     from tests.stores.redis.support import StartServer
+
+PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -41,7 +45,16 @@ def app(store: RedisStore) -> WSGIAccelerator:
     app = WSGIAccelerator(site_saying(ttl=60, tags="x"), store)
     assert ask(app).body == b"answer 1"
     wait_for_connections()
+    wait_for_ends(store)
     return app
+
+
+def wait_for_ends(store: RedisStore) -> None:
+    """Wait until the server has been told of the ends of leases."""
+    until = time.monotonic() + PATIENCE
+    while store._leasing._ending:
+        assert time.monotonic() < until
+        time.sleep(0.002)
 
 
 def commands(admin: Any) -> dict[str, int]:
@@ -70,14 +83,37 @@ def test_a_hit_uses_no_thread_but_the_servers_own_and_one_command(
     assert (crossings, threads) == ([], {threading.get_ident()})
 
 
-def test_a_miss_looks_up_once_and_crosses_only_to_store(app: WSGIAccelerator, own: RedisServer) -> None:
-    """What the thread has found, and the mark that came with it, is what the fill goes by."""
+def test_a_miss_looks_up_by_itself_and_crosses_to_take_the_lease_to_end_it_and_to_store(
+    app: WSGIAccelerator, store: RedisStore, own: RedisServer
+) -> None:
+    """What the thread has found under the lease, and the mark that came with it, is what the fill goes by."""
     ask(app, "/warm")
+    wait_for_ends(store)
     with own.client() as admin:
         admin.config_resetstat()
         assert ask(app, "/new").body == b"answer 3"
-        assert commands(admin) == {"mget": 1, "evalsha": 1}
+        wait_for_ends(store)
+        assert commands(admin) == {"mget": 2, "evalsha": 3}
     assert ask(app, "/new").is_hit
+
+
+def test_threads_of_two_processes_make_a_page_once(app: WSGIAccelerator, own: RedisServer) -> None:
+    """Each store stands for a process. Who waits is told of the end, whatever thread it is in."""
+    site = GatedSite("s-maxage=60")
+    stores = [RedisStore(own.url, deadline=20) for _ in range(2)]
+    first, second = (WSGIAccelerator(site, store) for store in stores)
+    with ThreadPoolExecutor(20) as pool:
+        of_first = [pool.submit(ask, first, "/gated") for _ in range(10)]
+        while not site.calls:
+            assert not any(answer.done() for answer in of_first)
+        of_second = [pool.submit(ask, second, "/gated") for _ in range(10)]
+        while not stores[1]._mailbox.ends._awaited:
+            assert not any(answer.done() for answer in of_second)
+        site.gate.set()
+        assert {answer.result(PATIENCE).body for answer in [*of_first, *of_second]} == {b"page"}
+    assert site.calls == 1
+    for store in stores:
+        loop_thread.run(store.aclose())
 
 
 def test_an_invalidation_by_one_thread_holds_in_all_others_when_it_has_returned(app: WSGIAccelerator) -> None:

@@ -334,7 +334,7 @@ async def test_a_message_that_cannot_be_read_costs_a_subscription_and_no_more(
     await filled(one, other)
     with server.client() as admin:
         admin.publish(other._far.keys.near, b"\xc1")
-    await become(lambda: caplog.text.count("no messages of what others take back") == 2)
+    await become(lambda: caplog.text.count("no messages of other processes") == 2)
     await become(lambda: all(store._follower._subscription.is_confirmed for store in (one, other)))
     assert len(followers(server, prefix)) == 2
     await one.invalidate_tag("x")

@@ -150,8 +150,7 @@ class Acknowledgements:
         finally:
             self._waiting.discard(heard)
 
-    def take(self, payload: bytes) -> None:
+    def take(self, said: Acknowledgement) -> None:
         """Take an acknowledgement from the server."""
-        said = Acknowledgement(*msgpack.unpackb(payload, raw=True))
         for heard in list(self._waiting):
             heard.note(said)

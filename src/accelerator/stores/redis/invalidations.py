@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from accelerator.stores.pending import Pending
 from accelerator.stores.protocol import InvalidationError
-from accelerator.stores.redis.fleet import Acknowledgements, read_announced, shown
+from accelerator.stores.redis.fleet import read_announced, shown
 from accelerator.stores.redis.keys import named
-from accelerator.stores.redis.link import random_incarnation
 from accelerator.stores.redis.scripts import EXPEL, INVALIDATE
 from accelerator.stores.redis.server import FAILURES
-from accelerator.stores.redis.subscription import Subscription
 from accelerator.tags import ALL
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from accelerator.stores.redis.fleet import Announced, Heard
     from accelerator.stores.redis.keys import Keys
     from accelerator.stores.redis.links import Links
+    from accelerator.stores.redis.mailbox import Mailbox
 
 logger = logging.getLogger("accelerator")
 
@@ -60,21 +59,20 @@ class Invalidations:
     Args:
         keys: the keys of the store.
         links: its connections.
+        mailbox: where acknowledgements are told.
 
     Attributes:
         pending: those that failed.
     """
 
-    def __init__(self, keys: Keys, links: Links) -> None:
+    def __init__(self, keys: Keys, links: Links, mailbox: Mailbox) -> None:
         self.pending = Pending()
         self._front: Front | None = None
         self._keys = keys
         self._links = links
         self._running: set[asyncio.Task[None]] = set()
         self._repeater: asyncio.Task[None] | None = None
-        self._origin = random_incarnation().encode()
-        self._acknowledgements = Acknowledgements()
-        self._subscription = Subscription(links, b"%s:%s" % (keys.near, self._origin), self._acknowledgements.take)
+        self._mailbox = mailbox
 
     def stand_behind(self, front: Front) -> None:
         """Note that this process has a near store."""
@@ -95,7 +93,6 @@ class Invalidations:
             await asyncio.wait(ours)
         if self._repeater is not None and self._repeater.get_loop() is loop:
             self._repeater.cancel()
-        await self._subscription.stop()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -110,10 +107,10 @@ class Invalidations:
 
     async def _invalidate(self, tags: list[str], soft: bool) -> None:
         await self._apply_here(tags, soft)
-        with self._acknowledgements.heard() as heard:
+        with self._mailbox.acknowledgements.heard() as heard:
             try:
                 announced = await self._announce(tags, soft)
-                if announced.followers and not self._subscription.is_confirmed and await self._subscribe():
+                if announced.followers and not self._mailbox.subscription.is_confirmed and await self._subscribe():
                     announced = await self._announce(tags, soft)  # what was acknowledged before came to nobody
             except FAILURES as error:
                 failure = self._links.address.without_secrets(error, self._links.deadline)
@@ -130,7 +127,7 @@ class Invalidations:
         reply = await self._links.here().run(
             INVALIDATE,
             [self._keys.meta, self._keys.log, self._keys.near, *self._keys.records(tags)],
-            [KEEP_META, int(soft), int(ALL in tags), LOG_LENGTH, self._origin, *named(tags)],
+            [KEEP_META, int(soft), int(ALL in tags), LOG_LENGTH, self._mailbox.origin, *named(tags)],
             anyway=True,
         )
         announced = read_announced(reply)
@@ -147,8 +144,8 @@ class Invalidations:
 
     async def _subscribe(self) -> bool:
         """Begin to listen to acknowledgements. Return whether that was done in time."""
-        self._subscription.start()
-        return await self._subscription.confirmed(self._links.deadline)
+        self._mailbox.subscription.start()
+        return await self._mailbox.subscription.confirmed(self._links.deadline)
 
     async def _wait(self, announced: Announced, heard: Heard, tags: list[str]) -> None:
         """Wait until an invalidation holds in all near stores, and take out those that did not say so in time."""
@@ -162,7 +159,7 @@ class Invalidations:
                 "%d of %d near stores did not acknowledge an invalidation: %s", len(silent), len(said), names
             )
         if announced.settled and silent and len(silent) == len(announced.followers):
-            await self._subscription.renew()  # none of them was heard
+            await self._mailbox.subscription.renew()  # none of them was heard
         if silent or not announced.settled:
             with suppress(*FAILURES):  # who invalidates next waits as long, and tries again
                 await self._expel(announced, silent)

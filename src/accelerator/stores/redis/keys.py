@@ -24,6 +24,7 @@ class Keys:
     """
 
     def __init__(self, prefix: bytes) -> None:
+        self._prefix = prefix
         self._partition = prefix + b"{%d}:" % PARTITION
         self.meta = self._partition + b"meta"
         self.log = self._partition + b"log"
@@ -32,6 +33,10 @@ class Keys:
     def records(self, tags: Iterable[str]) -> tuple[bytes, ...]:
         """Return the keys of the records of tags."""
         return tuple(b"%st:%s" % (self._partition, tag) for tag in named(tags))
+
+    def lease(self, name: bytes) -> bytes:
+        """Return the key of the lease of a name."""
+        return b"%sl:{%s}" % (self._prefix, name.hex().encode())
 
 
 def named(tags: Iterable[str]) -> list[bytes]:

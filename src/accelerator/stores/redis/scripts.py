@@ -10,7 +10,9 @@ All keys have the prefix of the store; `{0}` is the partition, which is one hash
 * `{0}:near1`: a hash about near stores, whole or not there: `incarnation`, a name for the order of messages, `identity`
   of the server, `sequence`, the number of the last message, `beats`, the number of the last heartbeat of anybody,
   `settled`, 1 once no lease of an incarnation before can be good, and `f:ID`, the number of a follower's last one.
-  Its name is also that of the channel of messages; `{0}:near1:ORIGIN` is that of acknowledgements for one process.
+  Its name is also that of the channel of messages; `{0}:near1:ORIGIN` is that of what is told to one process.
+* `l:{NAME}`: a lease, for as long as it is good: its token, and the origins of those that are to be told of its end; or
+  nothing, for as long as nobody is to wait since the response was not storable.
 * `e:{URL}:VARIANT`: an entry; `u:{URL}`: the selecting header fields of the URL's responses; `v:{URL}`: its variants.
 """
 
@@ -215,6 +217,42 @@ if vary ~= '' or varies then
 end
 return 1
 """
+# The scripts of leases touch KEYS[1] alone, the key of the lease.
+_LEASE: Final = """
+local key = KEYS[1]
+local found = redis.call('GET', key)
+local owner = found and string.match(found, '^%x*')
+"""
+# ARGV[5] the token, ARGV[6] milliseconds after which it runs out, and what _WATCH_LEASE takes. It may run twice.
+_TAKE_LEASE: Final = """
+if not found then
+  redis.call('SET', key, ARGV[5], 'PX', ARGV[6])
+  owner = ARGV[5]
+end
+"""
+# ARGV[3] who is to be told of the end, ARGV[4] the most that are. It returns the token, empty for none, the
+# milliseconds after which that lease runs out, and whether its end will be told.
+_WATCH_LEASE: Final = """
+if not owner or owner == '' or owner == ARGV[5] then return {owner or '', 0, 0} end
+local is_watched = string.find(found, ARGV[3], #owner + 1, true)
+if not is_watched and select(2, string.gsub(found, ' ', '')) < tonumber(ARGV[4]) then
+  is_watched = redis.call('SET', key, found .. ' ' .. ARGV[3], 'KEEPTTL')
+end
+return {owner, redis.call('PTTL', key), is_watched and 1 or 0}
+"""
+# ARGV[3] the token, ARGV[4] milliseconds after which it runs out
+_RENEW_LEASE: Final = """
+return owner == ARGV[3] and redis.call('PEXPIRE', key, ARGV[4]) or 0
+"""
+# ARGV[3] the token, ARGV[4] milliseconds for which nobody is to wait, ARGV[5] what the channels' names begin with
+_END_LEASE: Final = """
+if owner ~= ARGV[3] then return 0 end
+if ARGV[4] == '0' then redis.call('DEL', key) else redis.call('SET', key, '', 'PX', ARGV[4]) end
+for origin in string.gmatch(found, ' (%x+)') do
+  redis.call('PUBLISH', ARGV[5] .. ':' .. origin, cmsgpack.pack({ARGV[3]}))
+end
+return 1
+"""
 
 
 def _script(*parts: str, flags: str = "") -> Script:
@@ -228,3 +266,7 @@ COMMIT: Final = _script(_META, _COMMIT)
 INVALIDATE: Final = _script(_META, _NEAR, _INVALIDATE, flags=" flags=allow-oom")
 BEAT: Final = _script(_NEAR, _BEAT, flags=" flags=allow-oom")
 EXPEL: Final = _script(_EXPEL, flags=" flags=allow-oom")
+TAKE_LEASE: Final = _script(_LEASE, _TAKE_LEASE, _WATCH_LEASE)
+WATCH_LEASE: Final = _script(_LEASE, _WATCH_LEASE, flags=" flags=allow-oom")
+RENEW_LEASE: Final = _script(_LEASE, _RENEW_LEASE, flags=" flags=allow-oom")
+END_LEASE: Final = _script(_LEASE, _END_LEASE, flags=" flags=allow-oom")

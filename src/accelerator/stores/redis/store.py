@@ -15,12 +15,14 @@ from redis.asyncio import Redis
 from accelerator.notes import seconds
 from accelerator.stores.binary import POSITION_OFFSET, pack, unpack
 from accelerator.stores.pending import judge
-from accelerator.stores.protocol import LooksUpInThreads, Lookup, Store
+from accelerator.stores.protocol import GrantsLeases, LooksUpInThreads, Lookup, Store
 from accelerator.stores.recent import Recent
 from accelerator.stores.redis.blocking import BlockingLink
 from accelerator.stores.redis.invalidations import KEEP_META, Invalidations
 from accelerator.stores.redis.keys import Keys, named
+from accelerator.stores.redis.leasing import Leasing
 from accelerator.stores.redis.links import Links
+from accelerator.stores.redis.mailbox import Mailbox
 from accelerator.stores.redis.memo import MAX_VARIANTS, Memos
 from accelerator.stores.redis.scripts import COMMIT, RENEW
 from accelerator.stores.redis.server import FAILURES, Breaker
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
     from accelerator.stores.binary import Component
     from accelerator.stores.pending import Kept
+    from accelerator.stores.protocol import Lease, TakenLease
     from accelerator.stores.redis.memo import Memo, Place
     from accelerator.stores.redis.server import Values
     from accelerator.stores.redis.verdict import Meta
@@ -51,7 +54,7 @@ MAX_SECONDS: Final = 10 * 365 * 24 * 3600
 """Seconds for which an entry is kept, at most."""
 
 
-class RedisStore(Uncopied, LooksUpInThreads, Store):
+class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
     """Keeps entries in Redis 7 or newer, or Valkey, for all who use the same server and prefix. It needs asyncio.
 
     Args:
@@ -88,18 +91,24 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
         )
         self._memos = Memos(self._prefix)
         self._decoded: Recent[bytes, Stored] = Recent(MAX_DECODED, MAX_DECODED_BYTES)
-        self.invalidations = Invalidations(self.keys, self.links)
+        self._mailbox = Mailbox(self.keys, self.links)
+        self._leasing = Leasing(self.keys, self.links, self._mailbox)
+        self.invalidations = Invalidations(self.keys, self.links, self._mailbox)
 
     def __repr__(self) -> str:
         return f"<RedisStore: {self._address}, prefix {self._prefix.decode()!r}>"
 
     async def aclose(self) -> None:
-        """Wait for the invalidations on this event loop, and close its connections, but not those of a given client.
+        """Wait for the invalidations on this event loop, give back its leases, and close its connections.
+
+        Those of a client that was given stay open.
 
         Tags whose invalidation failed stay invalidated in this process, but the invalidation is repeated only when the
         store is used again.
         """
         await self.invalidations.aclose()
+        await self._leasing.aclose()
+        await self._mailbox.subscription.stop()
         await self.links.close()
         if self._threads is not None:
             self._threads.close()
@@ -265,6 +274,19 @@ class RedisStore(Uncopied, LooksUpInThreads, Store):
             raise self._address.without_secrets(error, self._deadline) from None
         self._memos.keep(entry.key, memo.with_records(key, records))
         return bool(stored)
+
+    # --- one fill for all processes -----------------------------------------------------------------------------------
+
+    async def lease(self, name: bytes) -> Lease | TakenLease | None:
+        """Take the lease of a name, by one command, if no other fill has it.
+
+        With the client of a Sentinel nobody else knows of it, and each process fills for itself.
+
+        Raises:
+            RedisError, OSError: the server is unreachable or slow, or answers with an error. The message has the
+                server's words and no password.
+        """
+        return await self._leasing.lease(name)
 
     # --- invalidation -------------------------------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ class Subscription:
     @property
     def is_confirmed(self) -> bool:
         """Whether the server says that messages come, and nothing has shown that they do not."""
-        return self._is_confirmed.is_set()
+        return self._started_by == os.getpid() and self._is_confirmed.is_set()
 
     def start(self) -> None:
         """Begin to listen, unless this process does already. It waits for nothing, and any thread may call it."""
@@ -171,7 +171,7 @@ class Subscription:
         self._failed_at = monotonic()
         if was_quiet:
             told = self._links.address.without_secrets(error, CONNECT_SECONDS)
-            logger.warning("no messages of what others take back, until they come again: %s", told)
+            logger.warning("no messages of other processes, until they come again: %s", told)
 
     @asynccontextmanager
     async def _confirmed(self) -> AsyncIterator[PubSub]:

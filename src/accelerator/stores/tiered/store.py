@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from accelerator.stores.finish import finish_now
 from accelerator.stores.memory import MemoryStore
-from accelerator.stores.protocol import KnowsReadyEntries, LooksUpInThreads, Lookup, Store
+from accelerator.stores.protocol import GrantsLeases, KnowsReadyEntries, LooksUpInThreads, Lookup, Store
 from accelerator.stores.redis import RedisStore
 from accelerator.stores.redis.invalidations import Front
 from accelerator.stores.tiered.follower import Follower
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from accelerator.events import NearEvent
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
-    from accelerator.stores.protocol import ReadyEntry, RequestT
+    from accelerator.stores.protocol import Lease, ReadyEntry, RequestT, TakenLease
     from accelerator.stores.tiered.report import NearFigures
 
 
@@ -44,7 +44,7 @@ class TieredMark(NamedTuple):
     far: Mark
 
 
-class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, Store):
+class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, Store):
     """Keeps what was used near by, and follows what others invalidate. It needs asyncio.
 
     Args:
@@ -136,6 +136,14 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, Store):
             return self._commit_near(entry, mark)
         is_near = self._commit_near(entry, mark.near)
         return await self._far.commit(replace(entry, mark=mark.far)) or is_near
+
+    async def lease(self, name: bytes) -> Lease | TakenLease | None:
+        """Take the lease of a name in the far store, so that of all processes and machines one fills.
+
+        Raises:
+            RedisError, OSError: see `RedisStore.lease`.
+        """
+        return await self._far.lease(name)
 
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Invalidate in this process at once, in the far store, and then in the near stores of all processes.
