@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from accelerator import ASGIAccelerator
+from accelerator.engine import flight
 from accelerator.stores import Lease
 from accelerator.stores.binary import pack
 from accelerator.stores.redis import leasing
@@ -161,6 +162,7 @@ async def test_when_the_fill_that_a_thousand_wait_for_has_ended_few_commands_ans
     """Each store stands for a process. Its leader is told, and then its requests look up together."""
     for name in ("LEASE_SECONDS", "RENEWAL_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(leasing, name, 600.0)
+    monkeypatch.setattr(flight, "PATIENCE", 600.0)
     stores = [open_store(own.url) for _ in range(4)]
     for store in stores:
         store._mailbox.subscription.start()

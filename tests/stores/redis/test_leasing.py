@@ -14,6 +14,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, RedisStore
+from accelerator.engine import flight
 from accelerator.stores import Lease, TakenLease
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis import ends, leasing
@@ -45,6 +46,7 @@ def _long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leasing, "LEASE_SECONDS", PATIENCE)
     monkeypatch.setattr(leasing, "RENEWAL_SECONDS", PATIENCE)
     monkeypatch.setattr(leasing, "LOOK_SECONDS", PATIENCE)
+    monkeypatch.setattr(flight, "PATIENCE", PATIENCE)
 
 
 @pytest.fixture

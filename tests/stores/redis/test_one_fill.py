@@ -130,7 +130,7 @@ async def test_a_thousand_requests_to_four_servers_make_one_call(
 async def test_if_its_maker_is_killed_one_more_call_is_made(
     start_server: StartServer, near: bool, tmp_path: Path, crowds: list[Crowd]
 ) -> None:
-    crowd = Crowd(start_server().url, tmp_path, near=near, lease_seconds=6)
+    crowd = Crowd(start_server().url, tmp_path, near=near, lease_seconds=10)
     crowds.append(crowd)
     await listening(crowd)
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator import RedisStore, WSGIAccelerator
+from accelerator.engine import flight
 from accelerator.stores.loop_thread import LoopThread, loop_thread
-from accelerator.stores.redis import blocking
+from accelerator.stores.redis import blocking, leasing
 from accelerator.stores.redis import server as redis_server
 from tests.stores.redis.test_blocking import wait_for_connections
 from tests.wsgi.support import ask, site_saying
@@ -97,8 +98,10 @@ def test_a_miss_looks_up_by_itself_and_crosses_to_take_the_lease_to_end_it_and_t
     assert ask(app, "/new").is_hit
 
 
-def test_threads_of_two_processes_make_a_page_once(app: WSGIAccelerator, own: RedisServer) -> None:
+def test_threads_of_two_processes_make_a_page_once(own: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each store stands for a process. Who waits is told of the end, whatever thread it is in."""
+    monkeypatch.setattr(flight, "PATIENCE", 1000.0)
+    monkeypatch.setattr(leasing, "LEASE_SECONDS", 1000.0)
     site = GatedSite("s-maxage=60")
     stores = [RedisStore(own.url, deadline=20) for _ in range(2)]
     first, second = (WSGIAccelerator(site, store) for store in stores)

@@ -6,18 +6,21 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, InvalidationError, MemoryStore, NearEvent, RedisStore, WSGIAccelerator
+from accelerator.engine import flight
 from accelerator.stores.loop_thread import loop_thread
-from accelerator.stores.redis import fleet
+from accelerator.stores.redis import fleet, leasing
 from accelerator.stores.tiered import TieredStore
 from accelerator.testing import ManualClock, make_entry, make_request
+from tests.asgi.test_collapsing import Gated, crowd
 from tests.stores.redis.support import fill, state
 from tests.stores.tiered.support import become, followers, following, settle
-from tests.support import Message, Receive, Scope, Send, drive
+from tests.support import Message, Receive, Scope, Send, ask, drive
 
 if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer
@@ -545,3 +548,36 @@ def test_what_is_told_of_events_is_a_function() -> None:
 def test_a_url_in_place_of_the_near_store_is_refused() -> None:
     with pytest.raises(TypeError, match=r"near is a store that never waits, such as MemoryStore\(\), not a str"):
         TieredStore("memory:", RedisStore("redis://localhost"))  # type: ignore[arg-type]
+
+
+# --- one fill for all -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_stale", [False, True], ids=["cold", "stale"])
+async def test_who_waits_finds_what_another_process_has_stored_and_keeps_it_near(
+    open_tiered: OpenTiered, is_stale: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flight, "PATIENCE", 1000.0)
+    monkeypatch.setattr(leasing, "LEASE_SECONDS", 1000.0)
+    stores = open_tiered(), open_tiered()
+    await following(*stores)
+    app = Gated(("cache-control", "s-maxage=60"), ("cache-tag", "x"))
+    first, second = (ASGIAccelerator(app, store=store) for store in stores)
+    if is_stale:
+        app.gate.set()
+        assert {(await ask(one)).body for one in (first, second)} == {b"answer 1"}
+        await stores[0].invalidate_tag("x", soft=True)
+        app.gate = anyio.Event()
+    before = app.calls
+    async with crowd(first, 10) as one:
+        await become(lambda: app.calls == before + 1)
+        async with crowd(second, 10) as other:
+            await become(lambda: stores[1]._far._mailbox.ends._awaited)
+            app.gate.set()
+    made = b"answer %d" % (before + 1)
+    assert [answer.body for answer in [*one, *other]] == [made] * 20
+    assert app.calls == before + 1
+    for store in stores:
+        found = drive(store._near.lookup(make_request("https://example.org/")))
+        assert found.entry is not None
+        assert found.entry.body == made
