@@ -183,21 +183,21 @@ class RedisCluster:
             way: how. Only `TAKEOVER` asks nobody.
         """
         replica = self.replicas_of(primary)[0]
+        if way != "TAKEOVER":  # which needs no election
+            self._rest([replica])
         with self._alert():
-            if way != "TAKEOVER":  # which needs no election
-                self._rest([replica])
             self._order(replica, way)
             self._hear(replica)
-            self._elected(replica)
+            self._elected(primary, replica)
         return replica
 
     @staticmethod
     def _order(replica: Node, way: Way) -> None:
         for last in (False, False, True):  # on a busy machine the order may lapse
-            replica.ask("CLUSTER FAILOVER", *([way] if way else []))
             try:
+                replica.ask("CLUSTER FAILOVER", *([way] if way else []))
                 _wait(lambda: not replica.is_replica(), "a replica does not take over", LAPSE)
-            except RuntimeError:
+            except (RuntimeError, ResponseError):
                 if last:
                     raise
             else:
@@ -207,21 +207,30 @@ class RedisCluster:
         """Wait until their last election is over for good."""
         time.sleep(max(0.0, max(self._elections.get(node, 0.0) for node in replicas) + VOTES_COUNT - time.monotonic()))
 
-    def _elected(self, replica: Node) -> None:
-        """Wait until all know a new primary."""
+    def _elected(self, primary: Node, successor: Node) -> None:
+        """Wait until all know a new primary. Slots that were moving go on to do so, as somebody would see to."""
+        moves = {
+            slot: tuple(successor if node is primary else node for node in move)
+            for slot, move in self._moves.items()
+            if primary in move
+        }
+        for slot, move in moves.items():
+            for node in move:  # one that imports a slot takes it for that of the former primary, whatever others say
+                node.ask("CLUSTER SETSLOT", slot, "STABLE")
         self.settled()
-        self._elections[replica] = time.monotonic()
+        for slot, (source, to) in moves.items():
+            self._begin(slot, source, to)
+        self._elections[successor] = time.monotonic()
 
     def kill(self, primary: Node) -> Node:
         """Kill a primary, and return the replica that the other nodes have made a primary in its place."""
         replicas = self.replicas_of(primary)
+        self._rest(replicas)
         with self._alert():
-            self._rest(replicas)
             primary.kill()
             _wait(lambda: any(not node.is_replica() for node in replicas), "no replica is made a primary")
-            self.settled()
-        successor = next(node for node in replicas if not node.is_replica())
-        self._elected(successor)
+            successor = next(node for node in replicas if not node.is_replica())
+            self._elected(primary, successor)
         return successor
 
     def revive(self) -> None:
@@ -258,7 +267,9 @@ class RedisCluster:
 
     def begin_move(self, slot: int, to: Node) -> None:
         """Begin to move a slot: from now on its owner sends those who ask for keys that it lacks to the other one."""
-        source = self.owner_of(slot)
+        self._begin(slot, self.owner_of(slot), to)
+
+    def _begin(self, slot: int, source: Node, to: Node) -> None:
         to.ask("CLUSTER SETSLOT", slot, "IMPORTING", source.id)
         source.ask("CLUSTER SETSLOT", slot, "MIGRATING", to.id)
         self._moves[slot] = source, to
@@ -269,7 +280,8 @@ class RedisCluster:
         keys: list[bytes] = source.ask("CLUSTER GETKEYSINSLOT", slot, count)
         if keys:
             timeout = int(PATIENCE * 1000)
-            source.ask("MIGRATE", "127.0.0.1", to.port, "", 0, timeout, "KEYS", *keys)
+            # a key may be on both sides where a primary was replaced meanwhile: clients have seen that of the source
+            source.ask("MIGRATE", "127.0.0.1", to.port, "", 0, timeout, "REPLACE", "KEYS", *keys)
         return len(keys)
 
     def end_move(self, slot: int) -> None:

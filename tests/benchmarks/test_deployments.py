@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import AskError, TryAgainError
 
 from benchmarks.deployments.cluster import Node, RedisCluster, slot_of
 
@@ -23,8 +23,9 @@ def cluster() -> Iterator[RedisCluster]:
 
 @pytest.fixture
 def owner(cluster: RedisCluster) -> Node:
-    """The primary of the key, which has the value `old`."""
+    """The primary of the key, which has the value `old` and is the only one there."""
     owner = cluster.owner_of(KEY)
+    owner.ask("FLUSHALL")
     owner.ask("SET", KEY, "old")
     owner.ask("WAIT", 1, 0)
     return owner
@@ -73,12 +74,27 @@ def test_a_slot_moves_with_its_keys_in_steps(cluster: RedisCluster, owner: Node)
     cluster.begin_move(slot, other)
     assert owner.ask("GET", KEY) == b"old"
     assert cluster.move_some_keys(slot, 1) == 1
-    with pytest.raises(ResponseError, match="TRYAGAIN"):
+    with pytest.raises(TryAgainError):
         owner.ask("MGET", KEY, f"{{{KEY}}}2")
-    with pytest.raises(ResponseError, match=f"^ASK {slot} 127.0.0.1:{other.port}"):
+    with pytest.raises(AskError, match=f"{slot} 127.0.0.1:{other.port}"):
         owner.ask("MGET", f"{{{KEY}}}3", f"{{{KEY}}}4")
     cluster.end_move(slot)
     assert cluster.owner_of(KEY) is cluster.owner_of(slot) is other
     assert other.ask("MGET", KEY, f"{{{KEY}}}2") == [b"old", b"old"]
     cluster.move_slot(slot, owner)
     assert cluster.owner_of(KEY) is owner
+
+
+def test_a_slot_goes_on_moving_from_the_replica_that_replaces_its_primary(cluster: RedisCluster, owner: Node) -> None:
+    other = next(node for node in cluster.primaries() if node is not owner)
+    slot = slot_of(KEY)
+    cluster.begin_move(slot, other)
+    promoted = cluster.kill(owner)
+    assert promoted.ask("GET", KEY) == b"old"
+    assert cluster.move_some_keys(slot, 100) == 1
+    with pytest.raises(AskError, match=f"{slot} 127.0.0.1:{other.port}"):
+        promoted.ask("GET", KEY)
+    cluster.revive()
+    cluster.end_move(slot)
+    assert cluster.owner_of(KEY) is other
+    assert other.ask("GET", KEY) == b"old"
