@@ -21,6 +21,9 @@ SLOTS: Final = 16384
 PATIENCE: Final = 60.0
 """Seconds within which the servers have to agree."""
 
+PAUSE: Final = 0.03
+"""Seconds between two looks at the servers."""
+
 CALM: Final = 30_000
 """Milliseconds after which a silent node counts as failed: so many that a busy machine lets none fail."""
 
@@ -279,9 +282,8 @@ class RedisCluster:
         source, to = self._moves[slot]
         keys: list[bytes] = source.ask("CLUSTER GETKEYSINSLOT", slot, count)
         if keys:
-            timeout = int(PATIENCE * 1000)
-            # a key may be on both sides where a primary was replaced meanwhile: clients have seen that of the source
-            source.ask("MIGRATE", "127.0.0.1", to.port, "", 0, timeout, "REPLACE", "KEYS", *keys)
+            # it fails if its connection is cut, and may be repeated
+            _wait(lambda: _migrate(source, to, keys), "keys do not move")
         return len(keys)
 
     def end_move(self, slot: int) -> None:
@@ -330,6 +332,12 @@ def slot_of(key: str | bytes) -> int:
     return key_slot(key.encode() if isinstance(key, str) else key)
 
 
+def _migrate(source: Node, to: Node, keys: Sequence[bytes]) -> bool:
+    """Move keys. If both have one, as where a primary was replaced meanwhile, clients have seen that of the source."""
+    source.ask("MIGRATE", "127.0.0.1", to.port, "", 0, int(PATIENCE * 1000), "REPLACE", "KEYS", *keys)
+    return True
+
+
 def _view(node: Node, ids: set[str]) -> set[tuple[str, str, str]]:
     """Return who has which slots and which primary, of these nodes, as one of them sees it."""
     known = node.known()
@@ -347,9 +355,12 @@ def _wait(condition: Callable[[], bool], otherwise: str, patience: float = PATIE
         RuntimeError: it does not hold in time.
     """
     until = time.monotonic() + patience
+    failure: RedisError | None = None
     while time.monotonic() < until:
-        with suppress(RedisError):
+        try:
             if condition():
                 return
-        time.sleep(0.02)
-    raise RuntimeError(otherwise)
+        except RedisError as error:
+            failure = error
+        time.sleep(PAUSE)
+    raise RuntimeError(otherwise) from failure
