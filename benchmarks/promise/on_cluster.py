@@ -13,7 +13,6 @@ from accelerator import RedisStore
 from benchmarks.deployments.cluster import RedisCluster, slot_of
 from benchmarks.promise import on_near, on_redis
 from benchmarks.promise.on_near import FORGETS, OnNear, Place
-from benchmarks.promise.on_redis import SPARE
 
 if TYPE_CHECKING:
     import random
@@ -25,6 +24,12 @@ if TYPE_CHECKING:
 
 WARM: Final = 150
 """Keys of all primaries beyond which entries are evicted: 64 of them are there before the first entry."""
+
+LIMITS: Final = 0.05
+"""Chance to look whether nodes are warm, which takes longer than to lose a record."""
+
+SMALL_BACKLOG: Final = ("--repl-backlog-size", "16kb")
+"""Of what replicas were sent: it counts as memory that is used, and would leave no room for entries."""
 
 MOMENT: Final = 0.2
 """Seconds for which a slot stays half moved, or a replica misses writes, at most."""
@@ -43,11 +48,11 @@ class OnCluster:
         passing: what happened to what passes on the way to it, which is nothing here.
     """
 
-    pauses: ClassVar = {"cut": 0.2, "reshard": 0.3, "promote": 2.0, "kill": 3.0, "takeover": 3.0, "evict": 0.03}
+    pauses: ClassVar = {"cut": 0.2, "reshard": 0.3, "promote": 2.0, "kill": 3.0, "takeover": 1.5, "evict": 0.03}
     longest_stop = 0.4
 
     def __init__(self, items: int) -> None:
-        self._cluster = RedisCluster()
+        self._cluster = RedisCluster(*SMALL_BACKLOG)
         nodes = ",".join(f"127.0.0.1:{node.port}" for node in self._cluster.nodes)
         self._url = f"redis+cluster://{nodes}"
         self._keys = RedisStore(self._url).keys
@@ -130,9 +135,9 @@ class OnCluster:
         await self._locked(self._cluster.revive)
 
     async def takeover(self, chance: random.Random) -> None:
-        """Promote a replica that missed what was written last, after its primary died."""
+        """Promote a replica that missed what was written last, after the primary of a tag died."""
         async with self._change:
-            primary = chance.choice(await asyncio.to_thread(self._cluster.primaries))
+            primary = await asyncio.to_thread(self._cluster.owner_of, self._record(chance))
             await asyncio.to_thread(lambda: self._cluster.isolate(self._cluster.replicas_of(primary)[0]))
             await asyncio.sleep((0.5 + chance.random() / 2) * MOMENT)
             self._count_evicted(primary)
@@ -142,12 +147,16 @@ class OnCluster:
 
     async def evict(self, chance: random.Random) -> None:
         """Let nodes evict at random once they are warm, and lose the records that matter more often than by chance."""
-        with suppress(RedisError):
-            primaries = self._cluster.primaries()
-            if sum(node.ask("DBSIZE") for node in primaries) > WARM:
-                for node in primaries:
-                    _evict_from(node)
-            self._delete(self._record(chance))
+        with suppress(RedisError):  # a node may be away, or the key be on the move
+            if chance.random() < LIMITS:
+                await asyncio.to_thread(self._limit)
+            await asyncio.to_thread(self._delete, self._record(chance))
+
+    def _limit(self) -> None:
+        primaries = self._cluster.primaries()
+        if sum(node.ask("DBSIZE") for node in primaries) > WARM:
+            for node in primaries:
+                _evict_from(node)
 
     def _delete(self, key: bytes) -> None:
         self._cluster.owner_of(key).ask("DEL", key)
@@ -201,12 +210,11 @@ class OnNearCluster(OnCluster):
         await super().evict(chance)
         if chance.random() < FORGETS:
             with suppress(RedisError):
-                self._delete(self._keys.near)
+                await asyncio.to_thread(self._delete, self._keys.near)
 
 
 def _evict_from(node: Node) -> None:
-    """Let a node evict from now on, if it does not yet."""
+    """Let a node have no more than it has now, if nobody has told it yet."""
     if node.ask("CONFIG GET", "maxmemory")["maxmemory"] == "0":
-        memory = node.ask("INFO", "memory")
-        room = memory["used_memory_overhead"] + int(SPARE * memory["used_memory_dataset"])
-        node.ask("CONFIG SET", "maxmemory-policy", "allkeys-random", "maxmemory", room)
+        used = node.ask("INFO", "memory")["used_memory"]
+        node.ask("CONFIG SET", "maxmemory-policy", "allkeys-random", "maxmemory", used)
