@@ -124,15 +124,12 @@ class OnCluster:
 
     async def kill(self, chance: random.Random) -> None:
         """Kill a primary. The others promote its replica, and it comes back empty as the replica of that."""
-
-        def kill() -> None:
-            primary = chance.choice(self._cluster.primaries())
+        async with self._change:
+            primary = chance.choice(await asyncio.to_thread(self._cluster.primaries))
             self._count_evicted(primary)
-            self._cluster.kill(primary)
-
-        await self._locked(kill)
-        await asyncio.sleep(chance.random() * MOMENT)
-        await self._locked(self._cluster.revive)
+            await asyncio.to_thread(self._cluster.kill, primary)
+            await asyncio.sleep(chance.random() * MOMENT)
+            await asyncio.to_thread(self._cluster.revive)
 
     async def takeover(self, chance: random.Random) -> None:
         """Promote a replica that missed what was written last, after the primary of a tag died."""
