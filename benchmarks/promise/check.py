@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from accelerator import InvalidationError
-from benchmarks.promise import near_mutations, on_lmdb, on_near, on_redis
+from benchmarks.promise import near_mutations, on_cluster, on_lmdb, on_near, on_redis
 from benchmarks.promise.worker import BLOCKED, ITEMS, Data, Worker
 
 if TYPE_CHECKING:
@@ -48,10 +48,14 @@ MOMENT: Final = 0.1
 
 NEAR_FAULTS: Final = ("pause", "blocked", "crash", "cut", "deaf", "kill", "promote", "evict", "relay", "reload")
 
+OF_CLUSTERS: Final = ("cut", "reshard", "promote", "kill", "takeover", "evict")
+
 FAULTS: Final = {
     "redis": ("pause", "cut", "kill", "promote", "evict"),
     "near": NEAR_FAULTS,
     "near-lmdb": NEAR_FAULTS,
+    "cluster": ("pause", *OF_CLUSTERS),
+    "near-cluster": ("pause", "blocked", "crash", "deaf", "reload", *OF_CLUSTERS),
     "lmdb": ("pause", "crash", "reload", "remove", "tiny"),
 }
 """What can happen, by the kind of store."""
@@ -60,13 +64,18 @@ MUTATIONS: Final = {
     "redis": on_redis.MUTATIONS,
     "near": near_mutations.MUTATIONS,
     "near-lmdb": near_mutations.OF_SHARED,
+    "cluster": on_redis.MUTATIONS,
+    "near-cluster": near_mutations.MUTATIONS,
     "lmdb": on_lmdb.MUTATIONS,
 }
 
 
 @dataclass
 class Plan:
-    """What to do, for how long. `store` is `redis`, `near`, or `near-lmdb:` or `lmdb:` with a directory."""
+    """What to do, for how long.
+
+    `store` is `redis`, `near`, `cluster`, `near-cluster`, or `near-lmdb:` or `lmdb:` with a directory.
+    """
 
     seconds: float = 10.0
     seed: int = 0
@@ -314,11 +323,15 @@ class Check:
         chance.choice(self.workers).signal(signal.SIGTERM)
 
 
-def _ground(plan: Plan, folder: Path) -> on_redis.OnRedis | on_lmdb.OnLMDB:
+def _ground(plan: Plan, folder: Path) -> on_redis.OnRedis | on_cluster.OnCluster | on_lmdb.OnLMDB:
     if plan.kind == "lmdb" and plan.folder is not None:
         return on_lmdb.OnLMDB(plan.folder, plan.faults)
     if plan.kind == "redis":
         return on_redis.OnRedis(folder, ITEMS)
+    if plan.kind == "cluster":
+        return on_cluster.OnCluster(ITEMS)
+    if plan.kind == "near-cluster":
+        return on_cluster.OnNearCluster(folder, ITEMS)
     return on_near.OnNear(folder, ITEMS, plan.folder, plan.faults, plan.workers)
 
 
@@ -336,7 +349,8 @@ async def check(plan: Plan) -> Report:
     """
     if plan.kind not in FAULTS or plan.kind.endswith("lmdb") != (plan.folder is not None):
         raise ValueError(
-            f"a store is redis, near, near-lmdb:DIRECTORY or lmdb:DIRECTORY, such as lmdb:/dev/shm, not {plan.store}"
+            "a store is redis, near, cluster, near-cluster, near-lmdb:DIRECTORY or lmdb:DIRECTORY,"
+            f" such as lmdb:/dev/shm, not {plan.store}"
         )
     for said, known in (({*plan.faults}, FAULTS), ({plan.mutation} - {""}, MUTATIONS)):
         if unknown := said - {*known[plan.kind]}:

@@ -1,0 +1,1 @@
+"""Several Redis servers that belong together, for the tests and the benchmarks."""
