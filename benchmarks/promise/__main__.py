@@ -25,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--store",
         default="redis",
-        help="`redis`, `near` for near stores in front of it, or `near-lmdb:` or `lmdb:` and a directory for its"
-        " file, as lmdb:/dev/shm (redis)",
+        help="`redis`, `sentinel` for the primary that Sentinels name, `near` or `near-sentinel` for near stores in"
+        " front of them, or `near-lmdb:` or `lmdb:` and a directory for its file, as lmdb:/dev/shm (redis)",
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="how long (10)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random here (0)")

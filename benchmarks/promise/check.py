@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from accelerator import InvalidationError
-from benchmarks.promise import near_mutations, on_lmdb, on_near, on_redis
+from benchmarks.promise import near_mutations, on_lmdb, on_near, on_redis, on_sentinel
 from benchmarks.promise.worker import BLOCKED, ITEMS, Data, Worker
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ FAULTS: Final = {
     "near": NEAR_FAULTS,
     "near-lmdb": NEAR_FAULTS,
     "lmdb": ("pause", "crash", "reload", "remove", "tiny"),
+    "sentinel": ("pause", "failover", "kill", "cut", "silent"),
+    "near-sentinel": ("pause", "blocked", "crash", "failover", "kill", "cut", "silent"),
 }
 """What can happen, by the kind of store."""
 
@@ -61,12 +63,17 @@ MUTATIONS: Final = {
     "near": near_mutations.MUTATIONS,
     "near-lmdb": near_mutations.OF_SHARED,
     "lmdb": on_lmdb.MUTATIONS,
+    "sentinel": on_redis.MUTATIONS,
+    "near-sentinel": near_mutations.MUTATIONS,
 }
 
 
 @dataclass
 class Plan:
-    """What to do, for how long. `store` is `redis`, `near`, or `near-lmdb:` or `lmdb:` with a directory."""
+    """What to do, for how long.
+
+    `store` is `redis`, `sentinel`, `near`, `near-sentinel`, or `near-lmdb:` or `lmdb:` with a directory.
+    """
 
     seconds: float = 10.0
     seed: int = 0
@@ -314,7 +321,9 @@ class Check:
         chance.choice(self.workers).signal(signal.SIGTERM)
 
 
-def _ground(plan: Plan, folder: Path) -> on_redis.OnRedis | on_lmdb.OnLMDB:
+def _ground(plan: Plan, folder: Path) -> on_redis.OnRedis | on_lmdb.OnLMDB | on_sentinel.OnSentinel:
+    if plan.kind.endswith("sentinel"):
+        return on_sentinel.OnSentinel(folder, is_near=plan.kind == "near-sentinel")
     if plan.kind == "lmdb" and plan.folder is not None:
         return on_lmdb.OnLMDB(plan.folder, plan.faults)
     if plan.kind == "redis":
@@ -336,7 +345,8 @@ async def check(plan: Plan) -> Report:
     """
     if plan.kind not in FAULTS or plan.kind.endswith("lmdb") != (plan.folder is not None):
         raise ValueError(
-            f"a store is redis, near, near-lmdb:DIRECTORY or lmdb:DIRECTORY, such as lmdb:/dev/shm, not {plan.store}"
+            "a store is redis, sentinel, near, near-sentinel, near-lmdb:DIRECTORY or lmdb:DIRECTORY, such as"
+            f" lmdb:/dev/shm, not {plan.store}"
         )
     for said, known in (({*plan.faults}, FAULTS), ({plan.mutation} - {""}, MUTATIONS)):
         if unknown := said - {*known[plan.kind]}:

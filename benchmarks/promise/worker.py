@@ -204,12 +204,12 @@ def main(data: str, kind: str, address: str, mutation: str, socket: str) -> None
     """Serve with a store."""
     stores: dict[str, Callable[[str, str], Store]] = {
         "lmdb": on_lmdb.make_store, "near": on_near.make_store, "near-lmdb": on_near.make_store,
-        "redis": on_redis.make_store,
+        "near-sentinel": on_near.make_store, "redis": on_redis.make_store, "sentinel": on_redis.make_store,
     }  # fmt: skip
     if kind == "redis":  # nobody has a near store: where the list of them is evicted, there is none to wait for
         fleet.LEASE_SECONDS = 0.0  # type: ignore[misc]
     store = stores[kind](address, mutation)
-    (serve if kind == "redis" else serve_in_children)(Data(Path(data)), store, Path(socket))
+    (serve if kind in {"redis", "sentinel"} else serve_in_children)(Data(Path(data)), store, Path(socket))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, InvalidationError, MemoryStore, NearEvent, RedisStore, WSGIAccelerator
@@ -528,13 +527,6 @@ def test_a_far_store_is_a_redis_store() -> None:
 def test_a_word_for_consistency_that_means_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="'strict' or 'eventual', not 'strong'"):
         TieredStore(MemoryStore(), RedisStore("redis://localhost"), consistency="strong")  # type: ignore[arg-type]
-
-
-def test_the_client_of_a_sentinel_is_refused() -> None:
-    sentinel = Sentinel([("localhost", 26379)])  # type: ignore[no-untyped-call]  # redis-py does not annotate it
-    far = RedisStore(sentinel.master_for("primary"))
-    with pytest.raises(ValueError, match="not that of a Sentinel"):
-        TieredStore(MemoryStore(), far)
 
 
 def test_what_is_told_of_events_is_a_function() -> None:

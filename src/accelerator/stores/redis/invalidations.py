@@ -60,16 +60,18 @@ class Invalidations:
     Args:
         keys: the keys of the store.
         links: its connections.
+        wait_replicas: the number of replicas that have to have an invalidation before it counts as made.
 
     Attributes:
         pending: those that failed.
     """
 
-    def __init__(self, keys: Keys, links: Links) -> None:
+    def __init__(self, keys: Keys, links: Links, wait_replicas: int) -> None:
         self.pending = Pending()
         self._front: Front | None = None
         self._keys = keys
         self._links = links
+        self._wait_replicas = wait_replicas
         self._running: set[asyncio.Task[None]] = set()
         self._repeater: asyncio.Task[None] | None = None
         self._origin = random_incarnation().encode()
@@ -132,6 +134,7 @@ class Invalidations:
             [self._keys.meta, self._keys.log, self._keys.near, *self._keys.records(tags)],
             [KEEP_META, int(soft), int(ALL in tags), LOG_LENGTH, self._origin, *named(tags)],
             anyway=True,
+            replicas=self._wait_replicas,
         )
         announced = read_announced(reply)
         await self._apply_here(tags, soft)  # a far read from before it may have been stored since the call began
