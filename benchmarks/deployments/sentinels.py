@@ -44,8 +44,14 @@ PATIENCE: Final = 60.0
 ASK_AGAIN: Final = 5.0
 """Seconds after which a failover that was begun has come to nothing, as where a Sentinel was stopped meanwhile."""
 
-HASTE: Final = ("INFO-PERIOD", "300", "PUBLISH-PERIOD", "300", "PING-PERIOD", "200")
-"""What Sentinels do more often where it is not their pace that matters: they take 10, 2 and 1 seconds by themselves."""
+HASTE: Final = ("INFO-PERIOD", "300", "PING-PERIOD", "200")
+"""What Sentinels do more often here than by themselves, where it is each 10 seconds and each second."""
+
+PUBLISH_PERIOD: Final = 300
+"""Milliseconds between two times that a Sentinel tells what it knows, 2000 by itself.
+
+After four times that it makes a replica of a former primary that takes itself for one.
+"""
 
 Address = tuple[str, int]
 
@@ -117,7 +123,7 @@ class Watched:
         replicas: the number of replicas.
         password: that of the servers, if they have one.
         own_password: that of the Sentinels, if they have one.
-        is_hasty: the Sentinels look and tell more often than they do by themselves.
+        publish_period: milliseconds between two times that a Sentinel tells what it knows.
     """
 
     def __init__(
@@ -126,11 +132,11 @@ class Watched:
         replicas: int = 1,
         password: str = "",
         own_password: str = "",
-        is_hasty: bool = True,
+        publish_period: int = PUBLISH_PERIOD,
     ) -> None:
         self._password = password
         self._own_password = own_password
-        self._is_hasty = is_hasty
+        self._pace = (*HASTE, "PUBLISH-PERIOD", str(publish_period))
         at_once = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
         self.servers = [RedisServer(*at_once, *options) for _ in range(1 + replicas)]
         self.sentinels = [SentinelServer() for _ in range(SENTINELS)]
@@ -159,8 +165,7 @@ class Watched:
         for sentinel in self.sentinels:
             sentinel.start(lines)
         for sentinel in self.sentinels:
-            if self._is_hasty:
-                self.become(partial(self._ask, sentinel, "DEBUG", *HASTE))
+            self.become(partial(self._ask, sentinel, "DEBUG", *self._pace))
             self.become(partial(self._knows_all, sentinel))
         self.become(self.is_whole)
 

@@ -63,8 +63,8 @@ MUTATIONS: Final = {
     "near": near_mutations.MUTATIONS,
     "near-lmdb": near_mutations.OF_SHARED,
     "lmdb": on_lmdb.MUTATIONS,
-    "sentinel": on_redis.MUTATIONS,
-    "near-sentinel": near_mutations.MUTATIONS,
+    "sentinel": on_sentinel.MUTATIONS,
+    "near-sentinel": on_sentinel.NEAR_MUTATIONS,
 }
 
 

@@ -5,29 +5,58 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from redis.exceptions import RedisError
 
+from accelerator.stores.redis.sentinel import PrimaryPool
 from benchmarks.deployments.sentinels import Watched
-from benchmarks.promise import on_near, on_redis
+from benchmarks.promise import near_mutations, on_near, on_redis
 
 if TYPE_CHECKING:
     import random
     from pathlib import Path
 
+    from redis.asyncio.connection import AbstractConnection
+
     from accelerator import Store
 
 SAFE: Final = ("--min-replicas-to-write", "1")
-"""What makes a former primary refuse writes when its replica has become the primary."""
+"""What makes a former primary refuse writes when its replicas have left it."""
 
+
+MUTATIONS: Final = (*on_redis.MUTATIONS, "never-asks-again")
+NEAR_MUTATIONS: Final = (*near_mutations.MUTATIONS, "never-asks-again")
 
 SILENT: Final = 1.5
 """The most seconds for which a Sentinel is stopped. After two it would take no part in anything for half a minute."""
 
 
+def make_store(url: str, mutation: str) -> Store:
+    """Return the store, broken as asked for."""
+    return on_redis.make_store(url, _broken(mutation))
+
+
+def make_near_store(address: str, mutation: str) -> Store:
+    """Return near stores in front of it, broken as asked for; see `on_near.make_store`."""
+    return on_near.make_store(address, _broken(mutation))
+
+
+def _broken(mutation: str) -> str:
+    """Break what is of this kind of store alone, and return what else is to be broken."""
+    if mutation != "never-asks-again":
+        return mutation
+
+    async def believe(self: PrimaryPool, connection: AbstractConnection, after: float) -> float:  # noqa: ARG001 - that is the fault
+        return monotonic()
+
+    PrimaryPool.confirm = believe  # type: ignore[method-assign]
+    return ""
+
+
 class OnSentinel:
-    """A primary of its own, a replica, and three Sentinels.
+    """A primary of its own, two replicas, and three Sentinels.
 
     Args:
         folder: where a file may be.
@@ -49,7 +78,7 @@ class OnSentinel:
         self._reads = folder / "far-reads"
         self._reads.touch()
         self._is_near = is_near
-        self._watched = Watched(*SAFE)
+        self._watched = Watched(*SAFE, replicas=2, publish_period=1000)
         self._change = asyncio.Lock()
 
     async def start(self) -> None:
@@ -67,8 +96,7 @@ class OnSentinel:
 
     def store(self, number: int) -> Store:
         """Return a store for the writer of a number."""
-        make = on_near.make_store if self._is_near else on_redis.make_store
-        return make(self.address(number), "")
+        return (make_near_store if self._is_near else make_store)(self.address(number), "")
 
     async def close(self, store: Store) -> None:
         """Close that store."""
@@ -84,13 +112,13 @@ class OnSentinel:
     # --- faults -------------------------------------------------------------------------------------------------------
 
     async def failover(self, _chance: random.Random) -> None:
-        """Let the Sentinels make the replica the primary. The former one takes itself for it for a while."""
+        """Let the Sentinels make a replica the primary. The former one takes itself for it for four seconds."""
         async with self._change:
             await asyncio.to_thread(self._watched.failover)
             await asyncio.to_thread(self._watched.become_whole)
 
     async def kill(self, chance: random.Random) -> None:
-        """Kill the primary, so that the replica takes its place, and start it again, empty."""
+        """Kill the primary, so that a replica takes its place, and start it again, empty."""
         async with self._change:
             killed = await asyncio.to_thread(self._watched.kill_primary)
             await asyncio.sleep(chance.random())
