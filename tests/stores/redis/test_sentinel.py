@@ -279,7 +279,15 @@ async def test_servers_and_sentinels_each_have_a_login_of_their_own(open_store: 
             with pytest.raises(RedisError, match=says) as refused:
                 await state(open_store(wrong, prefix))
             assert "s3cr3t" not in str(refused.value)
+        for sentinel in guarded.sentinels:
+            with guarded.sentinel_client(sentinel) as admin:
+                rights = ("-@all", "+sentinel|get-master-addr-by-name")  # as docs/redis.md says
+                admin.execute_command("ACL", "SETUSER", "store", "on", ">p", *rights)
+        options = "sentinel_username=store&sentinel_password=p"
+        modest = open_store(f"{right.partition('&sentinel_password')[0]}{options}", prefix)
+        assert await state(modest) == "fresh"
         await store.aclose()
+        await modest.aclose()
 
 
 class Terminator(Relay):

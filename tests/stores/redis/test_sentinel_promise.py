@@ -1,4 +1,4 @@
-"""The checking program of the project where Sentinels change the primary; and that it finds what it is there to find."""
+"""The checking program where Sentinels change the primary, for a moment; and that it finds what it is there to find."""
 
 from __future__ import annotations
 

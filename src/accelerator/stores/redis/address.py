@@ -64,7 +64,7 @@ def new_pool(url: str) -> ConnectionPool:
 
 def _new_pool(url: str) -> ConnectionPool:
     pool = ConnectionPool.from_url(url)
-    pool.connection_kwargs |= _ours()
+    pool.connection_kwargs.update(_ours())
     pool.connection_class(**pool.connection_kwargs)  # it raises on unknown options, and does not connect yet
     return pool
 

@@ -149,21 +149,23 @@ class PrimaryPool(SentinelConnectionPool):
         return self.sentinel_manager._force_master_ip or host.decode(), int(port)  # noqa: SLF001 - it has no public name
 
 
-def sentinels(places: Iterable[tuple[str, int]], options: dict[str, Any]) -> Sentinel:
+def sentinels(
+    places: Iterable[tuple[str, int]], options: dict[str, Any], force_master_ip: str | None = None
+) -> Sentinel:
     """Return Sentinels that are not connected yet.
 
     Args:
         places: host and port of each.
         options: those of redis-py for connections to them.
+        force_master_ip: the host to connect to, whichever they name.
     """
-    return Sentinel(places, sentinel_kwargs=options)  # type: ignore[no-untyped-call]  # redis-py does not annotate it
+    return Sentinel(places, sentinel_kwargs=options, force_master_ip=force_master_ip)  # type: ignore[no-untyped-call]  # redis-py does not annotate it
 
 
 def sentinels_like(manager: Sentinel, options: dict[str, Any]) -> Sentinel:
     """Return the same Sentinels as others, with some other options."""
-    copy = sentinels(map(_place, manager.sentinels), manager.sentinel_kwargs | options)
-    copy._force_master_ip = manager._force_master_ip  # noqa: SLF001 - it has no public name
-    return copy
+    places = map(_place, manager.sentinels)
+    return sentinels(places, manager.sentinel_kwargs | options, manager._force_master_ip)  # noqa: SLF001 - it has no public name
 
 
 def places_of(manager: Sentinel) -> list[str]:
