@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
     from accelerator import Store
 
-SAFE: Final = ("--min-replicas-to-write", "1")
-"""What makes a former primary refuse writes when its replicas have left it."""
-
-
 MUTATIONS: Final = (*on_redis.MUTATIONS, "never-asks-again")
 NEAR_MUTATIONS: Final = (*near_mutations.MUTATIONS, "never-asks-again")
 
@@ -78,7 +74,7 @@ class OnSentinel:
         self._reads = folder / "far-reads"
         self._reads.touch()
         self._is_near = is_near
-        self._watched = Watched(*SAFE, replicas=2, publish_period=1000)
+        self._watched = Watched(replicas=2, publish_period=1000)
         self._change = asyncio.Lock()
 
     async def start(self) -> None:

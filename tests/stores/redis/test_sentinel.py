@@ -140,6 +140,25 @@ async def test_a_former_primary_that_takes_itself_for_one_is_left_when_the_senti
         await store.aclose()
 
 
+@pytest.mark.anyio
+async def test_an_invalidation_at_a_former_primary_is_made_at_the_new_one_as_well(
+    open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched()
+    kept_as_primary(watched.servers[0])
+    with watched:
+        store = open_store(watched.url, prefix)
+        await fill(store, "x")
+        monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 1000.0)  # as if all were within the same second
+        former = await asyncio.to_thread(watched.failover)
+        assert await state(store) == "fresh"  # read at the former one, and not taken back yet
+        await store.invalidate_tag("x")
+        for server in (former, watched.primary):
+            with watched.client(server) as admin:
+                assert admin.zscore(store.keys.log, "x") is not None
+        await store.aclose()
+
+
 # --- who is asked -----------------------------------------------------------------------------------------------------
 
 

@@ -398,16 +398,17 @@ async def test_a_server_that_was_started_anew_ends_all_belief(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = start_server()
+    settle(server, "accelerator:")
     store = TieredStore(MemoryStore(), RedisStore(server.url, deadline=5))
     await following(store)
     await fill(store, "x")
     assert await state(store) == "fresh"
+    shorten(monkeypatch)
     server.kill()
     server.start()
     await become(lambda: drive(store._near.lookup(X)).entry is None)
     await become(lambda: store._page.is_good)
     assert await state(store) == "missing"
-    shorten(monkeypatch)
     await store.invalidate_tag("x")
     await store.aclose()
 

@@ -168,14 +168,14 @@ class Link:
             return (await self.call(by_text, anyway=anyway, replicas=replicas)).value
 
     async def call(
-        self, command_for: Callable[[bytes], Sequence[Any]], *, anyway: bool = False, replicas: int = 0
+        self, command_for: Callable[[bytes], Sequence[Any]], *, anyway: bool = False, replicas: int | None = None
     ) -> Reply:
         """Send a command and return the reply, unless the server failed a moment ago.
 
         Args:
             command_for: returns the command for the identity of the server.
             anyway: call the server even if it failed a moment ago.
-            replicas: the number of replicas that have to have what it wrote.
+            replicas: the number of replicas that have to have what it wrote; None if it matters to nobody else.
 
         Raises:
             FAILURES: the server is unreachable or slow, or answers with an error, or too few replicas have it in time.
@@ -203,7 +203,7 @@ class Link:
         return _Sent(self._idle.pop(), known.name)
 
     async def _exchange_at_last(
-        self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None, replicas: int
+        self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None, replicas: int | None
     ) -> Reply:
         """Send a command, and once more on a new connection if the first one is closed, as servers close idle ones."""
         try:
@@ -215,7 +215,7 @@ class Link:
             return await self._exchange(command_for, None, replicas)
 
     async def _exchange(
-        self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None, replicas: int
+        self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None, replicas: int | None
     ) -> Reply:
         connection = await self._take() if sent is None else sent.connection
         try:
@@ -229,13 +229,15 @@ class Link:
         finally:
             await self._give_back(connection)
 
-    async def _answer(self, connection: AbstractConnection, replicas: int) -> Any:
+    async def _answer(self, connection: AbstractConnection, replicas: int | None) -> Any:
         """Return the answer to a command, once so many replicas have what it wrote.
 
-        They have half of the deadline, so that the server tells how many there were.
+        They have half of the deadline, so that the server tells how many there were. What was written counts only if
+        Sentinel still names this server: then nobody has used a new primary before.
 
         Raises:
             TooFewReplicasError: fewer have said so.
+            RedisConnectionError: Sentinel names another server.
         """
         answer = await connection.read_response(disable_decoding=True)
         if replicas:
@@ -243,6 +245,8 @@ class Link:
             have = await connection.read_response(disable_decoding=True)
             if have < replicas:
                 raise TooFewReplicasError(f"{have} of the {replicas} replicas that are waited for have it")
+        if replicas is not None and isinstance(self._pool, PrimaryPool):
+            await self._pool.confirm(connection, monotonic())
         return answer
 
     async def _send(self, connection: AbstractConnection, command_for: Callable[[bytes], Sequence[Any]]) -> bytes:
