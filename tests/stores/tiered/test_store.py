@@ -281,7 +281,8 @@ async def test_who_closes_follows_until_its_own_invalidations_hold(open_tiered: 
 
     store._follower.aclose = noted  # type: ignore[method-assign]
     invalidating = asyncio.create_task(store.invalidate_tag("x"))
-    await become(lambda: running)
+    await asyncio.sleep(0)
+    assert running, "it has begun, and takes more than one round of the loop"
     await store.aclose()
     await invalidating
     assert still_running == [0]
