@@ -25,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--store",
         default="redis",
-        help="`redis` or `cluster`, `near` or `near-cluster` for near stores in front of it, or `near-lmdb:` or `lmdb:`"
-        " and a directory for its file, as lmdb:/dev/shm (redis)",
+        help="`redis`, `sentinel` for the primary that Sentinels name, or `cluster`; `near`, `near-sentinel` or"
+        " `near-cluster` for near stores in front of them; or `near-lmdb:` or `lmdb:` and a directory for its file, as"
+        " lmdb:/dev/shm (redis)",
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="how long (10)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random here (0)")

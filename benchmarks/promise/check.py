@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from accelerator import InvalidationError
-from benchmarks.promise import near_mutations, on_cluster, on_lmdb, on_near, on_redis
+from benchmarks.promise import near_mutations, on_cluster, on_lmdb, on_near, on_redis, on_sentinel
 from benchmarks.promise.worker import BLOCKED, ITEMS, Data, Worker
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ FAULTS: Final = {
     "cluster": ("pause", *OF_CLUSTERS),
     "near-cluster": ("pause", "blocked", "crash", "deaf", "reload", *OF_CLUSTERS),
     "lmdb": ("pause", "crash", "reload", "remove", "tiny"),
+    "sentinel": ("pause", "failover", "kill", "cut", "silent"),
+    "near-sentinel": ("pause", "blocked", "crash", "failover", "kill", "cut", "silent"),
 }
 """What can happen, by the kind of store."""
 
@@ -67,6 +69,8 @@ MUTATIONS: Final = {
     "cluster": on_redis.MUTATIONS,
     "near-cluster": near_mutations.MUTATIONS,
     "lmdb": on_lmdb.MUTATIONS,
+    "sentinel": on_sentinel.MUTATIONS,
+    "near-sentinel": on_sentinel.NEAR_MUTATIONS,
 }
 
 
@@ -74,7 +78,8 @@ MUTATIONS: Final = {
 class Plan:
     """What to do, for how long.
 
-    `store` is `redis`, `near`, `cluster`, `near-cluster`, or `near-lmdb:` or `lmdb:` with a directory.
+    `store` is `redis`, `sentinel` or `cluster`, each also with near stores in front: `near`, `near-sentinel` and
+    `near-cluster`; or `near-lmdb:` or `lmdb:` with a directory.
     """
 
     seconds: float = 10.0
@@ -323,7 +328,11 @@ class Check:
         chance.choice(self.workers).signal(signal.SIGTERM)
 
 
-def _ground(plan: Plan, folder: Path) -> on_redis.OnRedis | on_cluster.OnCluster | on_lmdb.OnLMDB:
+def _ground(
+    plan: Plan, folder: Path
+) -> on_redis.OnRedis | on_cluster.OnCluster | on_lmdb.OnLMDB | on_sentinel.OnSentinel:
+    if plan.kind.endswith("sentinel"):
+        return on_sentinel.OnSentinel(folder, is_near=plan.kind == "near-sentinel")
     if plan.kind == "lmdb" and plan.folder is not None:
         return on_lmdb.OnLMDB(plan.folder, plan.faults)
     if plan.kind == "redis":
@@ -349,8 +358,8 @@ async def check(plan: Plan) -> Report:
     """
     if plan.kind not in FAULTS or plan.kind.endswith("lmdb") != (plan.folder is not None):
         raise ValueError(
-            "a store is redis, near, cluster, near-cluster, near-lmdb:DIRECTORY or lmdb:DIRECTORY,"
-            f" such as lmdb:/dev/shm, not {plan.store}"
+            "a store is redis, sentinel, cluster, near, near-sentinel, near-cluster, near-lmdb:DIRECTORY or"
+            f" lmdb:DIRECTORY, such as lmdb:/dev/shm, not {plan.store}"
         )
     for said, known in (({*plan.faults}, FAULTS), ({plan.mutation} - {""}, MUTATIONS)):
         if unknown := said - {*known[plan.kind]}:

@@ -28,7 +28,7 @@ from accelerator import ASGIAccelerator, InvalidationError, cache_for, tag
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis import fleet
 from accelerator.testing import make_request
-from benchmarks.promise import on_lmdb, on_near, on_redis
+from benchmarks.promise import on_lmdb, on_near, on_redis, on_sentinel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,7 +204,8 @@ def main(data: str, kind: str, address: str, mutation: str, socket: str) -> None
     """Serve with a store."""
     stores: dict[str, Callable[[str, str], Store]] = {
         "lmdb": on_lmdb.make_store, "near": on_near.make_store, "near-lmdb": on_near.make_store,
-        "near-cluster": on_near.make_store, "redis": on_redis.make_store, "cluster": on_redis.make_store,
+        "near-cluster": on_near.make_store, "near-sentinel": on_sentinel.make_near_store, "redis": on_redis.make_store,
+        "cluster": on_redis.make_store, "sentinel": on_sentinel.make_store,
     }  # fmt: skip
     is_far = kind in {"redis", "cluster"}
     if is_far:  # nobody has a near store: where the list of them is evicted, there is none to wait for

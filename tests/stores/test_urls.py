@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 SIZE = "max_bytes is a number of bytes, KiB, MiB, GiB or TiB, such as 512MiB, not "
 NEAR = "near is none, or the URL of a store that never waits: memory: or lmdb:///dev/shm/site"
 PATH = "lmdb: has the whole path of a directory and no host, so three slashes; a # in it is %23"
-BEGIN = "the URL of a store begins with memory:, lmdb:///, redis://, rediss:// or unix://"
+BEGIN = (
+    "the URL of a store begins with memory:, lmdb:///, redis://, rediss://, unix://, redis+sentinel:// or"
+    " rediss+sentinel://"
+)
 MEMORY = "; a URL that is right: memory:?max_bytes=512MiB"
 LMDB = "; a URL that is right: lmdb:///dev/shm/site?max_bytes=1GiB"
 REDIS = "; a URL that is right: redis://user:password@localhost:6379/0?prefix=shop:"
@@ -75,6 +78,19 @@ MISTAKES = {
     "a deadline that the store refuses": (
         "redis://localhost?deadline=0",
         "deadline is a positive number of seconds, not 0.0" + REDIS,
+    ),
+    "a number of replicas that is none": (
+        "redis://localhost?wait_replicas=-1",
+        "wait_replicas is a whole number, such as 1" + REDIS,
+    ),
+    "Sentinels without a name": (
+        "redis+sentinel://:s3cr3t@host1,host2",
+        (
+            "what follows the Sentinels in a Redis URL is the name that they have for the primary, and the number of a"
+            " database if it is not 0, such as /mymaster/0; a user or password in it has to be percent-encoded:"
+            " urllib.parse.quote(password, safe='') turns / into %2F, # into %23, ? into %3F and @ into %40"
+            "; a URL that is right: redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?prefix=shop:"
+        ),
     ),
     "a near store of no such kind": (
         "redis://localhost?near=memroy:",
@@ -172,6 +188,17 @@ def test_a_redis_takes_the_options_of_the_store_and_those_of_its_client(url: str
     store = open_store(url)
     assert isinstance(store, RedisStore)
     assert (repr(store), store._deadline) == (f"<RedisStore: {words}>", deadline)
+
+
+def test_a_primary_that_sentinels_name_takes_the_same_options() -> None:
+    store = open_store(
+        "redis+sentinel://u:p@host1,host2:7000/shop/2?prefix=a%26b:&deadline=2&wait_replicas=1&near=memory:&protocol=3"
+    )
+    assert isinstance(store, TieredStore)
+    named = "the primary that Sentinel at host1:26379, host2:7000 calls 'shop', database 2, user 'u'"
+    assert repr(store._far) == f"<RedisStore: {named}, prefix 'a&b:'>"
+    assert store._far.links._source == "redis+sentinel://u:p@host1,host2:7000/shop/2?protocol=3"
+    assert (store._far._deadline, store._far.invalidations._wait_replicas) == (2, 1)
 
 
 def test_options_of_the_client_reach_it() -> None:

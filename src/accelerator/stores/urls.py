@@ -33,6 +33,12 @@ def _seconds(text: str) -> float:
         raise ValueError("is a number of seconds, such as 0.5") from None
 
 
+def _number(text: str) -> int:
+    if re.fullmatch("[0-9]{1,9}", text) is None:
+        raise ValueError("is a whole number, such as 1")
+    return int(text)
+
+
 def _in_memory(address: str) -> tuple[()]:
     if address.lower() not in {"memory:", "memory://"}:
         raise ValueError("memory: is in this process, and has neither host nor path")
@@ -83,7 +89,7 @@ class _Kind(NamedTuple):
 _REDIS: Final = _Kind(
     "RedisStore",
     _on_a_server,
-    {"prefix": str, "deadline": _seconds, "near": _near},
+    {"prefix": str, "deadline": _seconds, "wait_replicas": _number, "near": _near},
     "redis://user:password@localhost:6379/0?prefix=shop:",
     has_client=True,
 )
@@ -93,6 +99,12 @@ KINDS: Final = {
     "redis": _REDIS,
     "rediss": _REDIS._replace(example="rediss://user:password@redis.example.org:6379/0?prefix=shop:"),
     "unix": _REDIS._replace(example="unix:///run/redis.sock?prefix=shop:"),
+    "redis+sentinel": _REDIS._replace(
+        example="redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?prefix=shop:"
+    ),
+    "rediss+sentinel": _REDIS._replace(
+        example="rediss+sentinel://user:password@host1:26379,host2:26379/mymaster/0?prefix=shop:"
+    ),
 }
 """The stores by the schemes of their URLs."""
 
@@ -178,7 +190,8 @@ def _kind_of(url: str) -> _Kind:
         # what has no // may be a user and a password
         said = f", not with {scheme}:" if rest.startswith(("//", "?")) else ""
         raise ValueError(
-            "the URL of a store begins with memory:, lmdb:///, redis://, rediss:// or unix://"
+            "the URL of a store begins with memory:, lmdb:///, redis://, rediss://, unix://, redis+sentinel:// or"
+            " rediss+sentinel://"
             f"{said}; a URL that is right: {KINDS['lmdb'].example}"
         )
     return kind
@@ -189,9 +202,9 @@ def open_store(url: str) -> Store:
 
     Args:
         url: `memory:?max_bytes=512MiB`, `lmdb:///dev/shm/site?max_bytes=1GiB`, or `redis://localhost:6379/0`, also as
-            `rediss://` and `unix://`. Behind the `?` stand the arguments of the store by name, sizes in bytes, KiB,
-            MiB, GiB or TiB; for a Redis those of redis-py as well, and `near=` with the URL of the store in front of
-            it, which makes a `TieredStore`.
+            `rediss://`, `unix://`, `redis+sentinel://host1,host2,host3/mymaster/0` and `rediss+sentinel://`. Behind the
+            `?` stand the arguments of the store by name, sizes in bytes, KiB, MiB, GiB or TiB; for a Redis those of
+            redis-py as well, and `near=` with the URL of the store in front of it, which makes a `TieredStore`.
 
     Raises:
         TypeError: it is no `str`.

@@ -40,7 +40,7 @@ def test_what_breaks_the_promise_is_found(mutation: str, faults: tuple[str, ...]
     [
         (
             ["--store", "file:/tmp"],
-            "near, cluster, near-cluster, near-lmdb:DIRECTORY or lmdb:DIRECTORY, such as lmdb:/dev/shm, not file:/tmp",
+            "near-cluster, near-lmdb:DIRECTORY or lmdb:DIRECTORY, such as lmdb:/dev/shm, not file:/tmp",
         ),
         (["--store", "lmdb:/tmp", "--faults", "cut"], "on lmdb there are pause, crash, reload, remove, tiny, not cut"),
         (["--mutation", "removed-is-used"], "on redis there are mark-at-storing, missing-is-valid, no-identity, not"),

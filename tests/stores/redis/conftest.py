@@ -77,8 +77,8 @@ async def open_store() -> AsyncIterator[OpenStore]:
     """Makes stores that are patient unless told otherwise, and closes them."""
     opened: list[RedisStore] = []
 
-    def make(source: Any, prefix: str = "accelerator:", *, deadline: float = 5) -> RedisStore:
-        store = RedisStore(source, prefix, deadline=deadline)
+    def make(source: Any, prefix: str = "accelerator:", *, deadline: float = 5, **options: Any) -> RedisStore:
+        store = RedisStore(source, prefix, deadline=deadline, **options)
         opened.append(store)
         return store
 

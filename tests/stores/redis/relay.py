@@ -40,5 +40,9 @@ class Relay(Listener):
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 if not self.silent:
-                    sink.write(chunk)
+                    sink.write(self.passed_on(chunk))
                     await sink.drain()
+
+    def passed_on(self, chunk: bytes) -> bytes:
+        """What is passed on of what came."""
+        return chunk

@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import RedisError
 
 from accelerator import ASGIAccelerator, RedisStore
@@ -366,17 +365,6 @@ async def test_closing_does_not_wait_long_for_a_server_that_is_away(
     async with asyncio.timeout(60):
         await store.aclose()
     await become(lambda: not store._leasing._ending)
-
-
-async def test_with_the_client_of_a_sentinel_each_process_fills_for_itself() -> None:
-    """It connects by itself: there are no others for what is told and renewed."""
-    sentinel: Any = Sentinel
-    client = sentinel([("127.0.0.1", 1)]).master_for("cache")
-    store = RedisStore(client)
-    for lease in (await granted(store), await granted(store)):
-        lease.end()
-    await store.aclose()
-    await client.aclose()
 
 
 FORKS = """

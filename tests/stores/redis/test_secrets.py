@@ -22,7 +22,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from accelerator import ASGIAccelerator, InvalidationError, RedisStore, SyncStore, WSGIAccelerator, open_store
 from accelerator.__main__ import main
 from accelerator.stores.loop_thread import loop_thread
-from accelerator.stores.redis.address import Address
+from accelerator.stores.redis.address import Address, new_pool
 from tests.stores.redis.stub import Stub
 from tests.stores.redis.support import OpenStore, request_of
 from tests.support import app_saying, ask
@@ -63,7 +63,28 @@ MISREAD = {
     "a unix socket without a path": ("unix://user:s3cr3t@", "unix:///"),
     "no scheme": ("user:s3cr3t@host:6379", "redis://"),
     "no slashes": ("redis:user:s3cr3t@host", ENCODE),
-    "Sentinel": ("redis+sentinel://user:s3cr3t@host:26379/primary", "redis://"),
+    "Sentinel, no name": ("redis+sentinel://user:s3cr3t@host:26379", "name that they have for the primary"),
+    "Sentinel, no name but a slash": (
+        "redis+sentinel://user:s3cr3t@host:26379/",
+        "name that they have for the primary",
+    ),
+    "Sentinel, a database that is no number": ("redis+sentinel://u:s3cr3t@host/shop/s3cr3t", "number of a database"),
+    "Sentinel, more than a database": ("redis+sentinel://u:s3cr3t@host/shop/0/s3cr3t", "number of a database"),
+    "Sentinel, a slash": ("redis+sentinel://user:s3cr3t/pw@host:26379/shop", ENCODE),
+    "Sentinel, a slash after what could be a port": ("redis+sentinel://user:12345/s3cr3t@host/shop", ENCODE),
+    "Sentinel, a hash": ("rediss+sentinel://user:s3cr3t#pw@host/shop", ENCODE),
+    "Sentinel, a question mark": ("redis+sentinel://user:s3cr3t?pw@host/shop", ENCODE),
+    "Sentinel, a bracket": ("redis+sentinel://user:s3cr3t[pw@host/shop", ENCODE),
+    "Sentinel, no host": ("redis+sentinel://user:s3cr3t@/shop", "host and port"),
+    "Sentinel, a host that is missing": ("redis+sentinel://user:s3cr3t@host1,,host2/shop", "host and port"),
+    "Sentinel, a port that is no number": ("redis+sentinel://user:s3cr3t@host:port/shop", "host and port"),
+    "Sentinel, a port that is too large": ("redis+sentinel://user:s3cr3t@host:65536/shop", "host and port"),
+    "Sentinel, a port that is nothing": ("redis+sentinel://user:s3cr3t@host:0/shop", "host and port"),
+    "Sentinel, an option that is none": ("redis+sentinel://u:s3cr3t@host/shop?timeout_=s3cr3t", "options.*: timeout_$"),
+    "Sentinel, an option beside its own login": (
+        "redis+sentinel://u:s3cr3t@host/shop?sentinel_password=s3cr3t&db=s3cr3t",
+        "options.*: sentinel_password, db$",
+    ),
     "Sentinel, another form": ("redis-sentinel://:s3cr3t@host:26379", "redis://"),
     "Cluster": ("redis+cluster://user:s3cr3t@host:6379", "redis://"),
     "HTTP": ("http://user:s3cr3t@host", "redis://"),
@@ -87,7 +108,9 @@ def test_a_url_that_is_not_read_as_it_is_meant_is_refused_without_its_password(u
 
 
 @pytest.mark.parametrize("command", ["purge", "gateway"])
-@pytest.mark.parametrize("form", ["a slash", "an option with another value", "a unix socket with a host", "Sentinel"])
+@pytest.mark.parametrize(
+    "form", ["a slash", "an option with another value", "a unix socket with a host", "Sentinel, no name"]
+)
 def test_the_command_line_says_what_is_wrong_with_a_url_without_its_password(command: str, form: str) -> None:
     url, says = MISREAD[form]
     result = CliRunner().invoke(main, [command, "--store", url, "x" if command == "purge" else "http://127.0.0.1:9"])
@@ -144,6 +167,11 @@ def test_whatever_the_password_a_url_leads_where_it_is_meant_to_or_is_refused(
         ("redis://host/00?protocol=3", "host:6379"),
         ("redis://host?password=s3cr3t&username=u&db=2", "host:6379, database 2, user 'u'"),
         ("unix:///run/a@b.sock", "/run/a@b.sock"),
+        ("redis+sentinel://h2,h1:7000/shop", "the primary that Sentinel at h1:7000, h2:26379 calls 'shop'"),
+        (
+            "rediss+sentinel://cache:s3cr3t@[::1]/a%2Fb/2?sentinel_username=who&sentinel_password=s3cr3t",
+            "the primary that Sentinel at [::1]:26379 calls 'a/b', database 2, user 'cache'",
+        ),
     ],
 )
 def test_a_store_shows_where_it_leads_and_no_password(url: str, words: str) -> None:
@@ -155,7 +183,9 @@ def test_a_store_with_a_client_shows_where_that_leads() -> None:
     assert repr(RedisStore(client)) == "<RedisStore: host:6379, user 'cache', prefix 'accelerator:'>"
     sentinel = Sentinel([("host", 26379)])  # type: ignore[no-untyped-call]  # redis-py does not annotate it
     client = sentinel.master_for("primary", password="s3cr3t")
-    assert repr(RedisStore(client)) == "<RedisStore: the primary that Sentinel calls 'primary', prefix 'accelerator:'>"
+    assert repr(RedisStore(client)) == (
+        "<RedisStore: the primary that Sentinel at host:26379 calls 'primary', prefix 'accelerator:'>"
+    )
 
 
 def shown(error: BaseException) -> str:
@@ -218,6 +248,12 @@ def test_an_error_of_the_same_kind_has_the_words_of_the_server_without_the_passw
     assert type(told) is type(error)
     assert str(told) == f"Redis at host:6379, database 1, user 'cache': {words}"
     assert told.__traceback__ is None
+
+
+def test_an_error_is_told_without_the_password_of_the_sentinels() -> None:
+    pool = new_pool("redis+sentinel://:s3cr3t@host/shop?sentinel_password=of%2Bsentinels%2Cs3")
+    told = Address(pool).without_secrets(ResponseError("ERR what is of+sentinels,s3, and s3cr3t?"), 0.1)
+    assert str(told).endswith(" calls 'shop': ERR what is ***, and ***?")
 
 
 def test_an_error_of_the_system_keeps_its_number() -> None:

@@ -17,7 +17,7 @@ from accelerator.stores.redis import fleet
 from accelerator.stores.tiered import TieredStore
 from accelerator.testing import make_request
 from tests.stores.redis.support import fill
-from tests.stores.tiered.support import become, followers, following
+from tests.stores.tiered.support import become, followers, following, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,9 +97,10 @@ async def test_what_was_heard_and_is_not_believed_any_more_is_not_acknowledged(
 
 
 async def test_what_was_to_be_acknowledged_when_a_subscription_broke_is_acknowledged_by_the_next(
-    open_tiered: OpenTiered, start_server: StartServer
+    open_tiered: OpenTiered, start_server: StartServer, prefix: str
 ) -> None:
     server = start_server()
+    settle(server, prefix)
     store = open_tiered(server.url)
     await following(store)
     page = store._page

@@ -94,6 +94,17 @@ def test_a_message_of_another_incarnation_is_passed_over_until_a_heartbeat_tells
     assert near.believed()
 
 
+def test_an_incarnation_is_joined_when_it_is_settled_for_until_then_requests_may_read_at_a_former_primary(
+    near: Near,
+) -> None:
+    near.heartbeat(3, b"b", settled=False)
+    assert not near.believed()
+    near.fill()  # with what was read there
+    near.heartbeat(3, b"b", settled=True)
+    assert near.has == ""
+    assert near.believed()
+
+
 def test_a_heartbeat_of_another_incarnation_begins_anew(near: Near) -> None:
     near.heartbeat(2, b"b")
     assert near.has == ""

@@ -51,7 +51,7 @@ def test_workers_that_share_near_stores_are_on_two_machines_of_which_one_has_to_
 
 
 def test_most_reads_of_a_calm_run_ask_no_server(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--store", "near", "--seconds", "3", "--workers", "1", "--seed", "5"]) == 0
+    assert main(["--store", "near", "--seconds", "8", "--workers", "1", "--seed", "5"]) == 0
     report = capsys.readouterr().out
     reads, shared = (int(number) for number in re.findall(r"reads=(\d+)", report))
     assert 0 < shared < reads / 2

@@ -1,4 +1,4 @@
-"""The address of a Redis server: connections from a URL, and a text without the password for logs and errors."""
+"""The address of a Redis server: connections from a URL, and a text without the passwords for logs and errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from accelerator.stores.redis.sentinel import (
+    SENTINEL_PORT,
+    PrimaryPool,
+    host_and_port,
+    places_of,
+    sentinels,
+    sentinels_like,
+)
+from accelerator.stores.redis.server import words_of
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from urllib.parse import SplitResult
 
 _Error = TypeVar("_Error", bound=Exception)
@@ -25,9 +36,18 @@ _ENCODE: Final = (
 _ARGUMENTS: Final = re.compile(r",? with args beginning with:.*", re.DOTALL)
 """The part of an error message in which a server repeats an unknown command: HELLO and AUTH have the password in it."""
 
+_OF_SENTINELS: Final = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+"""The schemes of URLs that name Sentinels, each with that of the server that these name."""
+
+_OWN_LOGIN: Final = {"sentinel_username": "username", "sentinel_password": "password"}
+"""The options of a URL for the login at the Sentinels, by their names in redis-py."""
+
+_SENTINEL: Final = re.compile(r"(\[[^\[\]]+\]|[^\[\]:\s]+)(?::([0-9]{1,5}))?")
+_SERVICE: Final = re.compile(r"/([^/]+)(?:/([0-9]*))?")
+
 
 def new_pool(url: str) -> ConnectionPool:
-    """Return a pool of connections to the server that a URL names.
+    """Return a pool of connections to the server that a URL names, or that the Sentinels in it do.
 
     Raises:
         ValueError: redis-py does not accept the URL, or would not read it as it is meant. The message does not quote
@@ -35,24 +55,84 @@ def new_pool(url: str) -> ConnectionPool:
     """
     if mistake := _mistake_in(url):
         raise ValueError(mistake)
+    parts = urlsplit(url)
     with suppress(TypeError, ValueError, RedisError):  # their messages may quote secrets
-        # `Link` decides when to try again, and how long to wait: redis-py's own time-out is a task for each command
-        pool = ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
-        pool.connection_kwargs["decode_responses"] = False  # whoever reads knows what is text
-        pool.connection_class(**pool.connection_kwargs)  # it raises on unknown options, and does not connect yet
-        return pool
-    names = ", ".join(parse_qs(urlsplit(url).query, keep_blank_values=True))
+        return _new_primary_pool(parts) if parts.scheme in _OF_SENTINELS else _new_pool(url)
+    names = ", ".join(parse_qs(parts.query, keep_blank_values=True))
     raise ValueError(f"redis-py does not take these options of the Redis URL, or not so: {names}")
 
 
+def _new_pool(url: str) -> ConnectionPool:
+    pool = ConnectionPool.from_url(url)
+    pool.connection_kwargs.update(_ours())
+    pool.connection_class(**pool.connection_kwargs)  # it raises on unknown options, and does not connect yet
+    return pool
+
+
+def _ours() -> dict[str, Any]:
+    """Return the options that are the same for all connections.
+
+    `Link` decides when to try again, and how long to wait: redis-py's own time-out is a task for each command. Whoever
+    reads knows what is text.
+    """
+    return {"retry": Retry(NoBackoff(), 0), "socket_timeout": None, "decode_responses": False}
+
+
+def _new_primary_pool(parts: SplitResult) -> PrimaryPool:
+    login, at, _ = parts.netloc.rpartition("@")
+    service, database = _named_in(parts)
+    options = [option.partition("=")[::2] for option in parts.query.split("&") if option]
+    query = "&".join(f"{name}={value}" for name, value in options if name not in _OWN_LOGIN)
+    server = _new_pool(f"{_OF_SENTINELS[parts.scheme]}://{login}{at}primary/{database}?{query}")
+    settings = {name: value for name, value in server.connection_kwargs.items() if name not in {"host", "port"}}
+    own = {_OWN_LOGIN[name]: unquote(value) for name, value in options if name in _OWN_LOGIN} | _ours()
+    tls: dict[str, Any] = {}
+    if parts.scheme == "rediss+sentinel":
+        tls = {"ssl": True}
+        own |= tls | {name: value for name, value in settings.items() if name.startswith("ssl_")}
+    manager = sentinels(_sentinels_in(parts), own)
+    return PrimaryPool(service, manager, max_connections=server.max_connections, **tls, **settings)
+
+
 def pool_like(pool: ConnectionPool) -> ConnectionPool:
-    """Return a pool of connections as those of a client's, for another event loop."""
-    options = pool.connection_kwargs | {
-        "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": None,
-        "decode_responses": False,
-    }
+    """Return a pool of connections as those of a client's, for another event loop; of a Sentinel's, to the primary."""
+    options = pool.connection_kwargs | _ours()
+    if isinstance(pool, SentinelConnectionPool):
+        del options["connection_pool"]  # which a connection asks for the address
+        manager = sentinels_like(pool.sentinel_manager, _ours())
+        return PrimaryPool(pool.service_name, manager, connection_class=pool.connection_class, **options)
     return ConnectionPool(pool.connection_class, **options)
+
+
+def needs_sentinel(url: str) -> bool:
+    """Tell whether a URL names Sentinels, which have to be asked for the server."""
+    return url.partition(":")[0].lower() in _OF_SENTINELS
+
+
+def _sentinels_in(parts: SplitResult) -> Iterator[tuple[str, int]]:
+    """Yield host and port of each Sentinel.
+
+    Raises:
+        ValueError: one of them cannot be read.
+    """
+    for place in parts.netloc.rpartition("@")[2].split(","):
+        found = _SENTINEL.fullmatch(place)
+        port = int(found[2] or SENTINEL_PORT) if found else 0
+        if found is None or not 0 < port < 65536:
+            raise ValueError("no host and port")
+        yield found[1].strip("[]"), port
+
+
+def _named_in(parts: SplitResult) -> tuple[str, str]:
+    """Return the name of the primary, and the number of the database.
+
+    Raises:
+        ValueError: there is no name, or more than these two.
+    """
+    found = _SERVICE.fullmatch(parts.path)
+    if found is None:
+        raise ValueError("no name")
+    return unquote(found[1]), found[2] or "0"
 
 
 def _mistake_in(url: str) -> str | None:
@@ -62,16 +142,28 @@ def _mistake_in(url: str) -> str | None:
     """
     try:
         parts = urlsplit(url)
-        _ = parts.port  # reading it checks it
+        _ = [*_sentinels_in(parts)] if parts.scheme in _OF_SENTINELS else parts.port  # reading it checks it
     except ValueError:
         return f"host and port of the Redis URL cannot be read; {_ENCODE}"
-    if parts.scheme not in {"redis", "rediss", "unix"}:
-        return "a Redis URL begins with redis://, rediss:// or unix://"
+    if parts.scheme not in {"redis", "rediss", "unix", *_OF_SENTINELS}:
+        return "a Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
     if parts.fragment or (parts.netloc and "@" in parts.path + parts.query):
         return f"the Redis URL has a # in it, or an @ after its host; {_ENCODE}"
     if not all("=" in option for option in parts.query.split("&") if option):
         return f"what follows the ? in a Redis URL is options such as ?protocol=3; {_ENCODE}"
+    if parts.scheme in _OF_SENTINELS:
+        return _mistake_in_name(parts)
     return _mistake_in_socket(parts) if parts.scheme == "unix" else _mistake_in_database(parts)
+
+
+def _mistake_in_name(parts: SplitResult) -> str | None:
+    with suppress(ValueError):
+        _named_in(parts)
+        return None
+    return (
+        "what follows the Sentinels in a Redis URL is the name that they have for the primary, and the number of a"
+        f" database if it is not 0, such as /mymaster/0; {_ENCODE}"
+    )
 
 
 def _mistake_in_socket(parts: SplitResult) -> str | None:
@@ -97,6 +189,9 @@ class Address:
     def __init__(self, pool: ConnectionPool) -> None:
         settings: dict[str, Any] = pool.connection_kwargs
         self._password = str(settings.get("password") or "")
+        self._secrets = [self._password]
+        if isinstance(pool, SentinelConnectionPool):
+            self._secrets.append(str(pool.sentinel_manager.sentinel_kwargs.get("password") or ""))
         parts = [_place(pool, settings)]
         if database := int(settings.get("db") or 0):
             parts.append(f"database {database}")
@@ -123,20 +218,17 @@ class Address:
         return told
 
     def _words_for(self, error: Exception, deadline: float) -> str:
-        words = str(error) or f"no answer within {deadline:g} s"
-        code = getattr(error, "status_code", None)  # redis-py removes it from the text
-        if code and not words.startswith(code):
-            words = f"{code} {words}"
+        words = words_of(error) or f"no answer within {deadline:g} s"
         words = _ARGUMENTS.sub("", words)
-        if self._password:
-            words = words.replace(self._password, "***")
+        for secret in filter(None, self._secrets):
+            words = words.replace(secret, "***")
         return f"Redis at {self}: {words}"
 
 
 def _place(pool: ConnectionPool, settings: dict[str, Any]) -> str:
     if isinstance(pool, SentinelConnectionPool):
-        return f"the primary that Sentinel calls {pool.service_name!r}"
+        places = ", ".join(sorted(places_of(pool.sentinel_manager)))
+        return f"the primary that Sentinel at {places} calls {pool.service_name!r}"
     if "path" in settings:
         return str(settings["path"])
-    host = settings.get("host") or "localhost"
-    return f"{f'[{host}]' if ':' in host else host}:{settings.get('port') or 6379}"
+    return host_and_port(settings.get("host") or "localhost", settings.get("port") or 6379)

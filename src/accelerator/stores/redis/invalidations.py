@@ -60,16 +60,18 @@ class Invalidations:
         keys: the keys of the store.
         links: its connections.
         mailbox: where acknowledgements are told.
+        wait_replicas: the number of replicas that have to have an invalidation before it counts as made.
 
     Attributes:
         pending: those that failed.
     """
 
-    def __init__(self, keys: Keys, links: Links, mailbox: Mailbox) -> None:
+    def __init__(self, keys: Keys, links: Links, mailbox: Mailbox, wait_replicas: int) -> None:
         self.pending = Pending()
         self._front: Front | None = None
         self._keys = keys
         self._links = links
+        self._wait_replicas = wait_replicas
         self._running: set[asyncio.Task[None]] = set()
         self._repeater: asyncio.Task[None] | None = None
         self._mailbox = mailbox
@@ -129,6 +131,7 @@ class Invalidations:
             [self._keys.meta, self._keys.log, self._keys.near, *self._keys.records(tags)],
             [KEEP_META, int(soft), int(ALL in tags), LOG_LENGTH, self._mailbox.origin, *named(tags)],
             anyway=True,
+            replicas=self._wait_replicas,
         )
         announced = read_announced(reply)
         await self._apply_here(tags, soft)  # a far read from before it may have been stored since the call began

@@ -119,8 +119,6 @@ class Leasing:
             FAILURES: the server is unreachable or slow, or answers with an error.
         """
         held = Held(self._keys.lease(name), random_incarnation().encode(), asyncio.get_running_loop(), monotonic())
-        if not self._links.can_be_more:
-            return OwnLease(self, held)  # which nobody else knows of
         try:
             seen = await self.look(TAKE_LEASE, held.key, held.token, _milliseconds(LEASE_SECONDS))
         except (asyncio.CancelledError, TimeoutError):

@@ -15,7 +15,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MaxConnectionsError, NoScriptError, ResponseError
 
 from accelerator.stores.redis import server
-from accelerator.stores.redis.server import ASK_IDENTITY, FAILURES, Identity, Values, mget
+from accelerator.stores.redis.sentinel import PrimaryPool
+from accelerator.stores.redis.server import ASK_IDENTITY, FAILURES, Identity, TooFewReplicasError, Values, mget
 
 if TYPE_CHECKING:
     from asyncio import StreamWriter
@@ -138,6 +139,7 @@ class Link:
         arguments: Sequence[object],
         *,
         anyway: bool = False,
+        replicas: int = 0,
     ) -> Any:
         """Run a script, and return its result.
 
@@ -147,9 +149,10 @@ class Link:
             arguments: its arguments after the first two, which are added here: a new incarnation, in case that one has
                 to begin, and the identity of the server.
             anyway: call the server even if it failed a moment ago.
+            replicas: the number of replicas that have to have what it wrote.
 
         Raises:
-            FAILURES: the server is unreachable or slow, or answers with an error.
+            FAILURES: the server is unreachable or slow, or answers with an error, or too few replicas have it in time.
         """
         incarnation = random_incarnation()
 
@@ -160,25 +163,28 @@ class Link:
             return ("EVAL", script.text, len(keys), *keys, incarnation, identity, *arguments)
 
         try:
-            return (await self.call(by_sha, anyway=anyway)).value
+            return (await self.call(by_sha, anyway=anyway, replicas=replicas)).value
         except NoScriptError:
-            return (await self.call(by_text, anyway=anyway)).value
+            return (await self.call(by_text, anyway=anyway, replicas=replicas)).value
 
-    async def call(self, command_for: Callable[[bytes], Sequence[Any]], *, anyway: bool = False) -> Reply:
+    async def call(
+        self, command_for: Callable[[bytes], Sequence[Any]], *, anyway: bool = False, replicas: int | None = None
+    ) -> Reply:
         """Send a command and return the reply, unless the server failed a moment ago.
 
         Args:
             command_for: returns the command for the identity of the server.
             anyway: call the server even if it failed a moment ago.
+            replicas: the number of replicas that have to have what it wrote; None if it matters to nobody else.
 
         Raises:
-            FAILURES: the server is unreachable or slow, or answers with an error.
+            FAILURES: the server is unreachable or slow, or answers with an error, or too few replicas have it in time.
         """
         self._breaker.enter(anyway=anyway)
         sent = self._send_now(command_for)
         try:
             async with asyncio.timeout(self._deadline), self._free:
-                reply = await self._exchange_at_last(command_for, sent)
+                reply = await self._exchange_at_last(command_for, sent, replicas)
         except FAILURES as error:
             self._breaker.fail(error)
             raise
@@ -196,21 +202,25 @@ class Link:
         _socket(connection).write(pack_command(tuple(command_for(known.name))))
         return _Sent(self._idle.pop(), known.name)
 
-    async def _exchange_at_last(self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None) -> Reply:
+    async def _exchange_at_last(
+        self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None, replicas: int | None
+    ) -> Reply:
         """Send a command, and once more on a new connection if the first one is closed, as servers close idle ones."""
         try:
-            return await self._exchange(command_for, sent)
+            return await self._exchange(command_for, sent, replicas)
         except MaxConnectionsError:
             raise
         except RedisConnectionError:
             self._breaker.lose()
-            return await self._exchange(command_for, None)
+            return await self._exchange(command_for, None, replicas)
 
-    async def _exchange(self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None) -> Reply:
+    async def _exchange(
+        self, command_for: Callable[[bytes], Sequence[Any]], sent: _Sent | None, replicas: int | None
+    ) -> Reply:
         connection = await self._take() if sent is None else sent.connection
         try:
             identity = await self._send(connection, command_for) if sent is None else sent.identity
-            return Reply(await connection.read_response(disable_decoding=True), identity)
+            return Reply(await self._answer(connection, replicas), identity)
         except ResponseError:
             raise
         except BaseException:
@@ -218,6 +228,26 @@ class Link:
             raise
         finally:
             await self._give_back(connection)
+
+    async def _answer(self, connection: AbstractConnection, replicas: int | None) -> Any:
+        """Return the answer to a command, once so many replicas have what it wrote.
+
+        They have half of the deadline, so that the server tells how many there were. What was written counts only if
+        Sentinel still names this server: then nobody has used a new primary before.
+
+        Raises:
+            TooFewReplicasError: fewer have said so.
+            RedisConnectionError: Sentinel names another server.
+        """
+        answer = await connection.read_response(disable_decoding=True)
+        if replicas:
+            await connection.send_command(b"WAIT", replicas, max(1, int(500 * self._deadline)), check_health=False)
+            have = await connection.read_response(disable_decoding=True)
+            if have < replicas:
+                raise TooFewReplicasError(f"{have} of the {replicas} replicas that are waited for have it")
+        if replicas is not None and isinstance(self._pool, PrimaryPool):
+            await self._pool.confirm(connection, monotonic())
+        return answer
 
     async def _send(self, connection: AbstractConnection, command_for: Callable[[bytes], Sequence[Any]]) -> bytes:
         identity = await self._identify(connection)
@@ -256,8 +286,20 @@ class Link:
         if not connection.is_connected:
             await connection.connect()  # type: ignore[no-untyped-call]  # redis-py does not annotate it
         if known is None or not self._breaker.trusts(known):
-            known = self._known[_socket(connection)] = await _identity(connection)
+            since = await self._confirm(connection)
+            known = self._known[_socket(connection)] = Identity(await _identity(connection), since)
         return known.name
+
+    async def _confirm(self, connection: AbstractConnection) -> float:
+        """Return from when on the server of a connection is known to be the one to use: now, or as Sentinel said.
+
+        Raises:
+            RedisConnectionError: Sentinel names another one, or does not answer.
+        """
+        now = monotonic()
+        if not isinstance(self._pool, PrimaryPool):
+            return now
+        return await self._pool.confirm(connection, max(self._breaker.failed_at, now - server.IDENTITY_SECONDS))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -274,12 +316,11 @@ def _socket(connection: AbstractConnection) -> StreamWriter:
     return cast("StreamWriter", connection._writer)  # noqa: SLF001 - redis-py has no public name for it
 
 
-async def _identity(connection: AbstractConnection) -> Identity:
+async def _identity(connection: AbstractConnection) -> bytes:
     """Ask a server for its identity.
 
     Raises:
         RedisConnectionError: it is a replica, which may lag behind its primary.
     """
-    since = monotonic()
     await connection.send_command(*ASK_IDENTITY, check_health=False)
-    return Identity(server.identity_in(await connection.read_response(disable_decoding=True)), since)
+    return server.identity_in(await connection.read_response(disable_decoding=True))

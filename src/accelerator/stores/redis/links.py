@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from accelerator.stores.redis.address import Address, new_pool, pool_like
+from accelerator.stores.redis.address import Address, needs_sentinel, new_pool, pool_like
 from accelerator.stores.redis.link import Link
 from accelerator.stores.redis.server import Breaker
 
@@ -19,7 +19,8 @@ class Links:
     """The connections of a store, by event loop.
 
     Args:
-        source: the URL of the server, or a client, which works on one event loop and belongs to whoever made it.
+        source: the URL of the server, or a client, which works on one event loop and belongs to whoever made it. Of
+            the client of a Sentinel only the settings are used.
         deadline: seconds that a call may take, with the time to connect.
         breaker: leaves the server alone after failures.
 
@@ -29,19 +30,18 @@ class Links:
     Attributes:
         address: where the server is.
         deadline: seconds that a call may take.
+        blocking_url: the URL by which threads connect. There is none for a client, nor where Sentinel has to be asked.
     """
 
     def __init__(self, source: str | Redis, deadline: float, breaker: Breaker) -> None:
-        self.address = Address(new_pool(source) if isinstance(source, str) else source.connection_pool)
+        pool = new_pool(source) if isinstance(source, str) else source.connection_pool
+        self.address = Address(pool)
         self.deadline = deadline
+        self.blocking_url = source if isinstance(source, str) and not needs_sentinel(source) else None
         self._source = source
+        self._is_own = isinstance(source, str) or isinstance(pool, SentinelConnectionPool)
         self._breaker = breaker
         self._links: dict[asyncio.AbstractEventLoop, Link] = {}
-
-    @property
-    def can_be_more(self) -> bool:
-        """Whether `own` and `new_pool` work: not for the client of a Sentinel, which connects by itself."""
-        return isinstance(self._source, str) or not isinstance(self._source.connection_pool, SentinelConnectionPool)
 
     def here(self) -> Link:
         """Return the connections of the running event loop.
@@ -53,7 +53,7 @@ class Links:
         link = self._links.get(loop)
         if link is None:
             self._forget_closed()
-            if isinstance(self._source, str):
+            if self._is_own or isinstance(self._source, str):
                 link = Link(self.new_pool(), self.deadline, self._breaker, is_own=True)
             elif not self._links:
                 link = Link(self._source.connection_pool, self.deadline, self._breaker)
@@ -77,5 +77,5 @@ class Links:
     async def close(self) -> None:
         """Close the connections of the running event loop, but not those of a client that was given."""
         link = self._links.pop(asyncio.get_running_loop(), None)
-        if link is not None and isinstance(self._source, str):
+        if link is not None and self._is_own:
             await link.close()

@@ -42,6 +42,10 @@ class ServerLeftAloneError(RedisConnectionError):
     """The server failed within the last `BREAK_SECONDS`, so the call is not made."""
 
 
+class TooFewReplicasError(ResponseError):
+    """Not as many replicas as asked for have said in time that they have a write."""
+
+
 class Identity(NamedTuple):
     """Who is at the other end of a connection.
 
@@ -117,6 +121,12 @@ class Breaker:
 def _shows_life(error: Exception) -> bool:
     """Tell whether the server still works: it answered with an error, or the pool had no connection left."""
     return isinstance(error, ResponseError | MaxConnectionsError) and not isinstance(error, ReadOnlyError)
+
+
+def words_of(error: BaseException) -> str:
+    """Return what a server has said, with its code, which redis-py removes."""
+    words, code = str(error), getattr(error, "status_code", None)
+    return f"{code} {words}" if code and not words.startswith(code) else words
 
 
 def mget(keys: Iterable[bytes]) -> Sequence[bytes]:

@@ -58,14 +58,18 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
     """Keeps entries in Redis 7 or newer, or Valkey, for all who use the same server and prefix. It needs asyncio.
 
     Args:
-        source: the URL of the server, `redis://`, `rediss://` or `unix://`; or a client of `redis.asyncio`, which you
-            close yourself, and which works on one event loop.
+        source: the URL of the server, `redis://`, `rediss://` or `unix://`, or of the Sentinels that name it,
+            `redis+sentinel://` or `rediss+sentinel://`; or a client of `redis.asyncio`, which you close yourself, and
+            which works on one event loop, unless it is that of a Sentinel, of which only the settings are used.
         prefix: the prefix of all keys.
         deadline: seconds that a call may take before it counts as failed.
+        wait_replicas: the number of replicas that have to have an invalidation before it counts as made.
 
     Raises:
-        TypeError: `source` is neither a URL nor a client, `prefix` is no `str`, or `deadline` no number.
-        ValueError: redis-py does not accept the URL or would misread it, or `deadline` is not positive.
+        TypeError: `source` is neither a URL nor a client, `prefix` is no `str`, `deadline` no number, or
+            `wait_replicas` no whole one.
+        ValueError: redis-py does not accept the URL or would misread it, `deadline` is not positive, or `wait_replicas`
+            is negative.
 
     Attributes:
         keys: the keys that do not depend on a URL.
@@ -73,27 +77,32 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
         invalidations: those of this process.
     """
 
-    def __init__(self, source: str | Redis, prefix: str = "accelerator:", *, deadline: float = 0.1) -> None:
+    def __init__(
+        self, source: str | Redis, prefix: str = "accelerator:", *, deadline: float = 0.1, wait_replicas: int = 0
+    ) -> None:
         if not isinstance(source, str | Redis):
             raise TypeError(f"a URL or a client of redis.asyncio, not {type(source).__name__}")
         if not isinstance(prefix, str):
             raise TypeError(f"prefix is a str, not {type(prefix).__name__}")
         if seconds("deadline", deadline) <= 0:
             raise ValueError(f"deadline is a positive number of seconds, not {deadline!r}")
+        if not isinstance(wait_replicas, int) or isinstance(wait_replicas, bool):
+            raise TypeError(f"wait_replicas is an int, not {type(wait_replicas).__name__}")
+        if wait_replicas < 0:
+            raise ValueError(f"wait_replicas is a number of replicas, not {wait_replicas}")
         self._prefix = prefix.encode()
         self._deadline = deadline
         self.keys = Keys(self._prefix)
         self._breaker = Breaker()
         self.links = Links(source, deadline, self._breaker)
         self._address = self.links.address
-        self._threads = (
-            BlockingLink(source, self._address, deadline, self._breaker) if isinstance(source, str) else None
-        )
+        url = self.links.blocking_url
+        self._threads = None if url is None else BlockingLink(url, self._address, deadline, self._breaker)
         self._memos = Memos(self._prefix)
         self._decoded: Recent[bytes, Stored] = Recent(MAX_DECODED, MAX_DECODED_BYTES)
         self._mailbox = Mailbox(self.keys, self.links)
         self._leasing = Leasing(self.keys, self.links, self._mailbox)
-        self.invalidations = Invalidations(self.keys, self.links, self._mailbox)
+        self.invalidations = Invalidations(self.keys, self.links, self._mailbox, wait_replicas)
 
     def __repr__(self) -> str:
         return f"<RedisStore: {self._address}, prefix {self._prefix.decode()!r}>"
@@ -279,8 +288,6 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
 
     async def lease(self, name: bytes) -> Lease | TakenLease | None:
         """Take the lease of a name, by one command, if no other fill has it.
-
-        With the client of a Sentinel nobody else knows of it, and each process fills for itself.
 
         Raises:
             RedisError, OSError: the server is unreachable or slow, or answers with an error. The message has the

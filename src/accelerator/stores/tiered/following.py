@@ -138,9 +138,13 @@ class Following:
         self._is_settled = answer.settled
 
     def _join(self, answer: Heartbeat) -> None:
+        """Begin anew with an incarnation, once it is settled.
+
+        Before that a request may still read at a former primary, and what it finds there was taken back here.
+        """
         self.page.forget()
         self._awaited = None
-        if self._change(self._near.clear()):
+        if answer.settled and self._change(self._near.clear()):
             self.page.join(answer.incarnation, answer.sequence)
             self._report.emptied(answer.sequence)
 

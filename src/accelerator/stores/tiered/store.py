@@ -58,8 +58,8 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, S
 
     Raises:
         TypeError: `near` is no store that never waits, `far` no `RedisStore`, or `on_event` no function.
-        ValueError: `consistency` is neither, `far` has the client of a Sentinel, or `near` is an `LMDBStore` whose
-            directory stands in front of another server, database or prefix.
+        ValueError: `consistency` is neither, or `near` is an `LMDBStore` whose directory stands in front of another
+            server, database or prefix.
         OSError: the directory of an `LMDBStore` cannot be written.
     """
 
@@ -80,10 +80,6 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, S
             raise ValueError(f"consistency is 'strict' or 'eventual', not {consistency!r}")
         if not (on_event is None or callable(on_event)):
             raise TypeError(f"on_event is a function, not a {type(on_event).__name__}")
-        if not far.links.can_be_more:
-            raise ValueError(
-                "far has a URL or the client of one server, not that of a Sentinel, which cannot be followed"
-            )
         if isinstance(near, MemoryStore):
             near.stand_in_front()
         self._near = near
