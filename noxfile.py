@@ -19,8 +19,13 @@ PYTHONS = [
 ]
 NEWEST = next((python for python in reversed(PYTHONS) if get_interpreter(python)), PYTHONS[-1])
 EXTRAS = f"[{','.join(PROJECT['optional-dependencies'])}]"
-ALIKE = ("benchmarks", "consistency", "peers", "source")
-"""The tests of models, mutations and programs, which are alike on each Python and take a third of the time."""
+ALIKE = (
+    *("benchmarks", "consistency", "peers", "source", "stores/redis/test_machine.py"),
+    *("stores/redis/test_cluster_faults.py", "stores/redis/test_nodes.py", "stores/tiered/test_cluster.py"),
+    *("stores/redis/test_sentinel.py", "stores/tiered/test_sentinel.py"),
+)
+"""The tests of models, mutations and programs, and of what happens among several servers: they are alike on each
+Python, and take half of the time."""
 SUITE = "http-cache-tests@0.4.5"
 FOREIGN = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=["']?(?:https?:)?//""")
 FORGE = {
@@ -156,6 +161,7 @@ def benchmark(session: nox.Session) -> None:
     for name in session.posargs or [
         *sorted(path.stem for path in Path("benchmarks").glob("[!_]*.py")),
         "promise",
+        "scaling",
         "soak",
     ]:
         session.run("python", "-m", f"benchmarks.{name}")

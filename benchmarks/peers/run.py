@@ -11,12 +11,11 @@ import time
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import psutil
 from redis import Redis
 
+from benchmarks.deployments.machine import processors
 from benchmarks.peers import servers
 from benchmarks.peers.catalogue import REQUIREMENTS, ROOT
 from benchmarks.peers.client import Client, request
@@ -25,6 +24,7 @@ from benchmarks.peers.site import Site, path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from benchmarks.peers.catalogue import Case
     from benchmarks.peers.results import Measure
@@ -155,7 +155,7 @@ class Run:
         return Results(
             scale=self.scale.name,
             python=platform.python_version(),
-            processor=f"{psutil.cpu_count()} of {_processor()}",
+            processor=processors(),
             requirements={name: list(each) for name, each in REQUIREMENTS.items() if name in used},
             busy=self.busy,
             left_out=self.left_out,
@@ -329,8 +329,3 @@ class Run:
                     with self._or_left_out(each.case):
                         each.client.ask(lambda: hit, self.scale.seconds)  # each process has filled its store now
                 self._rounds(sites, "workers", workers, lambda: hit)
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())

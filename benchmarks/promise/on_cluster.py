@@ -160,7 +160,7 @@ class OnCluster:
 
     def _record(self, chance: random.Random) -> bytes:
         """Return the key of the record of a tag."""
-        return self._keys.records([f"item:{chance.randrange(self._items)}"])[0]
+        return self._keys.needed([f"item:{chance.randrange(self._items)}"]).records[0]
 
     async def _locked(self, change: Callable[[], object]) -> None:
         """Change the cluster in a thread, while nobody else does."""

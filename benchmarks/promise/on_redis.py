@@ -34,9 +34,9 @@ AT_ONCE: Final = ("--repl-diskless-sync-delay", "0")
 
 class _MarksAtStoring(RedisStore):
     async def commit(self, entry: Entry) -> bool:
-        values, identity = await self.links.here().read([self.keys.meta])
-        meta = redis_verdict.read_meta(values[self.keys.meta], identity)
-        object.__setattr__(entry, "mark", meta.mark if meta else entry.mark)
+        values = await self.links.here().read([partition.meta for partition in self.keys.partitions])
+        metas = self._orders.see(values, self._orders.before())
+        object.__setattr__(entry, "mark", entry.mark if metas.lost else metas.mark)
         return await super().commit(entry)
 
 
@@ -47,8 +47,8 @@ def make_store(url: str, mutation: str) -> RedisStore:
     if mutation == "missing-is-valid":
         compare = redis_verdict.compare
 
-        def skip_missing(entry: Entry, records: list[bytes | None], meta: Any) -> tuple[bool, bool]:
-            return compare(entry, [record for record in records if record is not None], meta)
+        def skip_missing(entry: Entry, records: list[tuple[int, bytes | None]], metas: Any) -> tuple[bool, bool]:
+            return compare(entry, [record for record in records if record[1] is not None], metas)
 
         redis_verdict.compare = skip_missing
     if mutation == "no-identity":
@@ -146,7 +146,7 @@ class OnRedis:
                 memory: Any = admin.info("memory")
                 base = memory["used_memory_startup"]
                 admin.config_set("maxmemory", base + int(SPARE * (memory["used_memory"] - base)))
-            admin.delete(*self._keys.records([f"item:{chance.randrange(self._items)}"]))
+            admin.delete(*self._keys.needed([f"item:{chance.randrange(self._items)}"]).records)
 
     async def promote(self, chance: random.Random) -> None:
         """Promote a replica that missed what was written last."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from redis.exceptions import RedisError
 
+from accelerator.stores.redis import server as redis_server
 from accelerator.stores.redis.sentinel import PrimaryPool
 from benchmarks.deployments.sentinels import Watched
 from benchmarks.promise import near_mutations, on_near, on_redis
@@ -45,7 +45,7 @@ def _broken(mutation: str) -> str:
         return mutation
 
     async def believe(self: PrimaryPool, connection: AbstractConnection, after: float) -> float:  # noqa: ARG001 - that is the fault
-        return monotonic()
+        return redis_server.clock()
 
     PrimaryPool.confirm = believe  # type: ignore[method-assign]
     return ""

@@ -3,18 +3,23 @@
 A generator is what one task does; wherever it yields, any other task, the server, time or a fault may come between. A
 script of the server is one step, and so is all that a process does between two yields. Near stores stand for those
 in the memory of a process and for those in a file that all processes of a machine share, one of which follows.
+
+The server is one, or the primary that Sentinel names, or a cluster, where an invalidation and what an entry needs are
+several steps.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, cast
 
 from tests.consistency.history import History, Invalidation
 from tests.consistency.near_tasks import SWITCH, Command, LostError, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from tests.consistency.history import Made
     from tests.consistency.near_world import World
@@ -24,6 +29,9 @@ LEASE = 10_000
 
 SHARE = 9_800
 """How long a follower trusts in a heartbeat: less, since the rates of two clocks may differ by 2 %."""
+
+TRUST = 5_000
+"""How long a connection is used after Sentinel has named its server. That is less than a lease."""
 
 NEVER = -1
 
@@ -46,13 +54,30 @@ class Key:
 
 @dataclass(slots=True)
 class Far:
-    """The entries, and the positions of the tags."""
+    """The positions of the tags, which say what entries may be used."""
 
     incarnation: int
     identity: int
     position: int = 0
     positions: dict[str, int] = field(default_factory=dict)
-    entries: dict[str, Made] = field(default_factory=dict)
+
+
+Mark: TypeAlias = tuple[int, int]
+"""The incarnation of the positions, and the last one."""
+
+
+class Looked(NamedTuple):
+    """The positions as a lookup finds them."""
+
+    mark: Mark
+    moved: int
+
+
+class Kept(NamedTuple):
+    """An entry."""
+
+    made: Made
+    mark: Mark
 
 
 class Taken(NamedTuple):
@@ -113,31 +138,50 @@ class Server:
         self.identity = 0
         self.clock = 0
         self.subscriptions: list[Subscription] = []
-        self._incarnations = 0
         self.key: Key | None = None
         self.far: Far | None = None
+        self.entries: dict[str, Kept] = {}
+        self._incarnations = count(1)  # no server gives a number that another one has given
+
+    def kept(self) -> tuple[Key | None, Far | None, dict[str, Kept]]:
+        """Return what a replica has of it."""
+        return deepcopy((self.key, self.far, self.entries))
+
+    def successor(self) -> Server:
+        """Return the server that is the primary from now on. It has nothing yet, and an identity of its own."""
+        server = Server()
+        server.identity, server.clock, server._incarnations = self.identity + 1, self.clock, self._incarnations
+        return server
 
     def read_key(self) -> Key:
         if self.key is None or self.key.identity != self.identity:
-            self._incarnations += 1
-            self.key = Key(self._incarnations, self.identity)
+            self.key = Key(next(self._incarnations), self.identity)
         return self.key
 
     def read_far(self) -> Far:
         if self.far is None or self.far.identity != self.identity:
-            self._incarnations += 1
-            self.far = Far(self._incarnations, self.identity)
+            self.far = Far(next(self._incarnations), self.identity)
         return self.far
 
-    def read(self, tag: str) -> tuple[Made | None, tuple[int, int]]:
-        """Return the entry with this tag, if it is usable, and a mark."""
-        far = self.read_far()
-        return far.entries.get(tag), (far.incarnation, far.position)
+    def read(self, tag: str) -> tuple[Looked, Kept | None]:
+        return self.look(tag), self.find(tag)
 
-    def commit(self, tag: str, made: Made, mark: tuple[int, int]) -> None:
+    def look(self, tag: str) -> Looked:
         far = self.read_far()
-        if mark[0] == far.incarnation and far.positions.get(tag, 0) <= mark[1]:
-            far.entries[tag] = made
+        return Looked((far.incarnation, far.position), far.positions.get(tag, 0))
+
+    def find(self, tag: str) -> Kept | None:
+        return self.entries.get(tag)
+
+    def commit(self, tag: str, kept: Kept) -> None:
+        if self.may_keep(tag, kept.mark):
+            self.keep(tag, kept)
+
+    def may_keep(self, tag: str, mark: Mark) -> bool:
+        return is_usable(self.look(tag), mark)
+
+    def keep(self, tag: str, kept: Kept) -> None:
+        self.entries[tag] = kept
 
     def invalidate(self, tag: str, origin: int) -> Taken:
         self.move(tag)
@@ -147,7 +191,6 @@ class Server:
         far = self.read_far()
         far.position += 1
         far.positions[tag] = far.position
-        far.entries.pop(tag, None)
 
     def publish(self, tag: str, origin: int) -> Taken:
         key = self.read_key()
@@ -183,6 +226,11 @@ class Server:
         subscription = Subscription(process)
         self.subscriptions.append(subscription)
         return subscription
+
+
+def is_usable(looked: Looked, mark: Mark) -> bool:
+    """Tell whether nothing was taken back since the mark."""
+    return mark[0] == looked.mark[0] and mark[1] >= looked.moved
 
 
 # --- a process --------------------------------------------------------------------------------------------------------
@@ -226,6 +274,29 @@ class Near:
             self.entries[tag] = made
 
 
+@dataclass(slots=True)
+class Breaker:
+    """Connections that fail together: where one does, or leads to another server, Sentinel is asked again for all."""
+
+    failed_at: int = NEVER
+    met: Any = None
+
+    def meet(self, server: Any, now: int) -> None:
+        """Note who the server is."""
+        if self.met not in {None, server}:
+            self.failed_at = now
+        self.met = server
+
+
+@dataclass(slots=True)
+class Connection:
+    """Leads to the server that Sentinel named when it was asked, which may have been replaced since."""
+
+    breaker: Breaker
+    server: Any = None
+    asked: int = NEVER
+
+
 class Process:
     """What one process does: it answers, takes back, and may be the one that follows for its near store."""
 
@@ -235,6 +306,10 @@ class Process:
         self.near = near
         self.pending: dict[str, int] = {}  # the tags whose invalidation failed, and the last call of each
         self.failed = History()  # of these the promise holds within this process
+        self.reading = Connection(Breaker())
+        self.writing = Connection(self.reading.breaker)  # a request may use another connection than the one before
+        self.following = Connection(Breaker())
+        self.slept = 0  # what a clock would lack that stands still while the machine sleeps
         self.subscription: Subscription | None = None
         self._acks: dict[tuple[int, int], int] = {}
         self._is_fresh = False
@@ -245,12 +320,43 @@ class Process:
     def clock(self) -> int:
         return self.near.rate * self.world.now
 
-    def call(self, script: Callable[..., Any], *arguments: Any) -> Generator[Command, None, Any]:
-        command = Command(script, arguments)
+    # --- the server ---------------------------------------------------------------------------------------------------
+
+    def call(self, connection: Connection, script: str, *arguments: Any) -> Generator[Command, None, Any]:
+        """Have the server run a script that tells nobody anything, or changes nothing that has to be known."""
+        server = yield from self._server(connection)
+        return (yield from self._exchange(connection, Command(getattr(server, script), arguments)))
+
+    def run(self, connection: Connection, script: str, *arguments: Any) -> Generator[Command, None, Any]:
+        """Have the server run a script, which counts only if Sentinel names this server afterwards."""
+        server = yield from self._server(connection)
+        reply = yield from self._exchange(connection, Command(getattr(server, script), arguments))
+        if self.world.has_sentinels:
+            named = yield from self._exchange(connection, Command(self.world.primary, ()))
+            if named is not server:
+                self._lose(connection)
+        return reply
+
+    def _server(self, connection: Connection) -> Generator[Command, None, Any]:
+        if not self.world.has_sentinels:
+            return self.world.primary()
+        is_known = connection.asked > connection.breaker.failed_at and self.clock() <= connection.asked + TRUST
+        if not is_known:
+            asked = self.clock()
+            connection.server = yield from self._exchange(connection, Command(self.world.primary, ()))
+            connection.asked = asked
+            connection.breaker.meet(connection.server, self.clock())
+        return connection.server
+
+    def _exchange(self, connection: Connection, command: Command) -> Generator[Command, None, Any]:
         yield command
         if command.is_lost:
-            raise LostError
+            self._lose(connection)
         return command.reply
+
+    def _lose(self, connection: Connection) -> NoReturn:
+        connection.breaker.failed_at = self.clock()
+        raise LostError
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -260,23 +366,37 @@ class Process:
         return self.near.entries.get(tag) if has_lease and tag not in self.pending else None
 
     def answer(self, tag: str, arrived: int) -> Generator[Any, None, None]:
-        near, server = self.near, self.world.server
+        near = self.near
         hit = self.hit(tag)
         if hit is not None:
             self.world.check(self, hit, arrived)
             return
         kept = frozenset(self.pending)
         mark = near.position
-        found, far_mark = yield from self.call(server.read, tag)
-        if found is not None and tag not in kept:
-            near.commit(tag, found, mark)
-            self.world.check(self, found, arrived)
+        looked, found = yield from self._read(tag)
+        if found is not None and is_usable(looked, found.mark) and tag not in kept:
+            near.commit(tag, found.made, mark)
+            self.world.check(self, found.made, arrived)
             return
         made = self.world.make(tag)
         yield SWITCH  # the application runs
         near.commit(tag, made, mark)
         if tag not in self.pending:
-            yield Command(server.commit, (tag, made, far_mark))
+            yield from self._commit(tag, Kept(made, looked.mark))
+
+    def _read(self, tag: str) -> Generator[Command, None, tuple[Looked, Kept | None]]:
+        if self.world.is_cluster:
+            looked = yield from self.call(self.reading, "look", tag)
+            found = yield from self.call(self.reading, "find", tag)
+        else:
+            looked, found = yield from self.call(self.reading, "read", tag)
+        return looked, found
+
+    def _commit(self, tag: str, kept: Kept) -> Generator[Command, None, None]:
+        if not self.world.is_cluster:
+            yield from self.run(self.writing, "commit", tag, kept)
+        elif (yield from self.run(self.writing, "may_keep", tag, kept.mark)):
+            yield from self.run(self.writing, "keep", tag, kept)
 
     # --- invalidations ------------------------------------------------------------------------------------------------
 
@@ -294,14 +414,22 @@ class Process:
         self.world.note_wait(self.clock() - since)
         settled = taken.incarnation if not taken.is_settled else 0
         if silent or settled:
-            yield from self.call(self.world.server.remove, silent, taken.incarnation, settled)
+            yield from self.run(self.writing, "remove", silent, taken.incarnation, settled)
 
     def _take_back(self, tag: str) -> Generator[Any, None, tuple[Taken, int]]:
         self.near.invalidate(tag)
-        taken = yield from self.call(self.world.server.invalidate, tag, self.number)
+        taken = yield from self._announce(tag)
         since = self.clock()
         self.near.invalidate(tag)
         return taken, since
+
+    def _announce(self, tag: str) -> Generator[Command, None, Taken]:
+        if self.world.is_cluster:
+            yield from self.run(self.writing, "move", tag)
+            taken = yield from self.run(self.writing, "publish", tag, self.number)
+        else:
+            taken = yield from self.run(self.writing, "invalidate", tag, self.number)
+        return cast("Taken", taken)
 
     def _wait(self, taken: Taken, since: int) -> Generator[Any, None, dict[int, int]]:
         """Wait for the acknowledgements, or as long as a lease lasts; return the followers that stayed silent."""
@@ -329,18 +457,20 @@ class Process:
 
     def follow(self) -> Generator[Any, None, None]:
         """Receive messages until the connection breaks."""
-        subscription = yield from self.call(self.world.server.subscribe, self.number)
+        subscription = yield from self.call(self.following, "subscribe", self.number)
         self.subscription = subscription
         self.begin_to_follow()
-        while not subscription.is_broken:
-            yield subscription
-            if subscription.messages:
-                message = subscription.messages.pop(0)
-                if isinstance(message, Ack):
-                    self._note(message)
-                elif self.follows:
-                    yield from self._receive(message)
-        self.subscription = None
+        try:
+            while not subscription.is_broken:
+                yield subscription
+                if subscription.messages:
+                    message = subscription.messages.pop(0)
+                    if isinstance(message, Ack):
+                        self._note(message)
+                    elif self.follows:
+                        yield from self._receive(message)
+        finally:
+            self.subscription = None
 
     def begin_to_follow(self) -> None:
         """Messages may have been missed before."""
@@ -365,14 +495,14 @@ class Process:
     def _acknowledge(self, message: Message) -> Generator[Any, None, None]:
         near = self.near
         ack = Ack(near.follower, near.incarnation, near.applied)
-        yield Command(self.world.server.acknowledge, (message.origin, ack))
+        yield from self.call(self.following, "acknowledge", message.origin, ack)
 
     def heartbeat(self) -> Generator[Any, None, None]:
         near = self.near
         incarnation, since = self._born
         has_waited = not self._is_settled and self.clock() >= since + LEASE
         sent, follower = self.clock(), near.follower
-        beat = yield from self.call(self.world.server.heartbeat, follower, incarnation if has_waited else 0)
+        beat = yield from self.run(self.following, "heartbeat", follower, incarnation if has_waited else 0)
         if near.follower != follower:
             return
         if self._born[0] != beat.incarnation:
@@ -387,9 +517,10 @@ class Process:
         near = self.near
         was_missed = self._is_fresh or (self._awaited is not None and self._awaited[1] > near.applied)
         if near.incarnation != beat.incarnation:
-            near.empty()
-            near.lease_until = NEVER
-            near.incarnation, near.applied = beat.incarnation, beat.sequence
+            near.lease_until, near.incarnation = NEVER, 0
+            if beat.is_settled:  # before, a request of this process may still read at a former primary
+                near.empty()
+                near.incarnation, near.applied = beat.incarnation, beat.sequence
         elif beat.sequence > near.applied and was_missed:
             near.empty()
             near.applied = beat.sequence
@@ -399,7 +530,7 @@ class Process:
     def _renew(self) -> None:
         """Trust in the last heartbeat once all is applied that the server had sent before it."""
         near = self.near
-        if self._awaited is not None and self._awaited[1] <= near.applied:
+        if self._awaited is not None and near.incarnation and self._awaited[1] <= near.applied:
             near.lease_until = max(near.lease_until, self._awaited[0] + SHARE)
             self._awaited = None
 
@@ -411,7 +542,7 @@ class Process:
         follower, near.follower = near.follower, successor
         near.lease_until = NEVER
         near.incarnation = 0
-        yield from self.call(self.world.server.leave, follower)
+        yield from self.call(self.following, "leave", follower)
 
     def fork(self, number: int, follower: int) -> Process:
         """Return the child, which has nothing of its parent but a file that both use."""

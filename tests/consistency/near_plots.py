@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from tests.consistency.near_world import World
+from tests.consistency.near_world import CLUSTER, SENTINELS, SERVER, World
 
 Step: TypeAlias = Callable[[World], None]
 
@@ -31,6 +31,7 @@ class Plot(NamedTuple):
     steps: list[Step]
     processes: int = 2
     is_shared: bool = False
+    kind: str = SERVER
 
 
 def late(name: str, who: int, tag: str = "x", *, after: int = 1) -> Step:
@@ -178,14 +179,14 @@ PLOTS: Final = {
     ),
     "a follower that is to be taken out where the server began anew": Plot(
         [
+            do("begin", B, "heartbeat"),
             do("hold", A),
             slow("invalidate", A, after=2),
             do("evict_key"),
             do("begin", A, "heartbeat"),
-            do("pass_time", 60),
-            do("begin", B, "heartbeat"),
-            do("pass_time", 43),
+            do("pass_time", 103),
             do("begin", A, "heartbeat"),
+            do("begin", B, "heartbeat"),
             do("begin", B, "answer"),
             do("let", A, "invalidate"),
             do("hold", B),
@@ -289,5 +290,128 @@ PLOTS: Final = {
             do("promote"),
             do("begin", A, "invalidate"),
         ],
+    ),
+    "a request that reads at a former primary after its follower has heard of the new one": Plot(
+        [
+            do("fail_over"),
+            do("begin", A, "invalidate", "y"),
+            do("begin", A, "invalidate", "x"),
+            do("begin", B, "heartbeat"),
+            do("begin", B, "heartbeat"),
+            do("begin", B, "answer"),
+            do("pass_time", 60),
+            do("begin", B, "heartbeat"),
+            do("pass_time", 43),
+        ],
+        kind=SENTINELS,
+    ),
+    "a former primary takes an invalidation after the new one has an entry": Plot(
+        [
+            do("pass_time", 52),
+            do("begin", A, "invalidate", "y"),
+            do("fail_over"),
+            do("drop", B),
+            do("begin", B, "answer"),
+            do("begin", A, "invalidate"),
+            do("begin", B, "answer"),
+        ],
+        kind=SENTINELS,
+    ),
+    "a former primary is read for as long as it is trusted": Plot(
+        [
+            do("begin", B, "leave"),
+            do("fail_over"),
+            do("begin", A, "invalidate", "y"),
+            do("begin", A, "invalidate", "x"),
+            do("pass_time", 101),
+            do("begin", B, "answer"),
+        ],
+        kind=SENTINELS,
+    ),
+    "a machine that sleeps while its follower is waited for": Plot(
+        [
+            do("stop", B),
+            do("begin", A, "invalidate"),
+            do("pass_time", 101),
+            do("let_go_on"),
+        ],
+    ),
+    "a machine that sleeps while a former primary is trusted": Plot(
+        [
+            do("begin", B, "leave"),
+            do("fail_over"),
+            do("begin", A, "invalidate", "y"),
+            do("begin", A, "invalidate", "x"),
+            do("stop", B),
+            do("pass_time", 101),
+            do("let_go_on"),
+            do("begin", B, "answer"),
+        ],
+        kind=SENTINELS,
+    ),
+    "a reader of a process that repeats what failed": Plot(
+        [
+            late("invalidate", A),
+            do("lose_unexecuted"),
+            do("let", A, "invalidate"),
+            do("pass_time", 1),
+            do("begin", A, "answer"),
+            do("fail_over"),
+            do("connect"),
+            do("connect"),
+            do("begin", A, "answer"),
+        ],
+        kind=SENTINELS,
+    ),
+    "a follower that joins between the steps of an invalidation": Plot(
+        [
+            do("begin", B, "leave"),
+            late("invalidate", A, after=2),
+            do("begin", B, "heartbeat"),
+            do("begin", B, "answer"),
+            do("hold", B),
+            do("let", A, "invalidate"),
+        ],
+        kind=CLUSTER,
+    ),
+    "a read between the steps of an invalidation": Plot(
+        [
+            late("invalidate", A, after=2),
+            do("drop", B),
+            do("begin", B, "answer"),
+            do("let", A, "invalidate"),
+        ],
+        kind=CLUSTER,
+    ),
+    "a read in which an invalidation comes between the steps": Plot(
+        [
+            do("drop", B),
+            late("answer", B, after=2),
+            do("hold", B),
+            do("begin", A, "invalidate"),
+            do("let", B, "answer"),
+            do("let", B, "follow"),
+        ],
+        kind=CLUSTER,
+    ),
+    "the near stores' server begins anew between the steps of an invalidation": Plot(
+        [
+            late("invalidate", A, after=2),
+            do("hold", B),
+            do("evict_key"),
+            do("let", A, "invalidate"),
+        ],
+        kind=CLUSTER,
+    ),
+    "an entry that is stored in steps, and taken back between them": Plot(
+        [
+            do("evict_far"),
+            do("drop", B),
+            late("answer", B, after=5),
+            do("begin", A, "invalidate"),
+            do("let", B, "answer"),
+            do("request_everywhere_for", "x"),
+        ],
+        kind=CLUSTER,
     ),
 }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from tests.consistency import near_model
 from tests.consistency.history import RuleBrokenError
 from tests.consistency.near_plots import PLOTS, do
-from tests.consistency.near_world import World
+from tests.consistency.near_world import CLUSTER, SENTINELS, SERVER, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,8 +44,13 @@ FAULTS: Final = [
     [do("begin_any", "leave")],
     [do("duplicate_messages"), do("reorder_messages")],
     [do("replicate"), do("promote")],
-    [do("to_any", "stop"), do("let_go_on")],
+    [do("to_any", "stop"), do("wait"), do("let_go_on")],
 ]
+FAULTS_OF: Final = {
+    SERVER: [],
+    SENTINELS: [[do("fail_over")], [do("replicate"), do("fail_over")]] * 6,
+    CLUSTER: [[do("restart_near_server")], [do("restart_partition")]] * 2,
+}
 
 
 def follow(plot: Plot, model: ModuleType = near_model, *, until_quiet: bool = False) -> None:
@@ -55,7 +60,7 @@ def follow(plot: Plot, model: ModuleType = near_model, *, until_quiet: bool = Fa
         RuleBrokenError: it breaks the promise, or what comes to an end in quiet does not.
     """
     world = World(0, model)
-    begin(world, plot)
+    begin(world, plot, plot.kind)
     run(world, plot.steps)
     if until_quiet:
         world.be_quiet()
@@ -82,30 +87,31 @@ def draw(world: World) -> list[Step]:
     random = world.random
     if random.random() < 0.5:
         plot = random.choice([*PLOTS.values()])
-        begin(world, plot)
+        begin(world, plot, kind := random.choice([*FAULTS_OF]) if plot.kind == SERVER else plot.kind)
         steps = list(plot.steps)
         strays = random.randrange(1, 7)
     else:
-        begin_anyhow(world)
+        begin_anyhow(world, kind := random.choice([*FAULTS_OF]))
         steps = []
         strays = random.randrange(6, 16)
-    others = random.choices(random.sample(USUAL, 10), k=strays) + random.choice(FAULTS) * random.choice((0, 1, 1, 2))
+    fault = random.choice(FAULTS + FAULTS_OF[kind])
+    others = random.choices(random.sample(USUAL, 10), k=strays) + fault * random.choice((0, 1, 1, 2))
     for one in others:
         steps.insert(random.randrange(len(steps) + 1), one)
     return steps
 
 
-def begin(world: World, plot: Plot) -> None:
-    world.populate([102, 100, 100][: plot.processes], is_shared=plot.is_shared)
+def begin(world: World, plot: Plot, kind: str) -> None:
+    world.populate([102, 100, 100][: plot.processes], is_shared=plot.is_shared, kind=kind)
     world.warm_up()
 
 
-def begin_anyhow(world: World) -> None:
+def begin_anyhow(world: World, kind: str) -> None:
     """Begin with any fleet, in which something is held up already."""
     random = world.random
     world.tags = random.choice(("x", "xy"))
     rates = random.choices((100, 102), k=random.choice((2, 2, 2, 3)))
-    world.populate(rates, is_shared=random.random() < 0.25)
+    world.populate(rates, is_shared=random.random() < 0.25, kind=kind)
     if random.random() < 0.9:
         world.warm_up()
         for _ in range(random.choice((0, 1, 2, 3))):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tests.consistency.near_tasks import Command
+
+SERVER: Final = "one server"
+SENTINELS: Final = "the primary that Sentinel names"
+CLUSTER: Final = "a cluster"
 
 HOLDS: Final = (0, 1, 1, 1, 1, 2, 2, 3)
 MAX_PROCESSES: Final = 4
@@ -34,16 +37,25 @@ class World:
         self.model = model
         self.now = 1000
         self.history = History()
-        self.server: Any = model.Server()
+        self.servers: list[Any] = [model.Server()]  # the former primaries, and the one that Sentinel names
+        self.has_sentinels = self.is_cluster = False
         self.processes: list[Any] = []
         self.tasks: dict[int, list[Task]] = {}
         self.stopped: set[int] = set()
         self.longest_wait = 0
         self.tags = "xy"
         self._numbers = 0
-        self._replica: tuple[Any, Any] = (None, None)
+        self._replica: tuple[Any, Any, Any] = (None, None, {})
 
     # --- what the processes need --------------------------------------------------------------------------------------
+
+    @property
+    def server(self) -> Any:
+        return self.servers[-1]
+
+    def primary(self) -> Any:
+        """Return the server that Sentinel names now, if there is one, or else the only one."""
+        return self.server
 
     def make(self, tag: str) -> Made:
         """The application begins to make a response."""
@@ -176,6 +188,8 @@ class World:
     def pass_time(self, ticks: int) -> None:
         self.now += ticks
         self.server.clock += ticks
+        for process in self.processes:
+            process.slept += ticks * process.near.rate if process.number in self.stopped else 0
 
     def to_an_end(self) -> int:
         ends = [one.near.lease_until / one.near.rate for one in self.processes]
@@ -251,7 +265,8 @@ class World:
             self.forget(subscription)
 
     def forget(self, subscription: Any) -> None:
-        self.server.subscriptions = [one for one in self.server.subscriptions if one is not subscription]
+        for server in self.servers:
+            server.subscriptions = [one for one in server.subscriptions if one is not subscription]
 
     def lose_messages(self, who: int) -> None:
         subscription = self.one(who).subscription
@@ -267,9 +282,10 @@ class World:
             self.random.shuffle(one.messages)
 
     def disconnect_all(self) -> None:
-        for one in self.server.subscriptions:
-            one.disconnect()
-        self.server.subscriptions = []
+        for server in self.servers:
+            for one in server.subscriptions:
+                one.disconnect()
+            server.subscriptions = []
         self.lose_unexecuted()
 
     def restart_empty(self) -> None:
@@ -278,14 +294,30 @@ class World:
         self.server.identity += 1
 
     def replicate(self) -> None:
-        self._replica = deepcopy((self.server.key, self.server.far))
+        self._replica = self.server.kept()
 
     def promote(self) -> None:
-        """A replica takes over that may have missed what came last."""
+        """A replica takes over that may have missed what came last, and nobody hears of the server before again."""
         self.disconnect_all()
-        self.server.key, self.server.far = self._replica
+        self.server.key, self.server.far, self.server.entries = self._replica
         self.server.identity += 1
         self.replicate()
+
+    def fail_over(self) -> None:
+        """Sentinel names a replica that may have missed what came last. The former primary works on as before."""
+        self.servers.append(self.server.successor())
+        self.server.key, self.server.far, self.server.entries = self._replica
+        self.replicate()
+
+    def restart_near_server(self) -> None:
+        """The server of a cluster begins anew that has the key of the near stores."""
+        self.disconnect_all()
+        self.server.key = None
+
+    def restart_partition(self) -> None:
+        """The server of a cluster begins anew that has the positions."""
+        self.lose_unexecuted()
+        self.server.far = None
 
     def evict_key(self) -> None:
         self.server.key = None
@@ -294,6 +326,7 @@ class World:
         self.server.far = None
 
     def stop(self, who: int) -> None:
+        """It is stopped, or its machine sleeps."""
         self.stopped.add(self.one(who).number)
 
     def let_go_on(self) -> None:
@@ -325,13 +358,15 @@ class World:
 
     # --- a whole fleet ------------------------------------------------------------------------------------------------
 
-    def populate(self, rates: Sequence[int], *, is_shared: bool) -> None:
+    def populate(self, rates: Sequence[int], *, is_shared: bool, kind: str = SERVER) -> None:
         """Begin with processes of as many machines, or with all but the last on one machine.
 
         Args:
             rates: of their clocks.
             is_shared: those of one machine have the same near store.
+            kind: of the server.
         """
+        self.has_sentinels, self.is_cluster = kind == SENTINELS, kind == CLUSTER
         nears = [self.model.Near(self.number(), rate, is_shared=is_shared) for rate in rates]
         if is_shared:
             nears[:-1] = [nears[0]] * (len(rates) - 1)
@@ -340,8 +375,8 @@ class World:
 
     def warm_up(self) -> None:
         """All follow and have answers, and it is long since the server began."""
-        self.follow()
         self.server.read_key().is_settled = True
+        self.follow()
         for tag in self.tags:
             self.request_everywhere_for(tag)
 

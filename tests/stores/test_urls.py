@@ -33,8 +33,8 @@ SIZE = "max_bytes is a number of bytes, KiB, MiB, GiB or TiB, such as 512MiB, no
 NEAR = "near is none, or the URL of a store that never waits: memory: or lmdb:///dev/shm/site"
 PATH = "lmdb: has the whole path of a directory and no host, so three slashes; a # in it is %23"
 BEGIN = (
-    "the URL of a store begins with memory:, lmdb:///, redis://, rediss://, unix://, redis+sentinel:// or"
-    " rediss+sentinel://"
+    "the URL of a store begins with memory:, lmdb:///, redis:// or rediss://, unix://, redis+sentinel:// or"
+    " redis+cluster://"
 )
 MEMORY = "; a URL that is right: memory:?max_bytes=512MiB"
 LMDB = "; a URL that is right: lmdb:///dev/shm/site?max_bytes=1GiB"
@@ -197,14 +197,14 @@ def test_a_primary_that_sentinels_name_takes_the_same_options() -> None:
     assert isinstance(store, TieredStore)
     named = "the primary that Sentinel at host1:26379, host2:7000 calls 'shop', database 2, user 'u'"
     assert repr(store._far) == f"<RedisStore: {named}, prefix 'a&b:'>"
-    assert store._far.links._source == "redis+sentinel://u:p@host1,host2:7000/shop/2?protocol=3"
-    assert (store._far._deadline, store._far.invalidations._wait_replicas) == (2, 1)
+    assert store._far.links._new_pool().connection_kwargs["protocol"] == 3
+    assert (store._far._deadline, store._far._orders._wait_replicas) == (2, 1)
 
 
 def test_options_of_the_client_reach_it() -> None:
     store = open_store("redis://localhost?prefix=shop:&client_name=shop&deadline=1")
     assert isinstance(store, RedisStore)
-    assert store.links._source == "redis://localhost?client_name=shop"
+    assert store.links._new_pool().connection_kwargs["client_name"] == "shop"
 
 
 @pytest.mark.parametrize("scheme", KINDS)

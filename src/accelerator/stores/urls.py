@@ -105,6 +105,8 @@ KINDS: Final = {
     "rediss+sentinel": _REDIS._replace(
         example="rediss+sentinel://user:password@host1:26379,host2:26379/mymaster/0?prefix=shop:"
     ),
+    "redis+cluster": _REDIS._replace(example="redis+cluster://user:password@host1:6379,host2:6379?prefix=shop:"),
+    "rediss+cluster": _REDIS._replace(example="rediss+cluster://user:password@host1:6379,host2:6379?prefix=shop:"),
 }
 """The stores by the schemes of their URLs."""
 
@@ -190,8 +192,8 @@ def _kind_of(url: str) -> _Kind:
         # what has no // may be a user and a password
         said = f", not with {scheme}:" if rest.startswith(("//", "?")) else ""
         raise ValueError(
-            "the URL of a store begins with memory:, lmdb:///, redis://, rediss://, unix://, redis+sentinel:// or"
-            " rediss+sentinel://"
+            "the URL of a store begins with memory:, lmdb:///, redis:// or rediss://, unix://, redis+sentinel:// or"
+            " redis+cluster://"
             f"{said}; a URL that is right: {KINDS['lmdb'].example}"
         )
     return kind
@@ -202,9 +204,10 @@ def open_store(url: str) -> Store:
 
     Args:
         url: `memory:?max_bytes=512MiB`, `lmdb:///dev/shm/site?max_bytes=1GiB`, or `redis://localhost:6379/0`, also as
-            `rediss://`, `unix://`, `redis+sentinel://host1,host2,host3/mymaster/0` and `rediss+sentinel://`. Behind the
-            `?` stand the arguments of the store by name, sizes in bytes, KiB, MiB, GiB or TiB; for a Redis those of
-            redis-py as well, and `near=` with the URL of the store in front of it, which makes a `TieredStore`.
+            `rediss://`, `unix://`, `redis+sentinel://host1,host2,host3/mymaster/0` and `redis+cluster://host1,host2`,
+            these two by TLS as `rediss+`. Behind the `?` stand the arguments of the store by name, sizes in bytes, KiB,
+            MiB, GiB or TiB; for a Redis those of redis-py as well, and `near=` with the URL of the store in front of
+            it, which makes a `TieredStore`.
 
     Raises:
         TypeError: it is no `str`.

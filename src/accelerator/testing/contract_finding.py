@@ -164,10 +164,10 @@ class FindingContract:
     # --- what replaces what -------------------------------------------------------------------------------------------
 
     async def test_a_smaller_mark_never_replaces_a_usable_entry(self, store: Store) -> None:
-        """Of two fills that overlap, the one that began later stays, whichever ends first."""
+        """Of two fills that overlap, the one that began after its data had changed stays, whichever ends first."""
         request = make_request()
         early = (await store.lookup(request)).mark
-        await store.invalidate_tag("other")
+        await store.invalidate_tag("x", soft=True)
         await fill(store, request, "x", body=b"late")
         assert await store.commit(make_entry(request, early, ["x"], body=b"early")) is False
         assert body_of(await store.lookup(request)) == b"late"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from accelerator.testing import StoreContract
+from tests.stores.one_order import OneOrderContract
 
 
-class TestLMDBStore(StoreContract):
+class TestLMDBStore(OneOrderContract):
     """The fixture `store` makes the store."""

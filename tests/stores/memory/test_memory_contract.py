@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from accelerator import MemoryStore
-from accelerator.testing import StoreContract
+from tests.stores.one_order import OneOrderContract
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(OneOrderContract):
     @pytest.fixture
     def store(self) -> MemoryStore:
         return MemoryStore()

@@ -11,7 +11,9 @@ import pytest
 
 from accelerator import RedisStore
 from accelerator.demo.redis_server import RedisServer
-from accelerator.stores.redis import fleet
+from accelerator.stores.redis import cluster as redis_cluster
+from accelerator.stores.redis import cluster_address, fleet
+from benchmarks.deployments.cluster import RedisCluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -43,11 +45,30 @@ def _no_leases() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes of a cluster have long to say who has which slots: on a busy machine that may take them a while."""
+    monkeypatch.setattr(redis_cluster, "NODES_SECONDS", 30.0)
+
+
+@pytest.fixture(autouse=True)
+def patient_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for each of them."""
+    monkeypatch.setattr(cluster_address, "NODE_SECONDS", 10.0)
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[RedisServer]:
     """A server that nobody stops, fills up or empties."""
     with RedisServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RedisCluster]:
+    """A cluster in which nothing happens."""
+    with RedisCluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from accelerator.demo.redis_server import RedisServer
 from accelerator.stores.redis import RedisStore
+from accelerator.stores.redis.link import Link
 from accelerator.testing import make_entry, make_request
 
 if TYPE_CHECKING:
@@ -43,8 +44,15 @@ def request_of(url: str = X) -> Request:
     return make_request(url)
 
 
+def link_of(store: RedisStore) -> Link:
+    """The connections of this event loop to the one server of a store."""
+    link = store.links.here()
+    assert isinstance(link, Link)
+    return link
+
+
 def record_key(store: RedisStore, tag: str) -> bytes:
-    return store.keys.records([tag])[0]
+    return store.keys.needed([tag]).records[0]
 
 
 def entry_key(store: RedisStore, request: Request, vary: tuple[bytes, ...] = ()) -> bytes:

@@ -7,7 +7,6 @@ import itertools
 import random
 import socket
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from accelerator.stores.sync import BlockingStore
 from accelerator.testing import StoreContract, make_entry, make_request
 from tests.scripts import run_script
 from tests.stores.redis.relay import Relay
-from tests.stores.redis.support import OpenStore, StartServer, entry_key, fill, record_key, request_of, state
+from tests.stores.redis.support import OpenStore, StartServer, entry_key, fill, link_of, record_key, request_of, state
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -223,7 +222,7 @@ async def test_what_is_invalidated_between_two_threads_is_missing_for_the_second
 
 async def test_a_server_without_an_order_gets_one_from_the_loop(store: RedisStore, server: RedisServer) -> None:
     with server.client() as admin:
-        admin.delete(store.keys.meta)
+        admin.delete(store.keys.partitions[0].meta)
     assert await here(store) is None
     found, alone = await store.lookup(request_of()), await here(store)
     assert alone is not None
@@ -390,12 +389,12 @@ async def test_what_fails_on_the_loop_is_left_alone_by_threads(
     await fill(store, "x")
     await connect(store)
     relay.silent = True
-    store.links.here()._deadline = 0.05
+    link_of(store)._deadline = 0.05
     with pytest.raises(TimeoutError):
         await store.lookup(request_of())
     with pytest.raises(ServerLeftAloneError):
         await here(store)
-    store._breaker._left_alone_until = time.monotonic()
+    store._breaker._left_alone_until = redis_server.clock()
     assert await here(store) is None, "its connection is from before the failure; the loop tries"
     assert not [thread for thread in threading.enumerate() if thread.name == "accelerator connects"]
 

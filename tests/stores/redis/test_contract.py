@@ -11,7 +11,8 @@ import trustme
 from redis.asyncio import Redis
 
 from accelerator import RedisStore
-from accelerator.testing import LeaseContract, StoreContract
+from accelerator.testing import LeaseContract
+from tests.stores.one_order import OneOrderContract
 from tests.stores.redis.relay import Relay
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer
 
 
-class RedisContract(StoreContract, LeaseContract):
+class RedisContract(OneOrderContract, LeaseContract):
     @pytest.fixture
     def source(self, server: RedisServer) -> str | Redis:
         raise NotImplementedError

@@ -70,7 +70,11 @@ async def test_what_is_decoded_is_missing_all_the_same_when_it_may_not_be_used(
     elif loss == "all":
         await other.clear()
     else:
-        keys = {"record": record_key(store, "x"), "meta": store.keys.meta, "entry": entry_key(store, request_of())}
+        keys = {
+            "record": record_key(store, "x"),
+            "meta": store.keys.partitions[0].meta,
+            "entry": entry_key(store, request_of()),
+        }
         with server.client() as admin:
             assert admin.delete(keys[loss]) == 1
     assert [await state(store) for _ in range(2)] == ["missing"] * 2
@@ -84,7 +88,7 @@ async def test_a_record_of_another_order_is_not_taken_for_the_one_before(
     await fill(store, "x")
     assert await state(store) == "fresh"
     with server.client() as admin:
-        value = admin.get(store.keys.meta)
+        value = admin.get(store.keys.partitions[0].meta)
         for key in admin.keys(f"{store._prefix.decode()}*"):
             if admin.type(key) == b"string" and admin.get(key).startswith(value[:16]):
                 admin.set(key, b"0123456789abcdef" + admin.get(key)[16:])

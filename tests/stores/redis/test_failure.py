@@ -22,7 +22,7 @@ from accelerator.stores.redis import server as redis_server
 from accelerator.tags import ALL
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.stub import Stub
-from tests.stores.redis.support import OpenStore, StartServer, fill, mark_of, state
+from tests.stores.redis.support import OpenStore, StartServer, fill, link_of, mark_of, state
 from tests.support import App, Lines, ask
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ async def test_half_open_connections_cost_one_deadline_and_are_replaced(
         assert [(await ask(app)).status for _ in range(20)] == [200] * 20
         dead = relay.accepted
         relay.silent = False
-        store.links.here()._deadline = 5
+        link_of(store)._deadline = 5
         await recover(store, app)
         assert relay.accepted > dead
 

@@ -9,6 +9,10 @@ import pytest
 from redis.exceptions import ConnectionError, ReadOnlyError  # noqa: A004 - redis-py's own
 
 from accelerator.stores.redis import server as redis_server
+from accelerator.stores.redis.keys import Keys
+from accelerator.stores.redis.link import Call
+from accelerator.stores.redis.orders import KEEP_META
+from accelerator.stores.redis.scripts import RENEW
 from accelerator.testing import make_entry
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.support import OpenStore, StartServer, entry_key, fill, mark_of, request_of, state
@@ -24,7 +28,7 @@ async def test_a_lost_order_begins_anew(server: RedisServer, prefix: str, open_s
     store = open_store(server.url, prefix)
     entry = await fill(store, "x")
     with server.client() as admin:
-        admin.delete(store.keys.meta)
+        admin.delete(store.keys.partitions[0].meta)
     assert await state(store) == "missing"
     assert await store.commit(entry) is False, "a fill from before"
     again = await fill(store, "x")
@@ -38,7 +42,7 @@ async def test_an_invalidation_that_finds_no_order_begins_one(
     store = open_store(server.url, prefix)
     entry = await fill(store, "x", "y")
     with server.client() as admin:
-        admin.delete(store.keys.meta)
+        admin.delete(store.keys.partitions[0].meta)
     await store.invalidate_tag("y")
     assert await store.commit(entry) is False
     assert await state(store) == "missing"
@@ -51,7 +55,7 @@ async def test_an_order_that_cannot_be_read_begins_anew(
     store = open_store(server.url, prefix)
     await fill(store, "x")
     with server.client() as admin:
-        admin.set(store.keys.meta, damaged)
+        admin.set(store.keys.partitions[0].meta, damaged)
     assert await state(store) == "missing"
     await fill(store, "x")
     assert await state(store) == "fresh"
@@ -61,6 +65,16 @@ async def test_many_that_find_no_order_begin_one(server: RedisServer, prefix: st
     first, second = open_store(server.url, prefix), open_store(server.url, prefix)
     marks = [await mark_of(store) for store in (first, second, first)]
     assert len({mark[0].incarnation for mark in marks}) == 1
+
+
+async def test_orders_that_begin_together_have_names_of_their_own(
+    server: RedisServer, prefix: str, open_store: OpenStore
+) -> None:
+    """What was read of one may not pass for what was read of another: a judgement is kept by what it was made from."""
+    link = open_store(server.url, prefix).links.here()
+    partitions = Keys(prefix.encode(), 3).partitions
+    begun = await link.run_all([Call(RENEW, [partition.meta, partition.log], [KEEP_META]) for partition in partitions])
+    assert len({incarnation for incarnation, _ in begun}) == 3
 
 
 async def test_a_flushed_server_is_empty(start_server: StartServer, open_store: OpenStore) -> None:
@@ -231,3 +245,12 @@ def step(admin: Any, prefix: str, seconds: int) -> None:
     for key in admin.keys(f"{prefix}*"):
         left: int = admin.pttl(key)
         admin.pexpire(key, left - 1000 * seconds)
+
+
+@pytest.mark.parametrize("field", ["redis_mode", "server_mode"], ids=["Redis", "Valkey"])
+def test_a_server_of_another_kind_says_which_url_is_right(field: str) -> None:
+    info = f"# Server\r\n{field}:%s\r\nrun_id:1\r\n"
+    redis_server.check_mode((info % "standalone").encode())
+    for kind, words in (("cluster", r"redis\+cluster://"), ("sentinel", r"redis\+sentinel://host:port/NAME")):
+        with pytest.raises(ConnectionError, match=words):
+            redis_server.check_mode((info % kind).encode())

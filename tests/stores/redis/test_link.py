@@ -6,25 +6,28 @@ import asyncio
 import contextlib
 import functools
 import random
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from accelerator import RedisStore
+from accelerator.stores.redis import fleet
 from accelerator.stores.redis import link as redis_link
 from accelerator.stores.redis import memo as redis_memo
 from accelerator.stores.redis import server as redis_server
-from accelerator.stores.redis.link import Link
-from accelerator.stores.redis.server import Breaker, ServerLeftAloneError, Values
+from accelerator.stores.redis.keys import Keys
+from accelerator.stores.redis.link import Call, Link
+from accelerator.stores.redis.orders import KEEP_META
+from accelerator.stores.redis.scripts import RENEW
+from accelerator.stores.redis.server import Breaker, ServerLeftAloneError, TooFewReplicasError
 from accelerator.testing import make_request
 from tests.stores.redis.relay import Relay
-from tests.stores.redis.support import OpenStore, StartServer, fill, request_of, state
+from tests.stores.redis.support import OpenStore, StartServer, fill, link_of, request_of, state
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,6 +39,20 @@ pytestmark = pytest.mark.anyio
 
 def echo(text: str) -> Any:
     return lambda _: ("ECHO", text)
+
+
+class Reply(NamedTuple):
+    value: Any
+    identity: bytes
+
+
+async def call(link: Link, command_for: Any, *, anyway: bool = False) -> Reply:
+    """One command and its answer."""
+    replies = await link.call_all(lambda identity: [command_for(identity)], anyway=anyway)
+    (value,) = replies.values
+    if isinstance(value, Exception):
+        raise value
+    return Reply(value, replies.identity)
 
 
 @pytest.fixture
@@ -67,14 +84,14 @@ async def test_a_call_cancelled_at_any_point_leaves_no_answer_behind(pool: Conne
     link = Link(pool, 5, Breaker(), is_own=is_own)
     points = 0
     for steps in range(200):
-        call = asyncio.ensure_future(link.call(echo(f"cancelled {steps}")))
+        cancelled = asyncio.ensure_future(call(link, echo(f"cancelled {steps}")))
         for _ in range(steps):
             await asyncio.sleep(0)
-        points += not call.done()
-        call.cancel()
+        points += not cancelled.done()
+        cancelled.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await call
-        assert (await link.call(echo(f"next {steps}"))).value == f"next {steps}".encode()
+            await cancelled
+        assert (await call(link, echo(f"next {steps}"))).value == f"next {steps}".encode()
     assert points > 5
 
 
@@ -91,15 +108,15 @@ async def test_under_load_every_answer_belongs_to_its_question(
 
     async def ask(text: str) -> None:
         nonlocal answered
-        assert (await link.call(echo(text))).value == text.encode()
+        assert (await call(link, echo(text))).value == text.encode()
         answered += 1
 
     for turn in range(150):
         calls = [asyncio.ensure_future(ask(f"{turn} {number}")) for number in range(4)]
         for _ in range(chance.randrange(30)):
             await asyncio.sleep(0)
-        for call in calls[:2]:
-            cancelled += call.cancel()
+        for one in calls[:2]:
+            cancelled += one.cancel()
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             assert outcome is None or isinstance(outcome, asyncio.CancelledError), outcome
     assert answered > 100
@@ -121,8 +138,8 @@ async def test_lookups_cancelled_at_any_point_take_nothing_from_others(server: R
         calls = [asyncio.ensure_future(look_up(url)) for url in urls]
         for _ in range(steps):
             await asyncio.sleep(0)
-        for call in calls[::2]:
-            call.cancel()
+        for one in calls[::2]:
+            one.cancel()
         await asyncio.gather(*calls[1::2])
         await asyncio.gather(*calls, return_exceptions=True)
     await store.aclose()
@@ -152,7 +169,7 @@ async def test_reads_that_wait_at_the_same_moment_share_a_command(pool: Connecti
         await link.read([b"nothing"])
         before = mgets(admin)
         reads = [link.read([b"shared:%d" % number, b"shared:0"]) for number in range(300)]
-        for number, (values, _) in enumerate(await asyncio.gather(*reads)):
+        for number, values in enumerate(await asyncio.gather(*reads)):
             assert values[b"shared:%d" % number] == b"%d" % number
         assert mgets(admin) - before == 3, "128, 128, and the rest"
 
@@ -188,7 +205,7 @@ async def test_who_joins_a_read_that_is_then_cancelled_is_answered(
         await asyncio.sleep(0)
         alone.cancel()
         found = await asyncio.wait_for(asyncio.gather(*others), 5)
-        assert [values[b"%d" % number] for number, (values, _) in enumerate(found)] == [None] * 3
+        assert [values[b"%d" % number] for number, values in enumerate(found)] == [None] * 3
         assert await asyncio.gather(alone, return_exceptions=True)
 
 
@@ -202,8 +219,8 @@ async def test_only_the_pool_of_a_client_that_was_given_gets_its_connections_bac
         await fill(store, "x")
         assert await state(store) == "fresh"
     assert await client.ping()
-    assert [store.links.here()._idle is None for store in (given, own)] == [True, False]
-    assert len(own.links.here()._idle or ()) == 1
+    assert link_of(given)._idle is None
+    assert len(link_of(own)._idle or ()) == 1
     await client.aclose()
 
 
@@ -217,7 +234,7 @@ async def test_large_values_share_a_command_with_fewer_others(
         admin.mset({f"large:{number}": bytes(5000) for number in range(20)})
         before = mgets(admin)
         reads = [link.read([b"large:%d" % number]) for number in range(20)]
-        for number, (values, _) in enumerate(await asyncio.gather(*reads)):
+        for number, values in enumerate(await asyncio.gather(*reads)):
             assert values[b"large:%d" % number] == bytes(5000)
         assert mgets(admin) - before == 1 + 12, "a few at first, to learn how large they are; then one by one"
 
@@ -239,18 +256,18 @@ async def test_a_failure_that_nobody_expects_reaches_those_who_wait(
     """A reader that dies in silence would leave them waiting for ever."""
     link = Link(pool, 5, Breaker())
 
-    async def fail(command_for: object) -> None:
+    async def fail(commands_for: object) -> None:
         await asyncio.sleep(0)
         raise LookupError
 
     with monkeypatch.context() as patch:
-        patch.setattr(link, "call", fail)
+        patch.setattr(link, "call_all", fail)
         reads = [asyncio.ensure_future(link.read([b"%d" % number])) for number in range(3)]
         await asyncio.sleep(0)
         reads[1].cancel()
         outcomes = await asyncio.wait_for(asyncio.gather(*reads, return_exceptions=True), 5)
         assert [type(outcome) for outcome in outcomes] == [LookupError, asyncio.CancelledError, LookupError]
-    assert (await link.read([b"nothing"]))[0] == {b"nothing": None}
+    assert await link.read([b"nothing"]) == {b"nothing": None}
 
 
 async def test_lookups_that_meet_while_a_url_begins_to_vary_all_get_an_answer(
@@ -276,20 +293,20 @@ async def test_a_call_that_waits_for_its_turn_has_sent_nothing(
     link = Link(pool, 5, Breaker(), is_own=True)
 
     async def call_twice() -> None:
-        await link.call(echo("first"))
-        await link.call(echo("third"))
+        await call(link, echo("first"))
+        await call(link, echo("third"))
 
     for turn in range(3):
         hasty = asyncio.ensure_future(call_twice())
         await asyncio.sleep(0)
-        second = asyncio.ensure_future(link.call(echo(f"second {turn}")))
+        second = asyncio.ensure_future(call(link, echo(f"second {turn}")))
         while not second.done():
             await asyncio.sleep(0)
             if link._free.locked() and link._idle:
                 hasty.cancel()  # it waits for the second one
         assert (await second).value == f"second {turn}".encode()
         await asyncio.gather(hasty, return_exceptions=True)
-        assert (await link.call(echo("next"))).value == b"next"
+        assert (await call(link, echo("next"))).value == b"next"
     assert relay.accepted == 1
     assert len(link._idle or ()) == 1
     await link.close()
@@ -300,7 +317,7 @@ async def test_nothing_is_sent_on_a_connection_that_is_known_to_be_closed(
 ) -> None:
     """Some event loops raise then, which is no failure that a call expects."""
     link = Link(pool, 5, Breaker(), is_own=True)
-    await link.call(echo("connected"))
+    await call(link, echo("connected"))
     assert link._idle
     writer = redis_link._socket(link._idle[0])
     writer.transport.abort()
@@ -310,7 +327,7 @@ async def test_nothing_is_sent_on_a_connection_that_is_known_to_be_closed(
         raise RuntimeError("the transport is closed")
 
     monkeypatch.setattr(writer, "write", refuse)
-    assert (await link.call(echo("again"))).value == b"again"
+    assert (await call(link, echo("again"))).value == b"again"
 
 
 # --- which server -----------------------------------------------------------------------------------------------------
@@ -321,14 +338,14 @@ async def test_a_connection_that_connects_anew_is_asked_again_who_it_leads_to(
     pool: ConnectionPool, relay: Relay, start_server: StartServer, server: RedisServer, is_own: bool
 ) -> None:
     link = Link(pool, 5, Breaker(), is_own=is_own)
-    one = (await link.call(echo("one"))).identity
+    one = (await call(link, echo("one"))).identity
     relay.target = start_server().socket
     relay.cut()
-    other = (await link.call(echo("two"))).identity
+    other = (await call(link, echo("two"))).identity
     assert one != other
     relay.target = server.socket
     relay.cut()
-    assert (await link.call(echo("three"))).identity == one
+    assert (await call(link, echo("three"))).identity == one
 
 
 @pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
@@ -343,13 +360,26 @@ async def test_a_connection_is_asked_again_after_a_while(
             calls: int = admin.info("commandstats")["cmdstat_info"]["calls"]
             return calls
 
-        await link.call(echo("one"))
+        await call(link, echo("one"))
         before = asked()
-        await link.call(echo("two"))
+        await call(link, echo("two"))
         assert asked() == before + 1, "only by the test itself"
         monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", -1)
-        await link.call(echo("three"))
+        await call(link, echo("three"))
         assert asked() == before + 3
+
+
+async def test_a_connection_is_asked_again_after_the_machine_has_slept(
+    pool: ConnectionPool, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile another server may have taken over, and been told of invalidations."""
+    link = Link(pool, 5, Breaker(), is_own=True)
+    with server.client() as admin:
+        await call(link, echo("one"))
+        before = admin.info("commandstats")["cmdstat_info"]["calls"]
+        monkeypatch.setattr(redis_server, "clock", lambda: fleet.clock() + 60)
+        await call(link, echo("two"))
+        assert admin.info("commandstats")["cmdstat_info"]["calls"] == before + 2, "one of them by the test itself"
 
 
 @pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
@@ -360,7 +390,7 @@ async def test_a_connection_closed_by_the_server_costs_no_call(
     link = Link(pool, 5, Breaker(), is_own=is_own)
     with server.client() as admin:
         for turn in range(5):
-            assert (await link.call(echo(f"{turn}"))).value == b"%d" % turn
+            assert (await call(link, echo(f"{turn}"))).value == b"%d" % turn
             admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
@@ -372,22 +402,22 @@ async def test_a_server_that_fails_is_left_alone_and_then_tried_by_one_call(
 ) -> None:
     monkeypatch.setattr(redis_server, "BREAK_SECONDS", 1000)
     link = Link(pool, 5, Breaker())
-    await link.call(echo("connected"))
+    await call(link, echo("connected"))
     relay.silent = True
     link._deadline = 0.02
     with pytest.raises(TimeoutError):
-        await link.call(echo("lost"))
-    monkeypatch.setattr(link._breaker, "_left_alone_until", time.monotonic())
-    outcomes = await asyncio.gather(*(link.call(echo("again")) for _ in range(20)), return_exceptions=True)
+        await call(link, echo("lost"))
+    monkeypatch.setattr(link._breaker, "_left_alone_until", redis_server.clock())
+    outcomes = await asyncio.gather(*(call(link, echo("again")) for _ in range(20)), return_exceptions=True)
     tried, *others = outcomes
     assert isinstance(tried, TimeoutError | RedisTimeoutError)  # redis-py's own, if it was connecting
     assert [type(outcome) for outcome in others] == [ServerLeftAloneError] * 19
     relay.silent = False
     link._deadline = 5
     with pytest.raises(ServerLeftAloneError):
-        await link.call(echo("too early"))
-    assert (await link.call(echo("anyway"), anyway=True)).value == b"anyway"
-    assert (await link.call(echo("all is well"))).value == b"all is well"
+        await call(link, echo("too early"))
+    assert (await call(link, echo("anyway"), anyway=True)).value == b"anyway"
+    assert (await call(link, echo("all is well"))).value == b"all is well"
 
 
 @pytest.mark.parametrize("is_own", [False, True], ids=["a pool of others", "a pool of its own"])
@@ -398,17 +428,17 @@ async def test_connections_from_before_a_failure_are_not_used_again(
     pool = ConnectionPool.from_url(f"redis://127.0.0.1:{relay.port}", retry=Retry(NoBackoff(), 0))
     link = Link(pool, 1, Breaker(), is_own=is_own)
     relay.delay = 0.01
-    await asyncio.gather(*(link.call(echo("connect")) for _ in range(8)))
+    await asyncio.gather(*(call(link, echo("connect")) for _ in range(8)))
     assert relay.accepted > 2
     relay.silent = True
     link._deadline = 0.05
     with pytest.raises(TimeoutError):
-        await link.call(echo("lost"))
+        await call(link, echo("lost"))
     relay.cut()
     relay.silent = False
     link._deadline = 1
     for turn in range(8):
-        assert (await link.call(echo(f"{turn}"), anyway=True)).value == b"%d" % turn
+        assert (await call(link, echo(f"{turn}"), anyway=True)).value == b"%d" % turn
     await link.close()
 
 
@@ -419,15 +449,43 @@ async def test_an_error_that_is_an_answer_leaves_the_connection_in_step(
     link = Link(pool, 5, Breaker(), is_own=is_own)
     for turn in range(3):
         with pytest.raises(RedisError, match="wrong number"):
-            await link.call(lambda _: ("GET",))
-        assert (await link.call(echo(f"{turn}"))).value == b"%d" % turn
+            await call(link, lambda _: ("GET",))
+        assert (await call(link, echo(f"{turn}"))).value == b"%d" % turn
     assert relay.accepted == 1
+
+
+async def test_what_too_few_replicas_have_is_not_written_whatever_else_was_sent_with_it(
+    server: RedisServer, prefix: str, open_store: OpenStore
+) -> None:
+    """On a cluster what was sent beside it may have to go to another node, which says nothing of these replicas."""
+    written, wrong = Keys(prefix.encode(), 2).partitions
+    with server.client() as admin:
+        admin.lpush(wrong.meta, "of another kind")
+    calls = [Call(RENEW, [partition.meta, partition.log], [KEEP_META]) for partition in (written, wrong)]
+    results = await open_store(server.url, prefix, deadline=0.5).links.here().run_all(calls, replicas=1)
+    assert [type(result) for result in results] == [TooFewReplicasError, ResponseError]
+
+
+async def test_a_call_that_goes_on_while_its_connections_are_closed_leaves_none_open(
+    pool: ConnectionPool, relay: Relay
+) -> None:
+    """It connects anew, as after any loss: so calls to a node that leaves a cluster just then do."""
+    link = Link(pool, 20, Breaker(), is_own=True)
+    await call(link, echo("first"))
+    relay.silent = True
+    calling = asyncio.create_task(call(link, echo("second")))
+    await asyncio.sleep(0)  # it is sent
+    relay.silent = False
+    await link.close()
+    assert (await calling).value == b"second"
+    assert relay.accepted == 2
+    assert not [connection for connection in pool._in_use_connections if connection.is_connected]
 
 
 async def test_more_calls_than_connections_wait_for_one(relay: Relay) -> None:
     pool = ConnectionPool.from_url(f"redis://127.0.0.1:{relay.port}")
     link = Link(pool, 5, Breaker())
-    replies = await asyncio.gather(*(link.call(echo(f"{number}")) for number in range(200)))
+    replies = await asyncio.gather(*(call(link, echo(f"{number}")) for number in range(200)))
     assert [reply.value for reply in replies] == [b"%d" % number for number in range(200)]
     assert relay.accepted <= redis_link.MAX_CALLS
     await link.close()
@@ -439,9 +497,9 @@ async def test_a_full_pool_is_no_failure_of_the_server(server: RedisServer, kind
     link = Link(client.connection_pool, 0.5, Breaker())
     held = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py does not say
     with pytest.raises(RedisError):
-        await link.call(echo("no room"))
+        await call(link, echo("no room"))
     await client.connection_pool.release(held)
-    assert (await link.call(echo("room"), anyway=True)).value == b"room"
+    assert (await call(link, echo("room"), anyway=True)).value == b"room"
     await client.connection_pool.disconnect()
 
 
@@ -454,15 +512,15 @@ async def test_a_closed_port_fails_at_once(open_store: OpenStore, server: RedisS
 async def test_after_a_failure_each_kept_connection_is_made_anew(pool: ConnectionPool, relay: Relay) -> None:
     link = Link(pool, 5, Breaker(), is_own=True)
     relay.delay = 0.01
-    await asyncio.gather(*(link.call(echo("connect")) for _ in range(2)))
+    await asyncio.gather(*(call(link, echo("connect")) for _ in range(2)))
     assert relay.accepted == 2
     relay.silent = True
     link._deadline = 0.05
     with pytest.raises(TimeoutError):
-        await link.call(echo("lost"))
+        await call(link, echo("lost"))
     relay.silent = False
     link._deadline = 5
-    await asyncio.gather(*(link.call(echo("anew"), anyway=True) for _ in range(2)))
+    await asyncio.gather(*(call(link, echo("anew"), anyway=True) for _ in range(2)))
     assert relay.accepted == 4
     await link.close()
 
@@ -488,7 +546,7 @@ def test_connections_of_loops_that_were_closed_do_not_pile_up(server: RedisServe
 
     async def use() -> None:
         await fill(store, "x")
-        await store.links.here()._pool.disconnect()
+        await link_of(store)._pool.disconnect()
 
     for _ in range(3):
         asyncio.run(use())
@@ -537,7 +595,7 @@ async def test_what_a_process_remembers_of_urls_is_bounded(
         await fill(store, "x", url=f"https://example.org/{number}")
         await fill(store, "x", headers=[("accept", f"{number}")], vary=(b"accept",))
     assert len(store._memos.kept) == 3
-    assert all(len(memo.records) <= 3 for memo, _ in store._memos.kept._kept.values())
+    assert all(len(memo.needed) <= 3 for memo, _ in store._memos.kept._kept.values())
     assert [await state(store, f"https://example.org/{number}") for number in range(10)] == ["fresh"] * 10
 
 
@@ -550,8 +608,9 @@ async def test_a_url_that_changes_faster_than_one_can_read_is_a_miss(
     read = link.read
 
     async def read_what_changes(keys: list[bytes]) -> object:
-        values, identity = await read(keys)
-        return Values([*values.items(), (keys[1], next(names).encode())]), identity
+        values = await read(keys)
+        values[keys[1]] = next(names).encode()
+        return values
 
     monkeypatch.setattr(link, "read", read_what_changes)
     found = await store.lookup(request_of())

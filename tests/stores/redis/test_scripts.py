@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from accelerator.stores.binary import VERSION
-from accelerator.stores.redis import invalidations
+from accelerator.stores.redis import orders
 from accelerator.testing import make_entry, make_request
 from tests.stores.redis.support import (
     OpenStore,
@@ -87,7 +87,7 @@ async def test_a_record_is_born_no_higher_than_its_last_invalidation(store: Redi
 async def test_a_record_cannot_be_born_for_a_fill_that_the_log_cannot_judge(store: RedisStore, admin: Any) -> None:
     mark = await mark_of(store)
     await store.invalidate_tag("x")
-    admin.delete(store.keys.log)
+    admin.delete(store.keys.partitions[0].log)
     assert await store.commit(make_entry(request_of(), mark, ["x"])) is False
     await store.invalidate_tag("other")
     assert await store.commit(make_entry(request_of(), mark, ["y"])) is False
@@ -97,13 +97,13 @@ async def test_a_record_cannot_be_born_for_a_fill_that_the_log_cannot_judge(stor
 async def test_what_falls_out_of_the_log_raises_its_floor(
     store: RedisStore, admin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invalidations, "LOG_LENGTH", 3)
+    monkeypatch.setattr(orders, "LOG_LENGTH", 3)
     await fill(store, url="https://example.org/of @url only")
     before = await mark_of(store)
     await store.invalidate_tag("x")
     between = await mark_of(store)
     await store.invalidate_tag("a", "b", "c")
-    assert admin.zcard(store.keys.log) == 3 + 1
+    assert admin.zcard(store.keys.partitions[0].log) == 3 + 1
     assert await store.commit(make_entry(request_of(), before, ["new"])) is False
     assert await store.commit(make_entry(request_of(), between, ["new"])) is True
     await store.invalidate_tag("d", "e")
@@ -136,7 +136,7 @@ async def test_an_entry_of_another_incarnation_is_not_usable(store: RedisStore, 
     await fill(store, "x")
     key = entry_key(store, request_of())
     value = admin.get(key)
-    admin.delete(store.keys.meta)
+    admin.delete(store.keys.partitions[0].meta)
     await fill(store, "x")
     admin.set(key, value)
     assert await state(store) == "missing"
@@ -200,9 +200,11 @@ async def test_what_a_lost_record_made_unusable_gives_way_to_a_smaller_mark(
 
 async def test_positions_beyond_32_bits_are_compared(store: RedisStore, admin: Any) -> None:
     await mark_of(store)
-    meta: bytes = admin.get(store.keys.meta)
+    meta: bytes = admin.get(store.keys.partitions[0].meta)
     incarnation, _, hard, soft, identity = meta.split()
-    admin.set(store.keys.meta, b" ".join((incarnation, b"%d" % 2**40, hard, soft, identity)), keepttl=True)
+    admin.set(
+        store.keys.partitions[0].meta, b" ".join((incarnation, b"%d" % 2**40, hard, soft, identity)), keepttl=True
+    )
     early = await mark_of(store)
     assert early[0].position == 2**40
     await store.invalidate_tag("other")
@@ -255,7 +257,7 @@ async def test_every_key_expires_and_not_before_the_entries_that_need_it(
 
 async def test_the_order_outlives_the_longest_entry(store: RedisStore, admin: Any) -> None:
     await fill(store, "x", lifetime=30 * 24 * 3600.0)
-    assert admin.pttl(store.keys.meta) > 29 * 24 * 3600 * 1000
+    assert admin.pttl(store.keys.partitions[0].meta) > 29 * 24 * 3600 * 1000
 
 
 async def test_no_time_is_too_long_to_be_stored(store: RedisStore) -> None:

@@ -86,7 +86,14 @@ MISREAD = {
         "options.*: sentinel_password, db$",
     ),
     "Sentinel, another form": ("redis-sentinel://:s3cr3t@host:26379", "redis://"),
-    "Cluster": ("redis+cluster://user:s3cr3t@host:6379", "redis://"),
+    "Cluster and socket": ("unix+cluster://user:s3cr3t@host:6379", "redis://"),
+    "Cluster with a database": ("redis+cluster://user:s3cr3t@host:6379/1", "database"),
+    "Cluster with a slash": ("redis+cluster://user:s3/cr3t@host:6379", "database"),
+    "Cluster with a bracket": ("redis+cluster://user:s3cr3t[pw@host:6379", ENCODE),
+    "Cluster with what turns into a slash": ("redis+cluster://user:s3cr3t℀pw@host:6379", ENCODE),
+    "Cluster without a host": ("redis+cluster://user:s3cr3t@", "host:port"),
+    "Cluster with a port too large": ("redis+cluster://user:s3cr3t@a:6379,b:70000", "host:port"),
+    "Cluster with an option that nobody knows": ("redis+cluster://user:s3cr3t@host?nonsense=s3cr3t", "options"),
     "HTTP": ("http://user:s3cr3t@host", "redis://"),
 }
 
@@ -237,6 +244,7 @@ def test_purge_quotes_a_server_that_repeats_the_login_without_it() -> None:
         ),
         (AuthenticationError("invalid pair", status_code="WRONGPASS"), "WRONGPASS invalid pair"),
         (ResponseError("WRONGPASS invalid pair"), "WRONGPASS invalid pair"),
+        (ResponseError("ERR \x1b[2Jone\r\nWARNING two\u2028"), "ERR ?[2Jone??WARNING two?"),
         (TimeoutError(), "no answer within 0.1 s"),
     ],
 )

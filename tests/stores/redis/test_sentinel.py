@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from contextlib import AsyncExitStack
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,9 +19,11 @@ from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis import server as redis_server
 from accelerator.stores.redis.address import new_pool, pool_like
 from accelerator.stores.redis.sentinel import PrimaryPool
+from accelerator.testing import ManualClock
 from tests.stores.redis.relay import Relay
 from tests.stores.redis.sentinels import PATIENCE, SERVICE, Watched, cut_off, kept_as_primary, succeeds
-from tests.stores.redis.support import OpenStore, StartServer, entry_key, fill, request_of, state
+from tests.stores.redis.stub import Stub
+from tests.stores.redis.support import OpenStore, StartServer, entry_key, fill, link_of, request_of, state
 from tests.stores.redis.test_contract import RedisContract
 
 if TYPE_CHECKING:
@@ -136,8 +138,33 @@ async def test_a_former_primary_that_takes_itself_for_one_is_left_when_the_senti
             assert admin.info("replication")["role"] == "master"
         monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 0.0)  # as if the second were over
         assert await state(store) == "missing"
-        assert {connection.port for connection in store.links.here()._idle} == {watched.primary.port}  # type: ignore[union-attr]
+        idle = link_of(store)._idle or []
+        assert {vars(connection)["port"] for connection in idle} == {watched.primary.port}
         await store.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_former_primary_is_not_trusted_for_longer_where_the_machine_slept_meanwhile(
+    open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(1000)  # time.monotonic stands still, about, as it does in a sleep
+    monkeypatch.setattr(redis_server, "clock", clock)
+    watched = Watched()
+    kept_as_primary(watched.servers[0])
+    with watched:
+        store = open_store(watched.url, prefix)
+        await fill(store, "x")
+        await asyncio.to_thread(watched.failover)
+        assert await state(store) == "fresh", "nobody has asked again"
+        clock.advance(redis_server.IDENTITY_SECONDS + 0.1)
+        assert await state(store) == "missing"
+        await store.aclose()
+
+
+def test_the_clock_goes_on_while_the_machine_sleeps_where_there_is_such_a_one() -> None:
+    counting = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    began = time.clock_gettime(counting)
+    assert began <= redis_server.clock() <= time.clock_gettime(counting)
 
 
 @pytest.mark.anyio
@@ -149,13 +176,39 @@ async def test_an_invalidation_at_a_former_primary_is_made_at_the_new_one_as_wel
     with watched:
         store = open_store(watched.url, prefix)
         await fill(store, "x")
+        await store.invalidate_tag("other")  # so the former one knows the script
         monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 1000.0)  # as if all were within the same second
         former = await asyncio.to_thread(watched.failover)
         assert await state(store) == "fresh"  # read at the former one, and not taken back yet
         await store.invalidate_tag("x")
         for server in (former, watched.primary):
             with watched.client(server) as admin:
-                assert admin.zscore(store.keys.log, "x") is not None
+                assert admin.zscore(store.keys.partitions[0].log, "x") is not None
+        await store.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_process_that_has_repeated_a_failed_invalidation_at_the_new_primary_reads_no_more_at_the_former_one(
+    open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched()
+    kept_as_primary(watched.servers[0])
+    with watched:
+        store = open_store(watched.url, prefix)
+        await fill(store, "x")
+        monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 1000.0)  # as if all were within the same second
+        await asyncio.to_thread(watched.failover)
+        idle = link_of(store)._idle
+        assert idle is not None
+        of_a_lookup = idle.pop()  # it leads to the former one, and the other call makes a connection of its own
+        store.invalidations.pending.add(["x"], soft=False)
+        store.invalidations.see_to_pending()
+        repeater = store.invalidations._repeater
+        assert repeater is not None
+        await asyncio.wait_for(repeater, PATIENCE)
+        assert not store.invalidations.pending.kept
+        idle.append(of_a_lookup)
+        assert await state(store) == "missing"
         await store.aclose()
 
 
@@ -214,6 +267,29 @@ async def test_sentinels_that_are_away_or_know_no_such_name_are_told_with_their_
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"*2\r\n$1\r\n\xff\r\n$4\r\n6379",
+        b"*2\r\n$6\r\none\r\n2\r\n$4\r\n6379",
+        b"*2\r\n$9\r\n127.0.0.1\r\n$2\r\n-1",
+        b"*1\r\n$9\r\n127.0.0.1",
+        b":1",
+    ],
+    ids=["no text", "two lines", "no port", "no pair", "a number"],
+)
+async def test_a_sentinel_whose_answer_is_no_address_counts_as_one_that_is_away(
+    answer: bytes, open_store: OpenStore, watched: Watched
+) -> None:
+    async with Stub(answer) as stub:
+        alone = f"127.0.0.1:{stub.port}"
+        with pytest.raises(RedisConnectionError, match=f"Sentinels name the same primary: {alone}: names no host and"):
+            await state(open_store(f"redis+sentinel://{alone}/{SERVICE}"))
+        others = ",".join(f"127.0.0.1:{port}" for _, port in watched.places[:2])
+        assert await state(open_store(f"redis+sentinel://{alone},{others}/{SERVICE}")) == "missing"
+
+
+@pytest.mark.anyio
 async def test_sentinels_that_disagree_name_no_primary(open_store: OpenStore, watched: Watched) -> None:
     with Watched() as other:
         places = ",".join(f"127.0.0.1:{port}" for _, port in (watched.places[0], other.places[0]))
@@ -232,7 +308,7 @@ async def test_connections_whose_time_is_over_share_a_question(
     ask = PrimaryPool._ask_all
 
     async def counted(self: PrimaryPool) -> tuple[str, int]:
-        asked.append(monotonic())
+        asked.append(redis_server.clock())
         return await ask(self)
 
     pool = new_pool(watched.url)
@@ -240,7 +316,7 @@ async def test_connections_whose_time_is_over_share_a_question(
     get: Any = pool.get_connection
     connections = [await get() for _ in range(8)]
     monkeypatch.setattr(PrimaryPool, "_ask_all", counted)
-    now = monotonic()
+    now = redis_server.clock()
     sinces = {*await asyncio.gather(*(pool.confirm(connection, now) for connection in connections))}
     assert (len(asked), len(sinces)) == (1, 1)
     assert now <= min(sinces) <= asked[0], "what counts is the moment before the question"
@@ -379,7 +455,7 @@ async def test_an_invalidation_waits_for_as_many_replicas_as_it_is_told_to(
     await fill(store, "x")
     await store.invalidate_tag("x")
     with watched.client(watched.replicas[0]) as replica:
-        assert replica.zscore(store.keys.log, "x") is not None
+        assert replica.zscore(store.keys.partitions[0].log, "x") is not None
     careful = open_store(watched.url, prefix, deadline=0.5, wait_replicas=2)
     await succeeds(lambda: fill(careful, "y"))
     with pytest.raises(InvalidationError, match="1 of the 2 replicas that are waited for have it"):
@@ -404,7 +480,7 @@ async def test_an_invalidation_that_too_few_replicas_have_is_repeated_until_enou
         async with asyncio.timeout(PATIENCE):
             while store.invalidations.pending.kept:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
-        assert admin.zscore(store.keys.log, "x") is not None
+        assert admin.zscore(store.keys.partitions[0].log, "x") is not None
 
 
 @pytest.mark.anyio
@@ -464,3 +540,10 @@ def test_a_client_gives_its_sentinels_their_login_and_the_host_to_connect_to() -
     assert settings_of_sentinels(pool) == [{"host": "host", "port": 7000, "password": "own"}]
     assert pool.connection_kwargs["password"] == "p"
     assert pool.sentinel_manager._force_master_ip == "10.0.0.1"
+
+
+def test_a_client_of_replicas_is_refused() -> None:
+    """They may lag behind their primary, and have what was taken back there."""
+    manager: Any = Sentinel
+    with pytest.raises(TypeError, match="not of its replicas"):
+        RedisStore(manager([("127.0.0.1", 1)]).slave_for("shop"))

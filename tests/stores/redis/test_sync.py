@@ -131,7 +131,7 @@ def test_what_fails_is_raised_and_repeated_while_the_process_lives(
         done.wait(0.05)
     assert not inner.invalidations.pending.kept
     with server.client() as admin:
-        assert admin.zscore(inner.keys.log, "x") is not None
+        assert admin.zscore(inner.keys.partitions[0].log, "x") is not None
 
 
 def test_a_script_that_ends_at_once_has_done_it(server: RedisServer, prefix: str) -> None:
@@ -218,3 +218,42 @@ def test_purge_says_what_went_wrong(arguments: list[str], status: int, text: str
     result = purge(*arguments)
     assert result.exit_code == status
     assert text in result.output
+
+
+DROPPED = """
+import asyncio, gc, sys
+from accelerator import MemoryStore, RedisStore, SyncStore, TieredStore
+from accelerator.testing import make_request
+
+url, prefix = sys.argv[1:]
+
+async def main():
+    follows = TieredStore(MemoryStore(), RedisStore(url, prefix, deadline=20))
+    async with asyncio.timeout(60):
+        while follows.figures().lease <= 0:
+            await follows.lookup(make_request())
+            await asyncio.sleep(0.01)
+
+    def drop():
+        for _ in range(10):
+            SyncStore(RedisStore(url, prefix, deadline=20)).invalidate_tag("x")
+            gc.collect()
+
+    await asyncio.to_thread(drop)
+    async with asyncio.timeout(60):
+        while (await admin.pubsub_channels(f"{prefix}*")) != [f"{prefix}{{0}}:near1".encode()]:
+            await asyncio.sleep(0.01)
+    await follows.aclose()
+    await admin.aclose()
+
+from redis.asyncio import Redis
+admin = Redis.from_url(url)
+asyncio.run(main())
+"""
+
+
+def test_a_store_that_was_dropped_listens_no_longer_and_says_nothing(server: RedisServer, prefix: str) -> None:
+    """It has begun to, since near stores follow, and nobody has closed it."""
+    command = [sys.executable, "-c", DROPPED, server.url, prefix]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603 - a test's own
+    assert (done.returncode, done.stderr) == (0, "")

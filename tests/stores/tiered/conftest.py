@@ -13,6 +13,7 @@ from accelerator.testing import ManualClock
 from tests.stores.redis.conftest import (  # noqa: F401 - fixtures
     _one_look_at_versions,
     anyio_backend,
+    patient_with_each,
     prefix,
     server,
     start_server,

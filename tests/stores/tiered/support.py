@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
-from accelerator.stores.redis.invalidations import KEEP_META
 from accelerator.stores.redis.keys import Keys
+from accelerator.stores.redis.orders import KEEP_META
 from accelerator.stores.redis.scripts import BEAT, EXPEL
 from accelerator.stores.redis.server import ASK_IDENTITY, identity_in
 from accelerator.stores.tiered import TieredStore

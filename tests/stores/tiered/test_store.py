@@ -14,6 +14,7 @@ from accelerator import ASGIAccelerator, InvalidationError, MemoryStore, NearEve
 from accelerator.engine import flight
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis import fleet, leasing
+from accelerator.stores.redis.link import Link
 from accelerator.stores.tiered import TieredStore
 from accelerator.testing import ManualClock, make_entry, make_request
 from tests.asgi.test_collapsing import Gated, crowd
@@ -235,7 +236,9 @@ async def test_a_follower_acknowledges_though_something_else_has_found_the_serve
 ) -> None:
     one, other = open_tiered(), open_tiered()
     await filled(one, other)
-    breaker = other._far._breaker if by == "a request" else other._follower._link._breaker
+    follows = other._follower._link
+    assert isinstance(follows, Link)
+    breaker = other._far._breaker if by == "a request" else follows._breaker
     breaker.fail(TimeoutError())
     await one.invalidate_tag("x")
     assert one.figures().silent == 0
@@ -246,16 +249,19 @@ async def test_what_could_not_be_acknowledged_is_acknowledged_later(open_tiered:
     one, other = open_tiered(), open_tiered()
     await filled(one, other)
     await one.invalidate_tag("y")  # it hears acknowledgements from now on
-    publish = other._follower._publish
+    link = other._follower._link
+    send = link.send
+    failed: list[bytes] = []
 
-    async def fail(channel: bytes, said: bytes) -> None:
-        other._follower._publish = publish  # type: ignore[method-assign]
+    async def fail(key: bytes, *command: bytes) -> None:
+        link.send = send  # type: ignore[method-assign]
+        failed.append(command[0])
         raise TimeoutError
 
-    other._follower._publish = fail  # type: ignore[method-assign]
+    link.send = fail  # type: ignore[method-assign]
     await one.invalidate_tag("x")
     assert one.figures().silent == 0
-    assert other._follower._publish == publish
+    assert failed == [b"PUBLISH"]
 
 
 async def test_an_eventual_invalidation_waits_for_nobody_and_arrives(
@@ -366,12 +372,45 @@ async def test_a_client_that_decodes_what_it_reads_hears_messages(open_tiered: O
     assert (figures.applied > 0, figures.emptied) == (True, 1)
 
 
+def announced_to(*followers: bytes) -> fleet.Announced:
+    return fleet.Announced(b"a", 1, True, dict.fromkeys(followers, b"1"), fleet.clock())
+
+
 def test_an_acknowledgement_for_a_loop_that_was_closed_is_for_nobody() -> None:
     async def listen() -> fleet.Heard:
-        return fleet.Heard()
+        heard = fleet.Heard()
+        waiting = asyncio.ensure_future(heard.wait(announced_to(b"f:1")))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        return heard
 
     heard = asyncio.run(listen())
     heard.note(fleet.Acknowledgement(b"f:1", b"a", 1))
+    assert not heard._came.is_set()
+
+
+async def test_who_waits_for_many_acknowledgements_is_woken_by_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "LEASE_SECONDS", 60.0)
+    heard, woken, loop = fleet.Heard(), list[object](), asyncio.get_running_loop()
+    wake = loop.call_soon_threadsafe
+
+    def noted(callback: Any, *arguments: Any, **more: Any) -> Any:
+        woken.append(callback)
+        return wake(callback, *arguments, **more)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", noted)
+    followers = [b"f:%d" % number for number in range(100)]
+    heard.note(fleet.Acknowledgement(followers[0], b"a", 1))  # before the answer that says who is waited for
+    waiting = asyncio.ensure_future(heard.wait(announced_to(*followers)))
+    await asyncio.sleep(0)
+    for follower in followers[1:]:
+        heard.note(fleet.Acknowledgement(follower, b"b", 1))  # of another incarnation
+        assert woken == []
+        heard.note(fleet.Acknowledgement(follower, b"a", 2))
+    said = await waiting
+    assert list(said) == followers
+    assert None not in said.values()
+    assert woken == [heard._came.set]
 
 
 async def test_a_subscription_that_broke_is_made_again_and_keeps_all_if_nothing_was_missed(

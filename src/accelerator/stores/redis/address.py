@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 _Error = TypeVar("_Error", bound=Exception)
-_ENCODE: Final = (
+ENCODE: Final = (
     "a user or password in it has to be percent-encoded: urllib.parse.quote(password, safe='') turns / into %2F,"
     " # into %23, ? into %3F and @ into %40"
 )
+UNREADABLE: Final = f"host and port of the Redis URL cannot be read; {ENCODE}"
 _ARGUMENTS: Final = re.compile(r",? with args beginning with:.*", re.DOTALL)
 """The part of an error message in which a server repeats an unknown command: HELLO and AUTH have the password in it."""
+
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _OF_SENTINELS: Final = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 """The schemes of URLs that name Sentinels, each with that of the server that these name."""
@@ -144,13 +147,13 @@ def _mistake_in(url: str) -> str | None:
         parts = urlsplit(url)
         _ = [*_sentinels_in(parts)] if parts.scheme in _OF_SENTINELS else parts.port  # reading it checks it
     except ValueError:
-        return f"host and port of the Redis URL cannot be read; {_ENCODE}"
+        return UNREADABLE
     if parts.scheme not in {"redis", "rediss", "unix", *_OF_SENTINELS}:
-        return "a Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
+        return "a Redis URL begins with redis:// or rediss://, redis+sentinel:// or redis+cluster://, or unix://"
     if parts.fragment or (parts.netloc and "@" in parts.path + parts.query):
-        return f"the Redis URL has a # in it, or an @ after its host; {_ENCODE}"
+        return f"the Redis URL has a # in it, or an @ after its host; {ENCODE}"
     if not all("=" in option for option in parts.query.split("&") if option):
-        return f"what follows the ? in a Redis URL is options such as ?protocol=3; {_ENCODE}"
+        return f"what follows the ? in a Redis URL is options such as ?protocol=3; {ENCODE}"
     if parts.scheme in _OF_SENTINELS:
         return _mistake_in_name(parts)
     return _mistake_in_socket(parts) if parts.scheme == "unix" else _mistake_in_database(parts)
@@ -162,21 +165,21 @@ def _mistake_in_name(parts: SplitResult) -> str | None:
         return None
     return (
         "what follows the Sentinels in a Redis URL is the name that they have for the primary, and the number of a"
-        f" database if it is not 0, such as /mymaster/0; {_ENCODE}"
+        f" database if it is not 0, such as /mymaster/0; {ENCODE}"
     )
 
 
 def _mistake_in_socket(parts: SplitResult) -> str | None:
     if parts.path and (not parts.netloc or parts.netloc.endswith("@")):
         return None
-    return f"a unix:// URL has no host but the path of a socket: unix:///run/redis.sock; {_ENCODE}"
+    return f"a unix:// URL has no host but the path of a socket: unix:///run/redis.sock; {ENCODE}"
 
 
 def _mistake_in_database(parts: SplitResult) -> str | None:
     database = unquote(parts.path).strip("/")
     if not database or database.isdecimal():
         return None
-    return f"what follows the host in a Redis URL is the number of a database, such as /0; {_ENCODE}"
+    return f"what follows the host in a Redis URL is the number of a database, such as /0; {ENCODE}"
 
 
 class Address:
@@ -184,15 +187,16 @@ class Address:
 
     Args:
         pool: the connections to it.
+        place: where it is, if the connections do not say so.
     """
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, place: str | None = None) -> None:
         settings: dict[str, Any] = pool.connection_kwargs
         self._password = str(settings.get("password") or "")
         self._secrets = [self._password]
         if isinstance(pool, SentinelConnectionPool):
             self._secrets.append(str(pool.sentinel_manager.sentinel_kwargs.get("password") or ""))
-        parts = [_place(pool, settings)]
+        parts = [place or _place(pool, settings)]
         if database := int(settings.get("db") or 0):
             parts.append(f"database {database}")
         if username := settings.get("username"):  # without a password, it may be the password in the wrong place
@@ -222,6 +226,7 @@ class Address:
         words = _ARGUMENTS.sub("", words)
         for secret in filter(None, self._secrets):
             words = words.replace(secret, "***")
+        words = _UNPRINTABLE.sub("?", words)  # a log has one line for it, whatever the server says
         return f"Redis at {self}: {words}"
 
 

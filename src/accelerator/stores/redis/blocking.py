@@ -70,8 +70,8 @@ class BlockingLink:
         for wire in filter(None, before):
             wire.close()
 
-    def read(self, keys: Sequence[bytes]) -> tuple[Values, bytes] | None:
-        """Return the values of keys, and the identity of the server that had them.
+    def read(self, keys: Sequence[bytes]) -> Values | None:
+        """Return the values of keys.
 
         None says that no connection is there, or that the answer is none of values: `Link` has to be asked.
 
@@ -91,7 +91,7 @@ class BlockingLink:
             return None
         return self._read(wire, free, keys)
 
-    def _read(self, wire: _Wire, free: deque[_Wire | None], keys: Sequence[bytes]) -> tuple[Values, bytes] | None:
+    def _read(self, wire: _Wire, free: deque[_Wire | None], keys: Sequence[bytes]) -> Values | None:
         is_in_step = False  # after a failure an answer may still come: the connection cannot be used again
         try:
             answer = wire.read(keys, self._breaker)
@@ -111,7 +111,9 @@ class BlockingLink:
                 free.appendleft(None)
         if isinstance(answer, HiredisError):  # `Link` is told the same, and knows what it means
             return None
-        return Values(zip(keys, answer, strict=True)), identity
+        values = Values(identity)
+        values.update(zip(keys, answer, strict=True))
+        return values
 
     def _replace(self, wire: _Wire | None, free: deque[_Wire | None]) -> None:
         """Make a connection in a thread of its own, one at a time, if the server is known to work."""
@@ -170,7 +172,7 @@ class _Wire:
         self._deadline = deadline
         self._reader = Reader(notEnoughData=_MORE)
         self._chunk = bytearray(CHUNK)
-        since = monotonic()
+        since = server.clock()
         (info,) = self._ask(ASK_IDENTITY)
         if isinstance(info, HiredisError):
             raise info
@@ -190,7 +192,7 @@ class _Wire:
             OSError, RedisError, HiredisError: the connection is closed or broken, or leads to a replica.
         """
         if not breaker.trusts(self.identity):
-            since = monotonic()
+            since = server.clock()
             info, values = self._ask(ASK_IDENTITY, mget(keys))
             if isinstance(info, HiredisError):
                 return info

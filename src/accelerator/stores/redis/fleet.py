@@ -8,12 +8,12 @@ of another machine, and none of the server, decides.
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgpack
+
+from accelerator.stores.redis import server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LEASE_SECONDS: Final = 2.0
 """Seconds for which a near store may answer after a heartbeat. All processes agree on it: a change takes new keys."""
 
-clock: Final = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-"""Returns the seconds since some moment, of which none is left out while the machine sleeps, where it can be had.
+clock: Final = server.clock
+"""Returns the time in seconds, see there.
 
 It is asked each time: what an event loop says may be from before a pause of the process.
 """
@@ -84,7 +84,7 @@ def read_message(payload: bytes) -> Message:
 
 
 def read_announced(reply: list[bytes | int]) -> Announced:
-    """Return what INVALIDATE has answered just now."""
+    """Return what INVALIDATE or ANNOUNCE has answered just now."""
     since = clock()
     incarnation, sequence, settled, *listed = reply
     followers = dict(zip(listed[::2], listed[1::2], strict=True))
@@ -104,13 +104,20 @@ class Heard:
         self._loop = asyncio.get_running_loop()
         self._came = asyncio.Event()
         self._applied: dict[tuple[bytes, bytes], int] = {}
+        self._announced: Announced | None = None  # what is waited for, and then who has said so when, and who has not
+        self._said: dict[bytes, float | None] = {}
+        self._lacking: set[bytes] = set()
 
     def note(self, said: Acknowledgement) -> None:
-        """Note an acknowledgement, from any thread. They are cumulative: the highest one counts."""
+        """Note an acknowledgement, from any thread. They are cumulative: the highest one counts.
+
+        Who waits is woken by the last one alone, and not once by each of a large fleet.
+        """
         place = said.follower, said.incarnation
         self._applied[place] = max(said.applied, self._applied.get(place, 0))
-        with suppress(RuntimeError):  # the loop was closed meanwhile, so nobody waits
-            self._loop.call_soon_threadsafe(self._came.set)
+        if self._announced is not None and self._is_last(said.follower, self._announced):
+            with suppress(RuntimeError):  # the loop was closed meanwhile, so nobody waits
+                self._loop.call_soon_threadsafe(self._came.set)
 
     async def wait(self, announced: Announced) -> dict[bytes, float | None]:
         """Return when an invalidation holds in all near stores.
@@ -118,20 +125,25 @@ class Heard:
         Returns:
             Each follower with the seconds until it had said so, or None if it has not in time.
         """
-        said: dict[bytes, float | None] = dict.fromkeys(announced.followers)
-        while True:
-            self._came.clear()
-            passed = clock() - announced.since
-            for follower in announced.followers:
-                if said[follower] is None and not self._lacks(follower, announced):
-                    said[follower] = passed
-            if passed >= LEASE_SECONDS or (announced.settled and None not in said.values()):
-                return said
-            with suppress(TimeoutError):  # the clock of the loop may go before the other one, which decides
-                await asyncio.wait_for(self._came.wait(), LEASE_SECONDS - passed)
+        self._said = dict.fromkeys(announced.followers)
+        self._lacking = set(announced.followers)
+        self._announced = announced  # from now on `note` sees to it as well, and each step of both may be done twice
+        for follower in announced.followers:
+            self._is_last(follower, announced)
+        while (left := LEASE_SECONDS - (clock() - announced.since)) > 0 and (self._lacking or not announced.settled):
+            if self._lacking:
+                with suppress(TimeoutError):  # the clock of the loop may go before the other one, which decides
+                    await asyncio.wait_for(self._came.wait(), left)
+            else:
+                await asyncio.sleep(left)
+        return self._said
 
-    def _lacks(self, follower: bytes, announced: Announced) -> bool:
-        return self._applied.get((follower, announced.incarnation), 0) < announced.sequence
+    def _is_last(self, follower: bytes, announced: Announced) -> bool:
+        """Note when a follower has said what is waited for, if it has. Return whether all have."""
+        if follower in self._lacking and self._applied.get((follower, announced.incarnation), 0) >= announced.sequence:
+            self._said[follower] = clock() - announced.since
+            self._lacking.discard(follower)
+        return not self._lacking
 
 
 class Acknowledgements:

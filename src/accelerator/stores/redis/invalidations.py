@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from accelerator.stores.pending import Pending
 from accelerator.stores.protocol import InvalidationError
 from accelerator.stores.redis.fleet import read_announced, shown
-from accelerator.stores.redis.keys import named
-from accelerator.stores.redis.scripts import EXPEL, INVALIDATE
+from accelerator.stores.redis.orders import KEEP_META
+from accelerator.stores.redis.scripts import EXPEL
 from accelerator.stores.redis.server import FAILURES
-from accelerator.tags import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Mapping
@@ -23,14 +22,9 @@ if TYPE_CHECKING:
     from accelerator.stores.redis.keys import Keys
     from accelerator.stores.redis.links import Links
     from accelerator.stores.redis.mailbox import Mailbox
+    from accelerator.stores.redis.orders import Orders
 
 logger = logging.getLogger("accelerator")
-
-LOG_LENGTH: Final = 8192
-"""Number of tags in the log. A fill during which more are invalidated may be refused."""
-
-KEEP_META: Final = 7 * 24 * 3600 * 1000
-"""Milliseconds without a write for which the meta and the log are kept, at least; after that a new order begins."""
 
 REPEATED_AT_ONCE: Final = 500
 """Number of tags in one call that repeats failed invalidations."""
@@ -59,19 +53,19 @@ class Invalidations:
     Args:
         keys: the keys of the store.
         links: its connections.
+        orders: its orders of positions.
         mailbox: where acknowledgements are told.
-        wait_replicas: the number of replicas that have to have an invalidation before it counts as made.
 
     Attributes:
         pending: those that failed.
     """
 
-    def __init__(self, keys: Keys, links: Links, mailbox: Mailbox, wait_replicas: int) -> None:
+    def __init__(self, keys: Keys, links: Links, orders: Orders, mailbox: Mailbox) -> None:
         self.pending = Pending()
         self._front: Front | None = None
         self._keys = keys
         self._links = links
-        self._wait_replicas = wait_replicas
+        self._orders = orders
         self._running: set[asyncio.Task[None]] = set()
         self._repeater: asyncio.Task[None] | None = None
         self._mailbox = mailbox
@@ -126,13 +120,7 @@ class Invalidations:
 
     async def _announce(self, tags: list[str], soft: bool) -> Announced:
         """Set the positions, tell the followers, and then do the same in the near store of this process."""
-        reply = await self._links.here().run(
-            INVALIDATE,
-            [self._keys.meta, self._keys.log, self._keys.near, *self._keys.records(tags)],
-            [KEEP_META, int(soft), int(ALL in tags), LOG_LENGTH, self._mailbox.origin, *named(tags)],
-            anyway=True,
-            replicas=self._wait_replicas,
-        )
+        reply = await self._orders.invalidate(self._links.here(), tags, soft=soft, origin=self._mailbox.origin)
         announced = read_announced(reply)
         await self._apply_here(tags, soft)  # a far read from before it may have been stored since the call began
         return announced

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from accelerator.stores.redis.keys import Keys
-    from accelerator.stores.redis.link import Link
+    from accelerator.stores.redis.link import Connections
     from accelerator.stores.redis.links import Links
     from accelerator.stores.redis.mailbox import Mailbox
     from accelerator.stores.redis.scripts import Script
@@ -97,7 +97,7 @@ class Leasing:
         self._links = links
         self._mailbox = mailbox
         self._lock = lock_over_forks()
-        self._own: dict[asyncio.AbstractEventLoop, Link] = {}  # a child must not even drop what its parent uses
+        self._own: dict[asyncio.AbstractEventLoop, Connections] = {}  # a child must not even drop what its parent uses
         self._begin()
 
     def _begin(self) -> None:
@@ -211,7 +211,7 @@ class Leasing:
                 return
             await asyncio.sleep(RENEWAL_SECONDS)
 
-    def _link(self) -> Link:
+    def _link(self) -> Connections:
         """Return the connections of this loop for leases: they do not wait for those of requests."""
         loop = asyncio.get_running_loop()
         if loop not in self._own:
@@ -219,7 +219,9 @@ class Leasing:
         return self._own[loop]
 
     async def _close(self) -> None:
-        await self._link().close()
+        link = self._link()
+        del self._own[asyncio.get_running_loop()]
+        await link.close()
 
 
 class OwnLease(Lease):

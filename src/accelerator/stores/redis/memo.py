@@ -40,29 +40,29 @@ class Memo(NamedTuple):
         varies_key: the key of the list of its selecting header fields.
         variants_key: the key of the set of its variants.
         varies: the selecting header fields of its responses, the newest first.
-        records: for the key of each entry, the keys of the records of its tags.
+        needed: for the key of each entry, the keys of what tells whether it may be used.
     """
 
     entries: bytes
     varies_key: bytes
     variants_key: bytes
     varies: tuple[Vary, ...]
-    records: dict[bytes, tuple[bytes, ...]]
+    needed: dict[bytes, tuple[bytes, ...]]
 
     def place(self, vary: Vary, selected_by: tuple[bytes | None, ...]) -> Place:
         """Return the place of the entry with these selecting header fields and values."""
         return self.entries + (_name((vary, selected_by)) if vary else b""), vary, selected_by
 
-    def with_records(self, key: bytes, records: tuple[bytes, ...]) -> Memo:
-        """Return a memo that also has the keys of an entry's records; if it would get large, it has only those."""
-        is_small = len(self.records) < MAX_VARIANTS and self.size() < MAX_MEMO_BYTES // 16
-        others = self.records if is_small else {}
-        return self._replace(records={**others, key: records})
+    def with_needed(self, key: bytes, needed: tuple[bytes, ...]) -> Memo:
+        """Return a memo that also has what tells of an entry; if it would get large, it has only that."""
+        is_small = len(self.needed) < MAX_VARIANTS and self.size() < MAX_MEMO_BYTES // 16
+        others = self.needed if is_small else {}
+        return self._replace(needed={**others, key: needed})
 
     def size(self) -> int:
         """Return its size in bytes."""
-        keys = [key for entry, records in self.records.items() for key in (entry, *records)]
-        texts = 3 * len(self.entries) + sum(map(len, keys)) + _KEY_BYTES * (len(keys) + 2 * len(self.records))
+        keys = [key for entry, needed in self.needed.items() for key in (entry, *needed)]
+        texts = 3 * len(self.entries) + sum(map(len, keys)) + _KEY_BYTES * (len(keys) + 2 * len(self.needed))
         return _MEMO_BYTES + texts + sum(map(vary_bytes, self.varies))
 
 

@@ -1,19 +1,24 @@
 """The Lua scripts of what has to happen in one step inside Redis.
 
-All keys have the prefix of the store; `{0}` is the partition, which is one hash slot:
+All keys have the prefix of the store; `{0}` is a partition, which is one hash slot. A single server has this one, a
+cluster many. Each has an order of positions of its own:
 
 * `{0}:meta`: `incarnation position all_hard all_soft identity`. If it is lost, or another server wrote it, a new order
   of positions begins.
 * `{0}:t:TAG`: `incarnation hard soft`, the record of a tag. If it is missing, no entry with the tag is usable.
 * `{0}:log`: a sorted set of the recently invalidated tags by position. The score of its member `` is the position up to
   which it may lack some.
-* `{0}:near1`: a hash about near stores, whole or not there: `incarnation`, a name for the order of messages, `identity`
-  of the server, `sequence`, the number of the last message, `beats`, the number of the last heartbeat of anybody,
-  `settled`, 1 once no lease of an incarnation before can be good, and `f:ID`, the number of a follower's last one.
+* `{0}:near1`, of partition 0 alone: a hash about near stores, whole or not there: `incarnation`, a name for the order
+  of messages, `identity` of the server, `sequence`, the number of the last message, `beats`, the number of the last
+  heartbeat of anybody, `settled`, 1 once no lease of an incarnation before can be good, and `f:ID`, the number of a
+  follower's last one.
   Its name is also that of the channel of messages; `{0}:near1:ORIGIN` is that of what is told to one process.
 * `l:{NAME}`: a lease, for as long as it is good: its token, and the origins of those that are to be told of its end; or
   nothing, for as long as nobody is to wait since the response was not storable.
 * `e:{URL}:VARIANT`: an entry; `u:{URL}`: the selecting header fields of the URL's responses; `v:{URL}`: its variants.
+
+What is one script on a server takes two on a cluster, one after the other: INVALIDATE is MOVE in each partition, then
+ANNOUNCE; COMMIT is BEAR in each partition, then KEEP.
 """
 
 from __future__ import annotations
@@ -29,14 +34,15 @@ class Script(NamedTuple):
     sha: str
 
 
-# Every script begins with this. KEYS[1] meta, KEYS[2] log; ARGV[1] a random incarnation, used if a new order begins,
-# ARGV[2] the identity of this server, ARGV[3] milliseconds to keep meta and log.
-_META: Final = """
-local meta, log, keep = KEYS[1], KEYS[2], tonumber(ARGV[3])
-
+_KEEP_FOR: Final = """
 local function keep_for(key, milliseconds)
   if redis.call('PEXPIRE', key, milliseconds, 'GT') == 0 then redis.call('PEXPIRE', key, milliseconds, 'NX') end
 end
+"""
+# What looks at positions begins with this. KEYS[1] meta, KEYS[2] log; ARGV[1] a random incarnation, used if a new order
+# begins, ARGV[2] the identity of this server, ARGV[3] milliseconds to keep meta and log.
+_META: Final = """
+local meta, log, keep = KEYS[1], KEYS[2], tonumber(ARGV[3])
 
 local function write_meta(m)
   redis.call('SET', meta, string.format('%s %.0f %.0f %.0f %s', m.incarnation, m.position, m.hard, m.soft, ARGV[2]),
@@ -75,7 +81,7 @@ local function write_record(key, incarnation, hard, soft, ...)
   redis.call('SET', key, string.format('%s %.0f %.0f', incarnation, hard, soft), ...)
 end
 """
-# KEYS[1] of the scripts of near stores alone, KEYS[3] of INVALIDATE. A hash that is lost, or that another server wrote,
+# ARGV[1] to ARGV[3] as above. A hash that is lost, or that another server wrote,
 # begins anew without followers: leases that they hold may still be good, so nothing is settled.
 _NEAR: Final = """
 local function read_near(key)
@@ -115,48 +121,118 @@ _RENEW: Final = """
 local m = read_meta()
 return {m.incarnation, m.position}
 """
+_MOVE: Final = """
+local function move(m, soft, all, limit, first_record, first_tag)
+  if not redis.call('ZSCORE', log, '') then
+    redis.call('DEL', log)
+    redis.call('ZADD', log, m.position, '')
+  end
+  m.position = m.position + 1
+  if all and soft then m.soft = m.position elseif all then m.hard = m.position end
+  for i = first_record, #KEYS do
+    local was_hard, was_soft = read_record(KEYS[i], m.incarnation)
+    if was_hard and soft then write_record(KEYS[i], m.incarnation, was_hard, m.position, 'KEEPTTL')
+    elseif was_hard then write_record(KEYS[i], m.incarnation, m.position, was_soft, 'KEEPTTL') end
+    redis.call('ZADD', log, m.position, ARGV[i - first_record + first_tag])
+  end
+  local surplus = redis.call('ZCARD', log) - 1 - limit
+  if surplus > 0 then
+    local dropped = redis.call('ZRANGE', log, surplus, surplus, 'WITHSCORES')
+    redis.call('ZREMRANGEBYRANK', log, 1, surplus)
+    redis.call('ZADD', log, dropped[2], '')
+  end
+  keep_for(log, keep)
+  write_meta(m)
+end
+"""
+_ANNOUNCE: Final = """
+local function announce(near, soft, all, origin, first_tag)
+  local tags = {}
+  if all then tags[1] = '@all' end
+  for i = first_tag, #ARGV do tags[#tags + 1] = ARGV[i] end
+  local n = read_near(near)
+  local sequence = redis.call('HINCRBY', near, 'sequence', 1)
+  redis.call('PUBLISH', near, cmsgpack.pack({n.incarnation, sequence, soft, tags, origin}))
+  local reply = {n.incarnation, sequence, n.settled}
+  local fields = redis.call('HGETALL', near)
+  for i = 1, #fields, 2 do
+    if string.sub(fields[i], 1, 2) == 'f:' then
+      reply[#reply + 1] = fields[i]
+      reply[#reply + 1] = fields[i + 1]
+    end
+  end
+  return reply
+end
+"""
 # KEYS[3] near stores, KEYS[4..] records; ARGV[4] 1 for soft, ARGV[5] 1 to invalidate everything, ARGV[6] the number of
 # tags in the log, ARGV[7] who invalidates, ARGV[8..] tags. It returns the incarnation of messages, the number of the
 # message, whether that incarnation is settled, and the followers, each with the number of its last heartbeat.
 _INVALIDATE: Final = """
+local soft, all = ARGV[4] == '1', ARGV[5] == '1'
+move(read_meta(), soft, all, tonumber(ARGV[6]), 4, 8)
+return announce(KEYS[3], soft, all, ARGV[7], 8)
+"""
+# KEYS[3..] records; ARGV[4] 1 for soft, ARGV[5] 1 to invalidate everything, ARGV[6] the number of tags in the log,
+# ARGV[7..] tags
+_MOVE_ALONE: Final = """
 local m = read_meta()
-local soft, all, limit = ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6])
-if not redis.call('ZSCORE', log, '') then
-  redis.call('DEL', log)
-  redis.call('ZADD', log, m.position, '')
+move(m, ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6]), 3, 7)
+return {m.incarnation, m.position}
+"""
+# KEYS[1] near stores; ARGV[4] 1 for soft, ARGV[5] 1 to invalidate everything, ARGV[6] who invalidates, ARGV[7..] tags;
+# it returns what INVALIDATE does
+_ANNOUNCE_ALONE: Final = """
+return announce(KEYS[1], ARGV[4] == '1', ARGV[5] == '1', ARGV[6], 7)
+"""
+# A missing record is born at a position that brings nothing back to life: the last one of its tag in the log, or the
+# one up to which the log may lack some. It returns nothing if an entry with the mark is not to be stored.
+_BIRTHS: Final = """
+local function births(m, incarnation, mark, first_record, first_tag)
+  if incarnation ~= m.incarnation or mark > m.position or m.hard > mark then return nil end
+  local floor = tonumber(redis.call('ZSCORE', log, '') or m.position)
+  local born = {}
+  for i = first_record, #KEYS do
+    local hard = read_record(KEYS[i], m.incarnation)
+    if hard and hard > mark then return nil end
+    if not hard then
+      local last = tonumber(redis.call('ZSCORE', log, ARGV[i - first_record + first_tag]) or 0)
+      if floor > mark or last > mark then return nil end
+      born[KEYS[i]] = math.max(floor, last)
+    end
+  end
+  return born
 end
-m.position = m.position + 1
-if all and soft then m.soft = m.position elseif all then m.hard = m.position end
-local tags = {}
-if all then tags[1] = '@all' end
-for i = 4, #KEYS do
-  local was_hard, was_soft = read_record(KEYS[i], m.incarnation)
-  if was_hard and soft then write_record(KEYS[i], m.incarnation, was_hard, m.position, 'KEEPTTL')
-  elseif was_hard then write_record(KEYS[i], m.incarnation, m.position, was_soft, 'KEEPTTL') end
-  redis.call('ZADD', log, m.position, ARGV[i + 4])
-  tags[#tags + 1] = ARGV[i + 4]
-end
-local surplus = redis.call('ZCARD', log) - 1 - limit
-if surplus > 0 then
-  local dropped = redis.call('ZRANGE', log, surplus, surplus, 'WITHSCORES')
-  redis.call('ZREMRANGEBYRANK', log, 1, surplus)
-  redis.call('ZADD', log, dropped[2], '')
-end
-keep_for(log, keep)
-write_meta(m)
-local near = KEYS[3]
-local n = read_near(near)
-local sequence = redis.call('HINCRBY', near, 'sequence', 1)
-redis.call('PUBLISH', near, cmsgpack.pack({n.incarnation, sequence, soft, tags, ARGV[7]}))
-local reply = {n.incarnation, sequence, n.settled}
-local fields = redis.call('HGETALL', near)
-for i = 1, #fields, 2 do
-  if string.sub(fields[i], 1, 2) == 'f:' then
-    reply[#reply + 1] = fields[i]
-    reply[#reply + 1] = fields[i + 1]
+
+local function bear(m, born, first_record, ttl)
+  for i = first_record, #KEYS do
+    local birth = born[KEYS[i]]
+    if birth then write_record(KEYS[i], m.incarnation, birth, birth, 'PX', ttl)
+    else keep_for(KEYS[i], ttl) end
   end
 end
-return reply
+"""
+_STORE: Final = """
+local function store(entry, varies_key, variants, value, ttl, vary, most)
+  redis.call('SET', entry, value, 'PX', ttl)
+  local varies = redis.call('GET', varies_key)
+  if vary ~= '' and not varies then  -- what was stored before by the URL alone is still found
+    varies = redis.call('GETRANGE', string.gsub(varies_key, 'u(:{%x+})$', 'e%1') .. ':', 0, 0) ~= '' and ''
+  end
+  if vary ~= '' or varies then
+    local list = {vary}
+    for other in string.gmatch((varies or '') .. '\\n', '(.-)\\n') do
+      if other ~= vary and varies and #list < 4 then list[#list + 1] = other end
+    end
+    redis.call('SET', varies_key, table.concat(list, '\\n'), 'PX', math.max(ttl, redis.call('PTTL', varies_key)))
+    redis.call('ZADD', variants, (redis.call('ZREVRANGE', variants, 0, 0, 'WITHSCORES')[2] or 0) + 1, entry)
+    keep_for(variants, ttl)
+    local surplus = redis.call('ZCARD', variants) - most
+    for _, oldest in ipairs(surplus > 0 and redis.call('ZRANGE', variants, 0, surplus - 1) or {}) do
+      redis.call('DEL', oldest)
+      redis.call('ZREM', variants, oldest)
+    end
+  end
+end
 """
 # KEYS[3] entry, KEYS[4] the URL's selecting header fields, KEYS[5] its variants, KEYS[6..] records; ARGV[4] the mark's
 # incarnation, ARGV[5] its position, ARGV[6] the entry, ARGV[7] milliseconds to keep it, ARGV[8] its selecting header
@@ -171,19 +247,9 @@ local function is_usable(tags, position, incarnation)
 end
 
 local m = read_meta()
-local mark, ttl, vary = tonumber(ARGV[5]), tonumber(ARGV[7]), ARGV[8]
-if ARGV[4] ~= m.incarnation or mark > m.position or m.hard > mark then return 0 end
-local floor = tonumber(redis.call('ZSCORE', log, '') or m.position)
-local births = {}
-for i = 6, #KEYS do
-  local hard = read_record(KEYS[i], m.incarnation)
-  if hard and hard > mark then return 0 end
-  if not hard then
-    local last = tonumber(redis.call('ZSCORE', log, ARGV[i + 5]) or 0)
-    if floor > mark or last > mark then return 0 end
-    births[KEYS[i]] = math.max(floor, last)
-  end
-end
+local mark, ttl = tonumber(ARGV[5]), tonumber(ARGV[7])
+local born = births(m, ARGV[4], mark, 6, 11)
+if not born then return 0 end
 local at = tonumber(ARGV[10])
 local stored = redis.call('GETRANGE', KEYS[3], 0, at + 9)
 if #stored == at + 10 and string.sub(stored, 1, at) == string.sub(ARGV[6], 1, at) then
@@ -191,30 +257,55 @@ if #stored == at + 10 and string.sub(stored, 1, at) == string.sub(ARGV[6], 1, at
   local tags = position > mark and redis.call('GETRANGE', KEYS[3], at + 10, at + 9 + size)
   if tags and is_usable(tags, position, m.incarnation) then return 0 end
 end
-for i = 6, #KEYS do
-  local birth = births[KEYS[i]]
-  if birth then write_record(KEYS[i], m.incarnation, birth, birth, 'PX', ttl)
-  else keep_for(KEYS[i], ttl) end
-end
-redis.call('SET', KEYS[3], ARGV[6], 'PX', ttl)
-local varies = redis.call('GET', KEYS[4])
-if vary ~= '' and not varies then  -- what was stored before by the URL alone is still found
-  varies = redis.call('GETRANGE', string.gsub(KEYS[4], 'u(:{%x+})$', 'e%1') .. ':', 0, 0) ~= '' and ''
-end
-if vary ~= '' or varies then
-  local list = {vary}
-  for other in string.gmatch((varies or '') .. '\\n', '(.-)\\n') do
-    if other ~= vary and varies and #list < 4 then list[#list + 1] = other end
+bear(m, born, 6, ttl)
+store(KEYS[3], KEYS[4], KEYS[5], ARGV[6], ttl, ARGV[8], tonumber(ARGV[9]))
+return 1
+"""
+# KEYS[3..] records; ARGV[4] the mark's incarnation, ARGV[5] its position, ARGV[6] milliseconds to keep the records,
+# ARGV[7..] tags. It returns whether an entry with the mark may be stored, the incarnation and the position.
+_BEAR: Final = """
+local m = read_meta()
+local born = births(m, ARGV[4], tonumber(ARGV[5]), 3, 7)
+if born then bear(m, born, 3, tonumber(ARGV[6])) end
+return {born and 1 or 0, m.incarnation, m.position}
+"""
+# KEYS[1] entry, KEYS[2] the URL's selecting header fields, KEYS[3] its variants; ARGV[3] the entry, ARGV[4] the
+# milliseconds to keep it, ARGV[5] its selecting header fields, ARGV[6] the most variants of a URL. An entry is older
+# than the one stored if it is in some partition, and newer in none. Whether that one may be used is not known here; if
+# not, the fills that begin from now on are not older than it.
+_KEEP: Final = """
+local head, component = '>c3B', '>I2c8I8'
+
+local function components(value)
+  local found = {}
+  if #value < struct.size(head) then return nil, found end
+  local version, count, at = struct.unpack(head, value)
+  if #value < at - 1 + count * struct.size(component) then return nil, found end
+  for _ = 1, count do
+    local partition, incarnation, position, next = struct.unpack(component, value, at)
+    found[partition], at = {incarnation = incarnation, position = position}, next
   end
-  redis.call('SET', KEYS[4], table.concat(list, '\\n'), 'PX', math.max(ttl, redis.call('PTTL', KEYS[4])))
-  redis.call('ZADD', KEYS[5], (redis.call('ZREVRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2] or 0) + 1, KEYS[3])
-  keep_for(KEYS[5], ttl)
-  local surplus = redis.call('ZCARD', KEYS[5]) - tonumber(ARGV[9])
-  for _, oldest in ipairs(surplus > 0 and redis.call('ZRANGE', KEYS[5], 0, surplus - 1) or {}) do
-    redis.call('DEL', oldest)
-    redis.call('ZREM', KEYS[5], oldest)
-  end
+  return version, found
 end
+
+local function is_older(value, stored)
+  local version, new = components(value)
+  local other_version, old = components(stored)
+  if version ~= other_version then return false end
+  local is_older = false
+  for partition, mine in pairs(new) do
+    local its = old[partition]
+    if its then
+      if its.incarnation ~= mine.incarnation or mine.position > its.position then return false end
+      is_older = is_older or mine.position < its.position
+    end
+  end
+  return is_older
+end
+
+local most_components = struct.size(head) + 255 * struct.size(component)
+if is_older(ARGV[3], redis.call('GETRANGE', KEYS[1], 0, most_components)) then return 0 end
+store(KEYS[1], KEYS[2], KEYS[3], ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]))
 return 1
 """
 # The scripts of leases touch KEYS[1] alone, the key of the lease.
@@ -260,10 +351,14 @@ def _script(*parts: str, flags: str = "") -> Script:
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-RENEW: Final = _script(_META, _RENEW)
-COMMIT: Final = _script(_META, _COMMIT)
+RENEW: Final = _script(_KEEP_FOR, _META, _RENEW)
+COMMIT: Final = _script(_KEEP_FOR, _META, _BIRTHS, _STORE, _COMMIT)
+BEAR: Final = _script(_KEEP_FOR, _META, _BIRTHS, _BEAR)
+KEEP: Final = _script(_KEEP_FOR, _STORE, _KEEP)
 # a full server may refuse entries, but never these
-INVALIDATE: Final = _script(_META, _NEAR, _INVALIDATE, flags=" flags=allow-oom")
+INVALIDATE: Final = _script(_KEEP_FOR, _META, _MOVE, _NEAR, _ANNOUNCE, _INVALIDATE, flags=" flags=allow-oom")
+MOVE: Final = _script(_KEEP_FOR, _META, _MOVE, _MOVE_ALONE, flags=" flags=allow-oom")
+ANNOUNCE: Final = _script(_NEAR, _ANNOUNCE, _ANNOUNCE_ALONE, flags=" flags=allow-oom")
 BEAT: Final = _script(_NEAR, _BEAT, flags=" flags=allow-oom")
 EXPEL: Final = _script(_EXPEL, flags=" flags=allow-oom")
 TAKE_LEASE: Final = _script(_LEASE, _TAKE_LEASE, _WATCH_LEASE)

@@ -9,13 +9,14 @@ of near stores, for which the first invalidations at a new primary wait.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from accelerator.stores.redis import server
 from accelerator.stores.redis.server import FAILURES, words_of
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 SENTINEL_PORT: Final = 26379
 """The port of a Sentinel where none is said."""
 
+_HOST: Final = re.compile(rb"[\w.:%-]+")
+
 
 class Named(NamedTuple):
     """What the Sentinels have answered.
 
     Attributes:
         address: host and port of the primary.
-        since: the value of `time.monotonic` before they were asked.
+        since: the value of `server.clock` before they were asked.
     """
 
     address: tuple[str, int]
@@ -65,14 +68,14 @@ class PrimaryPool(SentinelConnectionPool):
         Raises:
             MasterNotFoundError: no server is named by more than half of the Sentinels.
         """
-        return (await self._named_after(monotonic())).address
+        return (await self._named_after(server.clock())).address
 
     async def confirm(self, connection: AbstractConnection, after: float) -> float:
         """Return when the Sentinels were asked, if the server of a connection is the one that they name.
 
         Args:
             connection: the connection.
-            after: the value of `time.monotonic` before which an answer does not count any more.
+            after: the value of `server.clock` before which an answer does not count any more.
 
         Raises:
             RedisConnectionError: they name another one, or none.
@@ -94,7 +97,7 @@ class PrimaryPool(SentinelConnectionPool):
         """Return the answer to a question after a moment. Those who wait for one at the same time share it."""
         async with self._turn:
             if self._named is None or self._named.since < moment:
-                since = monotonic()
+                since = server.clock()
                 self._named = Named(await self._ask_all(), since)
                 self.master_address = self._named.address  # redis-py keeps only connections to it
             return self._named
@@ -143,10 +146,14 @@ class PrimaryPool(SentinelConnectionPool):
             if isinstance(error, FAILURES):
                 raise RedisConnectionError(f"{host_and_port(*_address(sentinel))}: {words_of(error)}") from None
             raise
-        if answer is None:
-            raise RedisConnectionError(f"{host_and_port(*_address(sentinel))}: knows no {self.service_name!r}")
-        host, port = answer
-        return self.sentinel_manager._force_master_ip or host.decode(), int(port)  # noqa: SLF001 - it has no public name
+        match answer:
+            case None:
+                said = f"knows no {self.service_name!r}"
+            case [bytes(host), bytes(port)] if _HOST.fullmatch(host) and port.isdigit():
+                return self.sentinel_manager._force_master_ip or host.decode(), int(port)  # noqa: SLF001 - it has no public name
+            case _:
+                said = "names no host and port"
+        raise RedisConnectionError(f"{host_and_port(*_address(sentinel))}: {said}")
 
 
 def sentinels(

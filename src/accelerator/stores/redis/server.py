@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from time import monotonic
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -10,6 +11,9 @@ from redis.exceptions import MaxConnectionsError, ReadOnlyError, RedisError, Res
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+clock: Final = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Returns the seconds since some moment, of which none is left out while the machine sleeps, where it can be had."""
 
 BREAK_SECONDS: Final = 1.0
 """Seconds for which a server that failed is not called, before one call tries again."""
@@ -25,17 +29,35 @@ FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 
 class Values(dict[bytes, "bytes | None"]):
-    """The values that one command has read, by key.
+    """The values that were read at once, by key. A value that could not be read raises where it is looked at.
+
+    Args:
+        identity: that of the server that had them.
 
     Attributes:
-        made: results computed from these values, by key, for all reads that share the command.
+        made: results computed from these values, by key, for all who share them.
+        failures: why some could not be read, by key.
     """
 
-    __slots__ = ("made",)
+    __slots__ = ("_identity", "failures", "made")
 
-    def __init__(self, read: Iterable[tuple[bytes, bytes | None]]) -> None:
-        super().__init__(read)
+    def __init__(self, identity: bytes) -> None:
+        super().__init__()
+        self._identity = identity
         self.made: dict[bytes, Any] = {}
+        self.failures: dict[bytes, Exception] = {}
+
+    def __missing__(self, key: bytes) -> None:
+        """Raise why a value could not be read, a `KeyError` if nobody has tried."""
+        raise self.failures.get(key) or KeyError(key)
+
+    def identity_of(self, key: bytes) -> bytes:  # noqa: ARG002 - one server had them all
+        """Return the identity of the server that had the value of a key."""
+        return self._identity
+
+    def fail(self, keys: Iterable[bytes], error: Exception) -> None:
+        """Note why keys could not be read."""
+        self.failures |= dict.fromkeys(keys, error)
 
 
 class ServerLeftAloneError(RedisConnectionError):
@@ -51,7 +73,7 @@ class Identity(NamedTuple):
 
     Attributes:
         name: the id of the server's run, and that of its replication history.
-        since: the value of `time.monotonic` before it was asked for.
+        since: the value of `clock` before it was asked for.
     """
 
     name: bytes
@@ -62,12 +84,13 @@ class Breaker:
     """Leaves a server alone that failed a moment ago, whichever thread or event loop has noticed it.
 
     Attributes:
-        failed_at: the value of `time.monotonic` when a connection failed last.
+        failed_at: the value of `clock` when a connection failed last.
     """
 
     def __init__(self) -> None:
         self.failed_at = 0.0
         self._left_alone_until = 0.0
+        self._met = b""
 
     @property
     def is_open(self) -> bool:
@@ -80,7 +103,7 @@ class Breaker:
         Raises:
             ServerLeftAloneError: it is.
         """
-        if self._left_alone_until and monotonic() < self._left_alone_until:
+        if self._left_alone_until and clock() < self._left_alone_until:
             raise ServerLeftAloneError("the server failed a moment ago")
 
     def enter(self, *, anyway: bool) -> None:
@@ -95,19 +118,25 @@ class Breaker:
         if self._left_alone_until:
             if not anyway:
                 self.refuse()
-            self._left_alone_until = monotonic() + BREAK_SECONDS
+            self._left_alone_until = clock() + BREAK_SECONDS
 
     def fail(self, error: Exception) -> None:
         """Note that a call failed."""
         if _shows_life(error):
             self._left_alone_until = 0.0
         else:
-            self.failed_at = monotonic()
+            self.failed_at = clock()
             self._left_alone_until = self.failed_at + BREAK_SECONDS
 
     def lose(self) -> None:
         """Note that a connection was lost: others from before may be dead without showing it."""
-        self.failed_at = monotonic()
+        self.failed_at = clock()
+
+    def meet(self, identity: Identity) -> None:
+        """Note who the server is. If that is another one than before, other connections may lead to the former one."""
+        if self._met not in {b"", identity.name}:
+            self.lose()
+        self._met = identity.name
 
     def succeed(self) -> None:
         """Note that a call succeeded."""
@@ -115,7 +144,7 @@ class Breaker:
 
     def trusts(self, identity: Identity) -> bool:
         """Tell whether an identity was asked for after the last failure, and not too long ago."""
-        return identity.since > self.failed_at and identity.since + IDENTITY_SECONDS >= monotonic()
+        return identity.since > self.failed_at and identity.since + IDENTITY_SECONDS >= clock()
 
 
 def _shows_life(error: Exception) -> bool:
@@ -142,7 +171,25 @@ def identity_in(answer: bytes) -> bytes:
     Raises:
         RedisConnectionError: it is a replica, which may lag behind its primary.
     """
-    facts = dict(line.split(b":", 1) for line in answer.splitlines() if b":" in line)
+    facts = _facts_in(answer)
     if facts.get(b"role") != b"master":
         raise RedisConnectionError("the server is no primary")
     return facts[b"run_id"] + b":" + facts[b"master_replid"]
+
+
+def check_mode(answer: bytes) -> None:
+    """Look whether a server stands for itself, by the same answer: of a cluster's node the rest would be missing.
+
+    Raises:
+        RedisConnectionError: it does not. The message says which URL is right.
+    """
+    facts = _facts_in(answer)
+    mode = facts.get(b"redis_mode") or facts.get(b"server_mode")  # as Valkey says it
+    if mode == b"cluster":
+        raise RedisConnectionError("it is a node of a cluster, whose URL begins with redis+cluster://")
+    if mode == b"sentinel":
+        raise RedisConnectionError("it is a Sentinel: redis+sentinel://host:port/NAME is the server that it calls NAME")
+
+
+def _facts_in(answer: bytes) -> dict[bytes, bytes]:
+    return dict(line.split(b":", 1) for line in answer.splitlines() if b":" in line)

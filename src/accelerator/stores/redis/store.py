@@ -1,32 +1,33 @@
-"""The store that several processes share, on one Redis or Valkey server.
+"""The store that several processes share, on a Redis or Valkey server, or a cluster of them.
 
 A lookup is one MGET of all that it needs. It need not be atomic: the positions in records never go down, and an entry
 with a missing record is not usable. What to read and what follows from it is decided here, whoever reads: `link.py` on
-an event loop, `blocking.py` in a thread. What has to be one step is a script, see `scripts.py`, which also has the
-layout of the keys.
+an event loop, `cluster.py` from many nodes, `blocking.py` in a thread. What has to be one step is a script: `orders.py`
+says which ones, and `scripts.py` also has the layout of the keys.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
+from weakref import finalize
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from accelerator.notes import seconds
-from accelerator.stores.binary import POSITION_OFFSET, pack, unpack
+from accelerator.stores.binary import unpack
 from accelerator.stores.pending import judge
 from accelerator.stores.protocol import GrantsLeases, LooksUpInThreads, Lookup, Store
 from accelerator.stores.recent import Recent
 from accelerator.stores.redis.blocking import BlockingLink
-from accelerator.stores.redis.invalidations import KEEP_META, Invalidations
-from accelerator.stores.redis.keys import Keys, named
+from accelerator.stores.redis.invalidations import Invalidations
+from accelerator.stores.redis.keys import PARTITIONS, Keys
 from accelerator.stores.redis.leasing import Leasing
 from accelerator.stores.redis.links import Links
 from accelerator.stores.redis.mailbox import Mailbox
-from accelerator.stores.redis.memo import MAX_VARIANTS, Memos
-from accelerator.stores.redis.scripts import COMMIT, RENEW
+from accelerator.stores.redis.memo import Memos
+from accelerator.stores.redis.orders import ManyOrders, OneOrder, Storing
 from accelerator.stores.redis.server import FAILURES, Breaker
-from accelerator.stores.redis.verdict import Seen, Stored, new_mark, read_meta, read_varies
+from accelerator.stores.redis.verdict import Seen, Stored, read_varies
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 
     from accelerator.http.request import Key, Request
     from accelerator.rules.entry import Entry
-    from accelerator.stores.binary import Component
     from accelerator.stores.pending import Kept
     from accelerator.stores.protocol import Lease, TakenLease
+    from accelerator.stores.redis.links import Source
     from accelerator.stores.redis.memo import Memo, Place
+    from accelerator.stores.redis.orders import Metas
     from accelerator.stores.redis.server import Values
-    from accelerator.stores.redis.verdict import Meta
 
 MAX_TRIPS: Final = 4
 """Number of reads in one lookup, at most."""
@@ -59,17 +60,18 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
 
     Args:
         source: the URL of the server, `redis://`, `rediss://` or `unix://`, or of the Sentinels that name it,
-            `redis+sentinel://` or `rediss+sentinel://`; or a client of `redis.asyncio`, which you close yourself, and
-            which works on one event loop, unless it is that of a Sentinel, of which only the settings are used.
-        prefix: the prefix of all keys.
+            `redis+sentinel://` or `rediss+sentinel://`, or of a cluster, `redis+cluster://` or `rediss+cluster://`; or
+            a client of `redis.asyncio`, which you close yourself, and which works on one event loop, unless it is that
+            of a Sentinel or a cluster, of which only the settings are used.
+        prefix: the prefix of all keys. On a cluster it has no braces.
         deadline: seconds that a call may take before it counts as failed.
         wait_replicas: the number of replicas that have to have an invalidation before it counts as made.
 
     Raises:
         TypeError: `source` is neither a URL nor a client, `prefix` is no `str`, `deadline` no number, or
             `wait_replicas` no whole one.
-        ValueError: redis-py does not accept the URL or would misread it, `deadline` is not positive, or `wait_replicas`
-            is negative.
+        ValueError: redis-py does not accept the URL or would misread it, `prefix` has braces on a cluster, `deadline`
+            is not positive, or `wait_replicas` is negative.
 
     Attributes:
         keys: the keys that do not depend on a URL.
@@ -78,9 +80,9 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
     """
 
     def __init__(
-        self, source: str | Redis, prefix: str = "accelerator:", *, deadline: float = 0.1, wait_replicas: int = 0
+        self, source: Source, prefix: str = "accelerator:", *, deadline: float = 0.1, wait_replicas: int = 0
     ) -> None:
-        if not isinstance(source, str | Redis):
+        if not isinstance(source, str | Redis | RedisCluster):
             raise TypeError(f"a URL or a client of redis.asyncio, not {type(source).__name__}")
         if not isinstance(prefix, str):
             raise TypeError(f"prefix is a str, not {type(prefix).__name__}")
@@ -92,17 +94,21 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
             raise ValueError(f"wait_replicas is a number of replicas, not {wait_replicas}")
         self._prefix = prefix.encode()
         self._deadline = deadline
-        self.keys = Keys(self._prefix)
         self._breaker = Breaker()
         self.links = Links(source, deadline, self._breaker)
+        if self.links.is_cluster and set("{}") & set(prefix):
+            raise ValueError(f"on a cluster the braces of a key say where it is, so prefix has none, unlike {prefix!r}")
+        self.keys = Keys(self._prefix, PARTITIONS if self.links.is_cluster else 1)
+        self._orders = (ManyOrders if self.links.is_cluster else OneOrder)(self.keys, wait_replicas)
         self._address = self.links.address
         url = self.links.blocking_url
         self._threads = None if url is None else BlockingLink(url, self._address, deadline, self._breaker)
         self._memos = Memos(self._prefix)
         self._decoded: Recent[bytes, Stored] = Recent(MAX_DECODED, MAX_DECODED_BYTES)
         self._mailbox = Mailbox(self.keys, self.links)
+        finalize(self, self._mailbox.subscription.forget).atexit = False
         self._leasing = Leasing(self.keys, self.links, self._mailbox)
-        self.invalidations = Invalidations(self.keys, self.links, self._mailbox, wait_replicas)
+        self.invalidations = Invalidations(self.keys, self.links, self._orders, self._mailbox)
 
     def __repr__(self) -> str:
         return f"<RedisStore: {self._address}, prefix {self._prefix.decode()!r}>"
@@ -125,9 +131,10 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
     # --- lookup -------------------------------------------------------------------------------------------------------
 
     async def lookup(self, request: Request) -> Lookup:
-        """Find the entry for a request, by one command if this process remembers the URL as it is now.
+        """Find the entry for a request, in one trip if this process remembers the URL as it is now.
 
-        Otherwise it takes up to three commands, or four if the URL changes meanwhile.
+        Otherwise it takes up to three trips, or four if the URL changes meanwhile. A trip is one command; on a cluster
+        it is one for each slot, all sent at the same time.
 
         Raises:
             RedisError, OSError: the server is unreachable or slow, or answers with an error. The message has the
@@ -142,12 +149,15 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
         self.invalidations.see_to_pending()
         reads = self._reads(request)
         keys = next(reads)
+        connections = self.links.here()
         try:
             while True:
-                keys = reads.send(await self.links.here().read(keys))
+                keys = reads.send(await connections.read(keys))
         except StopIteration as end:
-            found: Lookup | None = end.value
-        return await self._begin_anew() if found is None else found
+            found: Lookup | Metas = end.value
+        if isinstance(found, Lookup):
+            return found
+        return Lookup(None, await self._orders.begin(connections, found), False, None)
 
     def lookup_here(self, request: Request) -> Lookup | None:
         """Do what `lookup` does in a thread without an event loop, which reads from Redis by itself.
@@ -167,35 +177,34 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
             while (read := self._threads.read(keys)) is not None:
                 keys = reads.send(read)
         except StopIteration as end:
-            found: Lookup | None = end.value
-            return found
+            found: Lookup | Metas = end.value
+            return found if isinstance(found, Lookup) else None
         except FAILURES as error:
             raise self._address.without_secrets(error, self._deadline) from None
         return None
 
-    def _reads(self, request: Request) -> Generator[list[bytes], tuple[Values, bytes], Lookup | None]:
-        """Yield the keys to read next, and return what was found; None if this server has no order of positions yet."""
+    def _reads(self, request: Request) -> Generator[list[bytes], Values, Lookup | Metas]:
+        """Yield the keys to read next, and return what was found, or the orders if some of them have to begin anew."""
         kept = self.invalidations.pending.kept  # read before Redis, which may not yet show what succeeds meanwhile
+        before = self._orders.before()
         memo = self._memos.get(request.key)
         for _ in range(MAX_TRIPS):
             places = [memo.place(vary, request.selecting_values(vary)) for vary in memo.varies]
-            keys = [self.keys.meta, memo.varies_key]
+            keys = [*self._orders.to_read(knows_tags=bool(memo.needed)), memo.varies_key]
             for key, _, _ in places:
-                keys += (key, *memo.records.get(key, ()))
-            values, identity = yield keys
-            meta = values.made.get(self.keys.meta) or read_meta(values[self.keys.meta], identity)
-            if meta is None:
-                return None
-            values.made[self.keys.meta] = meta
-            found = self._judge(request.key, memo, places, values, meta, kept)
+                keys += (key, *memo.needed.get(key, ()))
+            values = yield keys
+            metas = self._orders.see(values, before)
+            if metas.lost:
+                return metas
+            found = self._judge(request.key, memo, places, values, metas, kept)
             if isinstance(found, Lookup):
                 return found
             memo = self._memos.keep(request.key, found)
-            mark = meta.mark
-        return Lookup(None, mark, False, None)
+        return Lookup(None, metas.mark, False, None)
 
     def _judge(
-        self, asked: Key, memo: Memo, places: Iterable[Place], values: Values, meta: Meta, kept: Kept
+        self, asked: Key, memo: Memo, places: Iterable[Place], values: Values, metas: Metas, kept: Kept
     ) -> Lookup | Memo:
         """Return what the lookup found, or a better memo for another read if too little was read."""
         varies = read_varies(values[memo.varies_key])
@@ -203,28 +212,30 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
             return memo._replace(varies=varies or ((),))
         last_vary = varies[0] if varies else None
         for key, vary, selected_by in places:
-            seen = values.made.get(key) or self._see(key, values, meta)
+            seen = values.made.get(key) or self._see(key, values, metas)
             entry = seen.entry
             if entry is None or (entry.key, entry.vary, entry.selected_by) != (asked, vary, selected_by):
                 continue
             if seen.missing:
-                return memo.with_records(key, seen.missing)
+                return memo.with_needed(key, seen.missing)
             last_vary = vary if last_vary is None else last_vary
             taken_back, made_stale = judge(kept, entry.tags)
             if seen.is_usable and not taken_back:
-                return Lookup(entry, meta.mark, made_stale or not seen.is_fresh, last_vary)
-        return Lookup(None, meta.mark, False, last_vary)
+                return Lookup(entry, metas.mark, made_stale or not seen.is_fresh, last_vary)
+        return Lookup(None, metas.mark, False, last_vary)
 
-    def _see(self, key: bytes, values: Values, meta: Meta) -> Seen:
+    def _see(self, key: bytes, values: Values, metas: Metas) -> Seen:
         """Judge an entry by the records that were read, once for all lookups that share the read."""
         stored = self._decode(key, values[key] or b"")
         if stored is None:
             seen = Seen(None)
         else:
             try:
-                seen = stored.judge([values[record] for record in stored.records], meta)
+                read = [values[key] for key in stored.needed.keys]
             except KeyError:
-                seen = Seen(stored.entry, missing=stored.records)
+                seen = Seen(stored.entry, missing=stored.needed.keys)
+            else:
+                seen = stored.judge(read[len(stored.needed.metas) :], metas.found)
         values.made[key] = seen
         return seen
 
@@ -236,23 +247,14 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
         entry = unpack(value)
         if entry is None:
             return None
-        stored = Stored(value, entry, self.keys.records(entry.tags))
+        stored = Stored(value, entry, self.keys.needed(entry.tags))
         self._decoded.keep(key, stored, stored.size())
         return stored
-
-    async def _begin_anew(self) -> Lookup:
-        """Begin a new order of positions on this server, unless another process just has.
-
-        No entry from before it is usable.
-        """
-        keys = [self.keys.meta, self.keys.log]
-        incarnation, position = await self.links.here().run(RENEW, keys, [KEEP_META])
-        return Lookup(None, new_mark(incarnation, position), False, None)
 
     # --- commit -------------------------------------------------------------------------------------------------------
 
     async def commit(self, entry: Entry) -> bool:
-        """Check the tags of an entry and store it in one step, unless a tag was invalidated hard after its mark.
+        """Check the tags of an entry and store it, unless a tag was invalidated hard after its mark.
 
         Raises:
             RedisError, OSError: the server is unreachable or slow, or answers with an error. The message has the
@@ -262,27 +264,14 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
         if lifetime <= 0 or judge(self.invalidations.pending.kept, entry.tags)[0]:
             return False
         memo = self._memos.get(entry.key)
-        (mark,) = cast("tuple[Component, ...]", entry.mark)
         key, _, _ = memo.place(entry.vary, entry.selected_by)
-        records = self.keys.records(entry.tags)
-        keys = [self.keys.meta, self.keys.log, key, memo.varies_key, memo.variants_key, *records]
-        arguments = [
-            max(KEEP_META, lifetime),
-            mark.incarnation.hex(),
-            mark.position,
-            pack(entry),
-            lifetime,
-            b",".join(entry.vary),
-            MAX_VARIANTS,
-            POSITION_OFFSET,
-            *named(entry.tags),
-        ]
+        storing = Storing(entry, (key, memo.varies_key, memo.variants_key), lifetime)
         try:
-            stored = await self.links.here().run(COMMIT, keys, arguments)
+            stored = await self._orders.commit(self.links.here(), storing)
         except FAILURES as error:
             raise self._address.without_secrets(error, self._deadline) from None
-        self._memos.keep(entry.key, memo.with_records(key, records))
-        return bool(stored)
+        self._memos.keep(entry.key, memo.with_needed(key, self.keys.needed(entry.tags).keys))
+        return stored
 
     # --- one fill for all processes -----------------------------------------------------------------------------------
 

@@ -39,6 +39,10 @@ QUIET_SECONDS: Final = 60.0
 """Seconds without a failure after which the next one is another outage."""
 
 
+_LISTENING: Final[set[asyncio.Task[None]]] = set()
+"""The tasks that listen: a loop holds its tasks only weakly."""
+
+
 class BrokenSubscriptionError(RedisConnectionError):
     """A subscription has to be made anew: what it should have heard has not come."""
 
@@ -119,6 +123,13 @@ class Subscription:
             self._started_by = 0
             await asyncio.wrap_future(loop_thread.begin(self._stop()))
 
+    def forget(self) -> None:
+        """End it without waiting, since who has used it is gone. The collector of garbage may call it in any thread."""
+        loop, listening = self._loop, self._listening
+        if self._started_by == os.getpid() and loop is not None and listening is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(listening.cancel)
+
     async def renew(self) -> None:
         """Make it anew: what should have come has not, so nothing may come any more."""
         if self._started_by == os.getpid():
@@ -134,6 +145,8 @@ class Subscription:
             self._loop, self._turn, self._listening = loop, asyncio.Lock(), None
         if self._listening is None:
             self._listening = loop.create_task(self._listen())
+            _LISTENING.add(self._listening)
+            self._listening.add_done_callback(_LISTENING.discard)
 
     async def _stop(self) -> None:
         listening, self._listening = self._listening, None
@@ -175,7 +188,9 @@ class Subscription:
 
     @asynccontextmanager
     async def _confirmed(self) -> AsyncIterator[PubSub]:
-        messages = PubSub(self._links.new_pool(), ignore_subscribe_messages=True)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            pool = await self._links.new_pool(self._channel)
+        messages = PubSub(pool, ignore_subscribe_messages=True)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await messages.subscribe(self._channel)

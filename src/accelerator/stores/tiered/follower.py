@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from accelerator.stores.redis import fleet
 from accelerator.stores.redis.fleet import Acknowledgement, pack_acknowledgement, read_message
-from accelerator.stores.redis.invalidations import KEEP_META
+from accelerator.stores.redis.orders import KEEP_META
 from accelerator.stores.redis.scripts import BEAT
 from accelerator.stores.redis.server import FAILURES
 from accelerator.stores.redis.subscription import BrokenSubscriptionError, Subscription
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from accelerator.events import NearEvent
     from accelerator.stores.protocol import Store
     from accelerator.stores.redis.keys import Keys
-    from accelerator.stores.redis.link import Link
+    from accelerator.stores.redis.link import Connections
     from accelerator.stores.redis.links import Links
 
 BEATS: Final = 4
@@ -55,7 +55,7 @@ class Follower:
         self._links = links
         self._subscription = Subscription(links, keys.near, self._hear, self)
         self._looking: asyncio.Task[None] | None = None
-        self._link: Link  # of `run`, while that runs
+        self._link: Connections  # of `run`, while that runs
         self._heard = asyncio.Event()  # something is to be acknowledged
         self._origins: set[bytes] = set()
 
@@ -66,6 +66,10 @@ class Follower:
     async def aclose(self) -> None:
         """Follow no longer; the near store is not used until `start` is called again."""
         await self._subscription.stop()
+
+    def forget(self) -> None:
+        """Follow no longer, since the near store is gone. It waits for nothing."""
+        self._subscription.forget()
 
     async def begin(self) -> None:
         """Wait until no other process follows for the near store, and look at its lease from then on."""
@@ -113,7 +117,7 @@ class Follower:
             return
         link = self._links.own()
         try:
-            await link.call(lambda _: (b"HDEL", self._keys.near, left))
+            await link.send(self._keys.near, b"HDEL", self._keys.near, left)
         except FAILURES:
             return  # whoever invalidates waits once for as long as a lease, and takes it out
         finally:
@@ -137,13 +141,10 @@ class Follower:
             said = pack_acknowledgement(Acknowledgement(name, incarnation, self.page.applied))
             try:
                 for origin in origins:
-                    await self._publish(b"%s:%s" % (self._keys.near, origin), said)
+                    await self._link.send(self._keys.near, b"PUBLISH", b"%s:%s" % (self._keys.near, origin), said)
             except FAILURES:
                 self._origins |= origins  # they are told when the subscription is made anew
                 raise
-
-    async def _publish(self, channel: bytes, said: bytes) -> None:
-        await self._link.call(lambda _: (b"PUBLISH", channel, said), anyway=True)
 
     async def _beat(self, name: bytes) -> None:
         """Send heartbeats, one at a time. A server that fails now and then costs a lease at most."""

@@ -10,6 +10,7 @@ import logging
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
+from weakref import finalize
 
 from accelerator.stores.finish import finish_now
 from accelerator.stores.memory import MemoryStore
@@ -87,6 +88,7 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, S
         self._far = far
         self._clock = clock
         self._follower = Follower(near, far.keys, far.links, on_event)
+        finalize(self, self._follower.forget).atexit = False
         self._page = self._follower.page
         self._has_failed = False  # the near store, when it was used last
         far.invalidations.stand_behind(Front(near, consistency == "strict", self._follower.report.waited))
