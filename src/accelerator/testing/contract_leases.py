@@ -95,12 +95,12 @@ class LeaseContract:
         """All that wait go on, with the time that is left to them."""
         lease, left = await gained(store), list[float]()
 
-        async def wait() -> None:
-            left.append(await (await taken(store)).wait(PATIENCE, anyio.sleep))
+        async def wait(turn: TakenLease) -> None:
+            left.append(await turn.wait(PATIENCE, anyio.sleep))
 
         async with anyio.create_task_group() as group:
-            for _ in range(5):
-                group.start_soon(wait)
+            for turn in [await taken(store) for _ in range(5)]:
+                group.start_soon(wait, turn)
             await anyio.sleep(SOON)
             assert left == []
             lease.end()
@@ -126,13 +126,13 @@ class LeaseContract:
         """One that is cancelled leaves the lease, and the others that wait, alone."""
         lease, left = await gained(store), list[float]()
 
-        async def wait() -> None:
-            left.append(await (await taken(store)).wait(PATIENCE, anyio.sleep))
+        async def wait(turn: TakenLease) -> None:
+            left.append(await turn.wait(PATIENCE, anyio.sleep))
 
         async with anyio.create_task_group() as patient:
-            patient.start_soon(wait)
+            patient.start_soon(wait, await taken(store))
             async with anyio.create_task_group() as hasty:
-                hasty.start_soon(wait)
+                hasty.start_soon(wait, await taken(store))
                 await anyio.sleep(SOON)
                 hasty.cancel_scope.cancel()
             await taken(store)

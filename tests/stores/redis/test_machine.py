@@ -21,6 +21,7 @@ from accelerator.stores.redis import scripts as redis_scripts
 from accelerator.stores.redis import store as redis_store
 from accelerator.stores.redis import verdict as redis_verdict
 from accelerator.testing import make_entry, make_request
+from tests.stores.redis.sentinels import Watched
 
 if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer
@@ -109,11 +110,20 @@ class Place:
     scripts: dict[str, str]
 
 
-@pytest.fixture(params=["server", "cluster"])
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Watched]:
+    with Watched() as watched:
+        yield watched
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
     if request.param == "server":
         server: RedisServer = request.getfixturevalue("server")
         return Place(server.url, server.client, {})
+    if request.param == "sentinel":
+        watched: Watched = request.getfixturevalue("watched")
+        return Place(watched.url, lambda: watched.client(watched.primary), {})
     cluster: RedisCluster = request.getfixturevalue("cluster")
     monkeypatch.setattr(redis_store, "PARTITIONS", 2)
     node = cluster.running()[0]
@@ -143,9 +153,10 @@ def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1000])
+@pytest.mark.parametrize("place", ["server", "cluster", "sentinel"], indirect=True)
 def test_no_schedule_shows_what_was_taken_back(place: Place, prefix: str, seed: int) -> None:
-    hits = asyncio.run(play(place, prefix, seed, steps=40, games=12 if place.scripts else 25))
-    assert hits > 20
+    hits = asyncio.run(play(place, prefix, seed, steps=40, games=20))
+    assert hits > 40
 
 
 # --- mutations --------------------------------------------------------------------------------------------------------
@@ -257,10 +268,12 @@ RARE = {"birth at zero", "a log begins at zero", "overwrite instead of max"}
 """What shows in few schedules. The scripts of both have the lines in common, so they are broken on a server alone."""
 
 
-@pytest.mark.parametrize("name", sorted(broken))
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [*[("server", name) for name in sorted(broken)], *[("cluster", name) for name in sorted(broken.keys() - RARE)]],
+    indirect=["place"],
+)
 def test_each_mutation_is_found(place: Place, prefix: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if place.scripts and name in RARE:
-        return
     broken[name](monkeypatch, place)
     with pytest.raises(AssertionError):
         asyncio.run(play(place, prefix, 0, steps=60, games=300))

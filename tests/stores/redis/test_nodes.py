@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from redis.exceptions import ConnectionError, RedisError  # noqa: A004 - redis-py's own
+from redis.exceptions import ConnectionError, RedisError, ResponseError  # noqa: A004 - redis-py's own
 
 from accelerator.stores.redis import cluster as redis_cluster
 from accelerator.stores.redis import server as redis_server
 from accelerator.testing import make_entry
 from benchmarks.deployments.cluster import OPTIONS, Node, RedisCluster
+from tests.stores.redis.clusters import cluster_link
 from tests.stores.redis.support import OpenStore, fill, request_of, state
 
 if TYPE_CHECKING:
@@ -76,3 +77,15 @@ async def test_a_node_that_has_no_slots_and_knows_nobody_who_has_fails_as_one_th
                 await store.lookup(request_of())
         asked = node.ask("INFO", "commandstats")
         assert asked["cmdstat_cluster|slots"]["calls"] == 1, "it is not asked by each request"
+
+
+async def test_what_a_node_answers_to_a_command_does_not_raise_the_question_who_has_which_slots(
+    cluster: RedisCluster, prefix: str, open_store: OpenStore
+) -> None:
+    store = open_store(cluster.url, prefix, deadline=30)
+    assert await state(store) == "missing"
+    link = cluster_link(store)
+    link._nodes._asked_at = float("-inf")
+    with pytest.raises(ResponseError, match="unknown command"):
+        await link.send(b"key", b"NO-SUCH-COMMAND")
+    assert link._nodes._asked_at == float("-inf")

@@ -13,6 +13,7 @@ from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.redis import RedisStore, subscription
 from accelerator.stores.redis.subscription import QUIET_SECONDS, Subscription
 from accelerator.testing import ManualClock
+from tests.stores.tiered.support import become
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -92,7 +93,20 @@ async def test_however_often_it_is_begun_or_ended_there_is_one_or_none(lonely_se
         await asyncio.wrap_future(loop_thread.begin(listening._stop()))
         await listening.renew()
         assert listening._listening is None
-        assert admin.pubsub_numsub("channel") == [(b"channel", 0)]
+        await become(
+            lambda: admin.pubsub_numsub("channel") == [(b"channel", 0)]
+        )  # a server notices that a little later
+
+
+async def test_it_ends_by_itself_where_who_has_used_it_is_gone(lonely_server: RedisServer) -> None:
+    confirmations = Confirmations()
+    listening = Subscription(RedisStore(lonely_server.url).links, b"channel", lambda _: None, confirmations)
+    listening.forget()  # it has not begun
+    listening.start()
+    await confirmations.next()
+    listening.forget()
+    with lonely_server.client() as admin:
+        await become(lambda: admin.pubsub_numsub("channel") == [(b"channel", 0)])
 
 
 class FailsAtTheEnd(Confirmations):

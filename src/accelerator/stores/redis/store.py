@@ -106,7 +106,7 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
         self._memos = Memos(self._prefix)
         self._decoded: Recent[bytes, Stored] = Recent(MAX_DECODED, MAX_DECODED_BYTES)
         self._mailbox = Mailbox(self.keys, self.links)
-        finalize(self, self._mailbox.subscription.forget).atexit = False
+        finalize(self, self._mailbox.subscription.forget)
         self._leasing = Leasing(self.keys, self.links, self._mailbox)
         self.invalidations = Invalidations(self.keys, self.links, self._orders, self._mailbox)
 

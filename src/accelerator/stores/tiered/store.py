@@ -88,7 +88,7 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, S
         self._far = far
         self._clock = clock
         self._follower = Follower(near, far.keys, far.links, on_event)
-        finalize(self, self._follower.forget).atexit = False
+        finalize(self, self._follower.forget)
         self._page = self._follower.page
         self._has_failed = False  # the near store, when it was used last
         far.invalidations.stand_behind(Front(near, consistency == "strict", self._follower.report.waited))
