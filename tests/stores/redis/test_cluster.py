@@ -327,6 +327,17 @@ async def test_no_position_of_a_mark_is_from_after_its_lookup_began(
     assert await store.commit(make_entry(request_of(OTHER), late, [x, y])) is True
 
 
+async def test_what_the_first_trip_of_a_lookup_has_read_counts_in_the_mark_of_the_second(
+    store: RedisStore, other_process: RedisStore
+) -> None:
+    """The first one of a process reads all orders, the second one those of the entry's tags; a fill may have others."""
+    x, y = tags_apart(store, 2, url=X)
+    await fill(store, x)
+    found = await other_process.lookup(request_of())
+    assert found.entry is not None
+    assert await other_process.commit(make_entry(request_of(), found.mark, [x, y])) is True
+
+
 async def test_positions_seen_do_not_go_back(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that comes late, of a lookup that began early, takes nothing from what others saw meanwhile."""
     (x,) = tags_apart(store, 1, url=X)

@@ -44,8 +44,8 @@ class Vector(NamedTuple):
     """The mark of a fill on a cluster.
 
     Attributes:
-        before: what this process had seen of each partition before the lookup. An older position is a safe mark.
-        read: what the lookup has read itself.
+        before: what this process had seen of each partition before the trip. An older position is a safe mark.
+        read: what the trip has read.
     """
 
     before: _Before
@@ -117,11 +117,11 @@ class Orders(ABC):
 
     @abstractmethod
     def see(self, values: Values, before: _Before) -> Metas:
-        """Return the orders among what a lookup has read.
+        """Return the orders among what a trip of a lookup has read.
 
         Args:
             values: what it has read.
-            before: what was known before it began.
+            before: what was known before it.
         """
         ...
 

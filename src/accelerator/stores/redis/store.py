@@ -186,9 +186,9 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
     def _reads(self, request: Request) -> Generator[list[bytes], Values, Lookup | Metas]:
         """Yield the keys to read next, and return what was found, or the orders if some of them have to begin anew."""
         kept = self.invalidations.pending.kept  # read before Redis, which may not yet show what succeeds meanwhile
-        before = self._orders.before()
         memo = self._memos.get(request.key)
         for _ in range(MAX_TRIPS):
+            before = self._orders.before()  # all that is judged is read after it
             places = [memo.place(vary, request.selecting_values(vary)) for vary in memo.varies]
             keys = [*self._orders.to_read(knows_tags=bool(memo.needed)), memo.varies_key]
             for key, _, _ in places:
