@@ -61,18 +61,23 @@ def new_pool(url: str) -> ConnectionPool:
     parts = urlsplit(url)
     with suppress(TypeError, ValueError, RedisError):  # their messages may quote secrets
         return _new_primary_pool(parts) if parts.scheme in _OF_SENTINELS else _new_pool(url)
+    raise ValueError(not_taken(parts, "of the Redis URL"))
+
+
+def not_taken(parts: SplitResult, what_for: str) -> str:
+    """Return in words that redis-py does not take the options in a URL, by their names alone."""
     names = ", ".join(parse_qs(parts.query, keep_blank_values=True))
-    raise ValueError(f"redis-py does not take these options of the Redis URL, or not so: {names}")
+    return f"redis-py does not take these options {what_for}, or not so: {names}"
 
 
 def _new_pool(url: str) -> ConnectionPool:
     pool = ConnectionPool.from_url(url)
-    pool.connection_kwargs.update(_ours())
+    pool.connection_kwargs.update(ours())
     pool.connection_class(**pool.connection_kwargs)  # it raises on unknown options, and does not connect yet
     return pool
 
 
-def _ours() -> dict[str, Any]:
+def ours() -> dict[str, Any]:
     """Return the options that are the same for all connections.
 
     `Link` decides when to try again, and how long to wait: redis-py's own time-out is a task for each command. Whoever
@@ -88,7 +93,7 @@ def _new_primary_pool(parts: SplitResult) -> PrimaryPool:
     query = "&".join(f"{name}={value}" for name, value in options if name not in _OWN_LOGIN)
     server = _new_pool(f"{_OF_SENTINELS[parts.scheme]}://{login}{at}primary/{database}?{query}")
     settings = {name: value for name, value in server.connection_kwargs.items() if name not in {"host", "port"}}
-    own = {_OWN_LOGIN[name]: unquote(value) for name, value in options if name in _OWN_LOGIN} | _ours()
+    own = {_OWN_LOGIN[name]: unquote(value) for name, value in options if name in _OWN_LOGIN} | ours()
     tls: dict[str, Any] = {}
     if parts.scheme == "rediss+sentinel":
         tls = {"ssl": True}
@@ -99,10 +104,10 @@ def _new_primary_pool(parts: SplitResult) -> PrimaryPool:
 
 def pool_like(pool: ConnectionPool) -> ConnectionPool:
     """Return a pool of connections as those of a client's, for another event loop; of a Sentinel's, to the primary."""
-    options = pool.connection_kwargs | _ours()
+    options = pool.connection_kwargs | ours()
     if isinstance(pool, SentinelConnectionPool):
         del options["connection_pool"]  # which a connection asks for the address
-        manager = sentinels_like(pool.sentinel_manager, _ours())
+        manager = sentinels_like(pool.sentinel_manager, ours())
         return PrimaryPool(pool.service_name, manager, connection_class=pool.connection_class, **options)
     return ConnectionPool(pool.connection_class, **options)
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import inspect
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from redis.asyncio import ConnectionPool, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from accelerator.stores.redis.address import ENCODE, UNREADABLE, Address, new_pool
+from accelerator.stores.redis.address import ENCODE, UNREADABLE, Address, new_pool, not_taken, ours
 from accelerator.stores.redis.sentinel import host_and_port
 
 if TYPE_CHECKING:
@@ -25,12 +23,12 @@ if TYPE_CHECKING:
 NODE_SECONDS: Final = 0.2
 """Seconds that a node has to say who has which keys, at most: others are asked after it."""
 
-_OURS: Final[dict[str, Any]] = {
+_OF_CLIENTS: Final[dict[str, Any]] = {
     "require_full_coverage": False,  # where some nodes are away the others go on
     "decode_responses": False,
     "maint_notifications_config": MaintNotificationsConfig(enabled=False),
 }
-_TAKEN: Final = frozenset(inspect.signature(RedisCluster.__init__).parameters) - {"self", "retry", *_OURS}
+_TAKEN: Final = frozenset(inspect.signature(RedisCluster.__init__).parameters) - {"self", "retry", *_OF_CLIENTS}
 """The settings of a client that another one has as well."""
 
 
@@ -53,7 +51,7 @@ class ClusterAddress:
         self._source = source
         self._told: tuple[tuple[str, int], ...] = ()
         within = min(deadline, NODE_SECONDS)
-        self._within = _OURS | {"socket_timeout": within, "socket_connect_timeout": within}
+        self._within = _OF_CLIENTS | {"socket_timeout": within, "socket_connect_timeout": within}
         client = self.client()
         self.text = Address(pool_to(client.startup_nodes[0]), _named(client.startup_nodes))
 
@@ -79,8 +77,7 @@ class ClusterAddress:
         new_pool(first)  # it says what is wrong with the rest of the URL
         with suppress(TypeError, ValueError, RedisError, RedisClusterException):  # their messages may quote secrets
             return RedisCluster.from_url(first, startup_nodes=nodes, **self._within)
-        names = ", ".join(parse_qs(parts.query, keep_blank_values=True))
-        raise ValueError(f"redis-py does not take these options for a cluster, or not so: {names}")
+        raise ValueError(not_taken(parts, "for a cluster"))
 
 
 def names_a_cluster(url: str) -> bool:
@@ -90,8 +87,7 @@ def names_a_cluster(url: str) -> bool:
 
 def pool_to(node: ClusterNode) -> ConnectionPool:
     """Return a pool of connections to a node."""
-    ours = {"retry": Retry(NoBackoff(), 0), "socket_timeout": None, "socket_connect_timeout": None}
-    options = node.connection_kwargs | ours
+    options = node.connection_kwargs | ours() | {"socket_connect_timeout": None}
     return ConnectionPool(node.connection_class, **options)
 
 

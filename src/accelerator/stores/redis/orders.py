@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from accelerator.rules.entry import Entry, Mark
-    from accelerator.stores.redis.keys import Keys, Partition
+    from accelerator.stores.redis.keys import Keys, Needed, Partition
     from accelerator.stores.redis.link import Connections
     from accelerator.stores.redis.server import Values
     from accelerator.stores.redis.verdict import Meta
@@ -75,11 +75,13 @@ class Storing(NamedTuple):
 
     Attributes:
         entry: the entry.
+        needed: the keys of what tells whether it may be used.
         keys: its own key, those of the selecting header fields and of the variants of its URL.
         lifetime: milliseconds to keep it.
     """
 
     entry: Entry
+    needed: Needed
     keys: tuple[bytes, bytes, bytes]
     lifetime: int
 
@@ -180,8 +182,7 @@ class OneOrder(Orders):
         """Check the tags of an entry and store it in one step."""
         (mark,) = components_of(storing.entry)
         (partition,) = self._keys.partitions
-        tags = storing.entry.tags
-        keys = [partition.meta, partition.log, *storing.keys, *partition.records(tags)]
+        keys = [partition.meta, partition.log, *storing.keys, *storing.needed.records]
         arguments = [
             max(KEEP_META, storing.lifetime),
             mark.incarnation.hex(),
@@ -191,7 +192,7 @@ class OneOrder(Orders):
             storing.vary,
             MAX_VARIANTS,
             POSITION_OFFSET,
-            *named(tags),
+            *named(storing.entry.tags),
         ]
         return bool(await connections.run(COMMIT, keys, arguments))
 

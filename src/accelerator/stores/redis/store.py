@@ -265,12 +265,13 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
             return False
         memo = self._memos.get(entry.key)
         key, _, _ = memo.place(entry.vary, entry.selected_by)
-        storing = Storing(entry, (key, memo.varies_key, memo.variants_key), lifetime)
+        needed = self.keys.needed(entry.tags)
+        storing = Storing(entry, needed, (key, memo.varies_key, memo.variants_key), lifetime)
         try:
             stored = await self._orders.commit(self.links.here(), storing)
         except FAILURES as error:
             raise self._address.without_secrets(error, self._deadline) from None
-        self._memos.keep(entry.key, memo.with_needed(key, self.keys.needed(entry.tags).keys))
+        self._memos.keep(entry.key, memo.with_needed(key, needed.keys))
         return stored
 
     # --- one fill for all processes -----------------------------------------------------------------------------------
