@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from redis.crc import key_slot
 from redis.exceptions import RedisError, ResponseError
 
-from accelerator.demo.redis_server import STARTS, RedisServer, free_port
+from accelerator.demo.redis_server import STARTS, RedisServer, Started, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
 
 SLOTS: Final = 16384
 
@@ -80,7 +79,7 @@ class Node(RedisServer):
         return bool(self.ask("INFO", "replication")["role"] == "slave")
 
 
-class RedisCluster:
+class RedisCluster(Started):
     """A cluster of Redis servers on 127.0.0.1. A context manager that starts and stops it.
 
     All that happens in it has happened, and is known to all of its nodes, when a method returns. The methods block.
@@ -97,21 +96,6 @@ class RedisCluster:
         self._primaries = primaries
         self._moves: dict[int, tuple[Node, Node]] = {}
         self._elections: dict[Node, float] = {}
-
-    def __enter__(self) -> RedisCluster:
-        """Start the cluster. If that fails, nothing is left of it."""
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the cluster."""
-        self.stop()
 
     @property
     def url(self) -> str:

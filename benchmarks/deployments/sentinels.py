@@ -19,11 +19,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from accelerator.demo.redis_server import STARTS, RedisServer, find_redis_server, free_port
+from accelerator.demo.redis_server import STARTS, RedisServer, Started, find_redis_server, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 SERVICE: Final = "shop"
 """The name that the Sentinels have for the primary."""
@@ -115,7 +114,7 @@ class SentinelServer:
             self.process = None
 
 
-class Watched:
+class Watched(Started):
     """A primary and its replicas, of which Sentinels make another one the primary where it is told, or the first fails.
 
     Args:
@@ -175,21 +174,6 @@ class Watched:
             sentinel.stop()
         for server in self.servers:
             server.stop()
-
-    def __enter__(self) -> Watched:
-        """Start all. If that fails, what has been started is ended."""
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop all."""
-        self.stop()
 
     # --- what is there ------------------------------------------------------------------------------------------------
 

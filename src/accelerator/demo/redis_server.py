@@ -8,9 +8,10 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -55,7 +56,36 @@ def free_port() -> int:
         return port
 
 
-class RedisServer:
+class Started(ABC):
+    """Something that a context manager starts and stops."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it."""
+        ...
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it, also where it has not started, or only half way."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Start it. If that fails, nothing is left of it."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+
+class RedisServer(Started):
     """A Redis server with its own unix socket, and a port of 127.0.0.1.
 
     Args:
@@ -123,21 +153,6 @@ class RedisServer:
         """Kill the server, and remove its folder."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> RedisServer:
-        """Start the server. If that fails, its folder is removed."""
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
 
 def _spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
