@@ -33,9 +33,12 @@ from benchmarks.lmdb_store import done, measure
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from multiprocessing.connection import Connection
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from accelerator import Store
+
+    Say: TypeAlias = Callable[[TieredStore], Awaitable[Any]]
+    """Returns what a follower says of its store."""
 
 KINDS: Final[Mapping[str, Callable[[str], MemoryStore | LMDBStore]]] = {
     "MemoryStore": lambda _: MemoryStore(),
@@ -114,34 +117,36 @@ async def until_near(store: TieredStore) -> None:
             await asyncio.sleep(0.01)
 
 
-def follow(fleet: Fleet, told: Connection) -> None:
-    """Follow in this process, and say whenever asked whether the page is near, until nobody can ask any more."""
+def follow(fleet: Fleet, say: Say, told: Connection) -> None:
+    """Follow in this process, and say something of the store whenever asked, until nobody can ask any more."""
     with suppress(EOFError):
-        asyncio.run(_follow(fleet, told))
+        asyncio.run(_follow(fleet, say, told))
 
 
-async def _follow(fleet: Fleet, told: Connection) -> None:
+async def _follow(fleet: Fleet, say: Say, told: Connection) -> None:
     store = fleet.tiered()
     try:
         await until_near(store)
         while True:
-            told.send(await is_near(store))
+            told.send(await say(store))
             await asyncio.to_thread(told.recv)
     finally:
         await store.aclose()
 
 
 class Followers:
-    """Processes that follow.
+    """Processes that follow. A context manager that starts and ends them.
 
     Args:
         fleet: where they meet.
         number: how many.
+        say: returns what each says when it is asked.
     """
 
-    def __init__(self, fleet: Fleet, number: int) -> None:
+    def __init__(self, fleet: Fleet, number: int, say: Say = is_near) -> None:
         self._fleet = fleet
         self._number = number
+        self._say = say
         self._ends = ExitStack()
         self._asked: list[Connection] = []
 
@@ -152,14 +157,14 @@ class Followers:
         with ExitStack() as ends:
             for _ in range(self._number):
                 ours, theirs = context.Pipe()
-                process = context.Process(target=follow, args=(self._fleet, theirs), daemon=True)
+                process = context.Process(target=follow, args=(self._fleet, self._say, theirs), daemon=True)
                 process.start()
                 theirs.close()
                 self._asked.append(ours)
                 ends.callback(process.join, PATIENCE)
             for ours in self._asked:
                 ends.callback(ours.close)  # before any is joined
-            self._check(is_near=True)
+            self._answers()
             self._ends = ends.pop_all()
         return self
 
@@ -167,20 +172,31 @@ class Followers:
         """End them."""
         self._ends.close()
 
-    def check(self, *, is_near: bool) -> None:
-        """See that all of them have the page near, or none.
+    def ask(self) -> list[Any]:
+        """Return what each of them says now.
 
         Raises:
-            RuntimeError: that is not so.
+            RuntimeError: one of them says nothing.
         """
         for asked in self._asked:
             asked.send(None)
-        self._check(is_near=is_near)
+        return self._answers()
 
-    def _check(self, *, is_near: bool) -> None:
+    def _answers(self) -> list[Any]:
         for asked in self._asked:
-            if not asked.poll(PATIENCE) or asked.recv() is not is_near:
+            if not asked.poll(PATIENCE):
                 raise RuntimeError("a follower has not followed")
+        return [asked.recv() for asked in self._asked]
+
+
+def check(said: Sequence[bool], *, is_near: bool) -> None:
+    """See that all followers have the page near, or none.
+
+    Raises:
+        RuntimeError: that is not so.
+    """
+    if set(said) - {is_near}:
+        raise RuntimeError("a follower has not followed")
 
 
 # --- invalidations ----------------------------------------------------------------------------------------------------
@@ -243,13 +259,13 @@ def show_invalidations(server: RedisServer, kind: str, folder: str, followers: S
         fleet = Fleet(server.tcp_url, f"{kind}-{number}:", kind, folder)
         with Followers(fleet, number) as all_of_them:
             lines = asyncio.run(measure_invalidations(fleet._replace(prefix=f"{fleet.prefix}bare:"), fleet, rounds))
-            all_of_them.check(is_near=True)
+            check(all_of_them.ask(), is_near=True)
             with server.client() as client:
                 fields = client.hkeys(Keys(fleet.prefix.encode()).near)
             if sum(field.startswith(b"f:") for field in fields) < number:  # a store of here may still be among them
                 raise RuntimeError("a follower was taken out of the list meanwhile")
             asyncio.run(take_back(fleet))
-            all_of_them.check(is_near=False)
+            check(all_of_them.ask(), is_near=False)
         print(*(f"{number:9}  {line}" for line in lines), sep="\n")
 
 

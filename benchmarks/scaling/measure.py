@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import multiprocessing
 import platform
 import socket
 import tempfile
 import time
-from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -27,13 +25,12 @@ from accelerator.stores.redis.server import ASK_IDENTITY
 from accelerator.testing import make_entry, make_request
 from benchmarks.deployments.cluster import SLOTS, RedisCluster, slot_of
 from benchmarks.deployments.machine import processors
-from benchmarks.near import PATIENCE, Fleet, until_near
+from benchmarks.near import PATIENCE, Fleet, Followers, until_near
 from benchmarks.scaling.constants import Constants
 from benchmarks.soak.contents import contents
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
-    from multiprocessing.connection import Connection
 
     from accelerator import Store
     from accelerator.http.request import Request
@@ -353,69 +350,9 @@ async def cost_of_messages(server: RedisServer, effort: Effort) -> dict[str, flo
 # --- CPU of processes -------------------------------------------------------------------------------------------------
 
 
-def follow(fleet: Fleet, told: Connection) -> None:
-    """Follow in this process, and say whenever asked how long it was at work and what it has applied."""
-    with suppress(EOFError):
-        asyncio.run(_follow(fleet, told))
-
-
-async def _follow(fleet: Fleet, told: Connection) -> None:
-    store = fleet.tiered()
-    try:
-        await until_near(store)
-        while True:
-            told.send((time.process_time(), store.figures().applied))
-            await asyncio.to_thread(told.recv)
-    finally:
-        await store.aclose()
-
-
-class Followers:
-    """Processes that follow, and say what they do. A context manager that starts and ends them.
-
-    Args:
-        fleet: where they meet.
-        number: how many.
-    """
-
-    def __init__(self, fleet: Fleet, number: int) -> None:
-        self._fleet = fleet
-        self._number = number
-        self._asked: list[Connection] = []
-        self._ends = ExitStack()
-
-    def __enter__(self) -> Followers:
-        """Start them, and return when all of them follow."""
-        context = multiprocessing.get_context("forkserver")
-        with ExitStack() as ends:
-            for _ in range(self._number):
-                ours, theirs = context.Pipe()
-                process = context.Process(target=follow, args=(self._fleet, theirs), daemon=True)
-                process.start()
-                theirs.close()
-                ends.callback(process.join, PATIENCE)
-                self._asked.append(ours)
-            for ours in self._asked:
-                ends.callback(ours.close)  # before any is joined
-            self._answers()
-            self._ends = ends.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End them."""
-        self._ends.close()
-
-    def _answers(self) -> list[tuple[float, int]]:
-        for ours in self._asked:
-            if not ours.poll(PATIENCE):
-                raise RuntimeError("a follower has not followed")
-        return [ours.recv() for ours in self._asked]
-
-    def figures(self) -> list[tuple[float, int]]:
-        """Return the seconds that each was at work, and the number of invalidations that it has applied."""
-        for ours in self._asked:
-            ours.send(None)
-        return self._answers()
+async def work_done(store: TieredStore) -> tuple[float, int]:
+    """Return the seconds that this process was at work, and the number of invalidations that it has applied."""
+    return time.process_time(), store.figures().applied
 
 
 async def cpu_of_writer(store: RedisStore, calls: int) -> float:
@@ -431,15 +368,15 @@ async def cpu_of_processes(server: RedisServer, calls: int, number: int = 2) -> 
     fleet = Fleet(server.tcp_url, "processes:", "MemoryStore", "")
     nobody, strict = fleet._replace(prefix="alone:").far(), fleet.far()
     alone, followed, following = [], [], []
-    with Followers(fleet, number) as followers:
+    with Followers(fleet, number, work_done) as followers:
         for store in (nobody, strict):
             for _ in range(2):  # the first one waits for leases of before, and the next listens
                 await store.invalidate_tag("settled")
         for _ in range(BATCHES):
             alone.append(await cpu_of_writer(nobody, calls // BATCHES))
-            before = followers.figures()
+            before = followers.ask()
             followed.append(await cpu_of_writer(strict, calls // BATCHES))
-            pairs = zip(followers.figures(), before, strict=True)
+            pairs = zip(followers.ask(), before, strict=True)
             following += [(now[0] - then[0]) / (now[1] - then[1]) for now, then in pairs]
     for store in (nobody, strict):
         await store.aclose()
