@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -57,3 +58,24 @@ def record_key(store: RedisStore, tag: str) -> bytes:
 
 def entry_key(store: RedisStore, request: Request, vary: tuple[bytes, ...] = ()) -> bytes:
     return store._memos.get(request.key).place(vary, request.selecting_values(vary))[0]
+
+
+async def cancel_lookups_at_any_point(store: RedisStore, urls: int, longest: int) -> None:
+    """Cancel every other one of some lookups after 0, 1, 2 and more turns of the loop; the others find theirs."""
+    places = [f"https://example.org/{number}" for number in range(urls)]
+    for url in places:
+        await fill(store, "x", url=url, body=url.encode())
+
+    async def look_up(url: str) -> None:
+        found = await store.lookup(make_request(url))
+        assert found.entry is not None
+        assert found.entry.body == url.encode()
+
+    for turns in range(longest):
+        calls = [asyncio.ensure_future(look_up(url)) for url in places]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for one in calls[::2]:
+            one.cancel()
+        await asyncio.gather(*calls[1::2])
+        await asyncio.gather(*calls, return_exceptions=True)

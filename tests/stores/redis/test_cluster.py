@@ -25,13 +25,24 @@ from accelerator.tags import ALL
 from accelerator.testing import StoreContract, make_entry, make_request
 from benchmarks.deployments.cluster import SLOTS, slot_of
 from tests.stores.redis.clusters import at, cluster_link, marked, partition_of, sent_to, tags_apart
-from tests.stores.redis.support import OpenStore, X, entry_key, fill, mark_of, record_key, request_of, state
+from tests.stores.redis.support import (
+    OpenStore,
+    X,
+    cancel_lookups_at_any_point,
+    entry_key,
+    fill,
+    mark_of,
+    record_key,
+    request_of,
+    state,
+)
 from tests.wsgi.support import ask as ask_wsgi
 from tests.wsgi.support import site_saying
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
+    from accelerator.stores.redis.cluster import ClusterLink
     from accelerator.stores.redis.link import Call
     from accelerator.stores.redis.server import Values
     from benchmarks.deployments.cluster import RedisCluster
@@ -297,14 +308,9 @@ async def test_what_a_process_saw_before_is_enough_where_nothing_happened(
     assert await state(other_process) == "fresh"
 
 
-async def test_no_position_of_a_mark_is_from_after_its_lookup_began(
-    store: RedisStore, other_process: RedisStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`lookup ok, inv x@2, mark = 2, 304: resurrected`, where another lookup of this process has seen the 2."""
-    x, y = tags_apart(store, 2, url=X)
-    await fill(store, y)
-    await store.invalidate_tag(y)
-    link, is_held, go_on = cluster_link(store), anyio.Event(), anyio.Event()
+def held_read(link: ClusterLink, monkeypatch: pytest.MonkeyPatch) -> tuple[anyio.Event, anyio.Event]:
+    """Hold the answer to the next read: the first event says that it is there, the second one lets it go on."""
+    is_held, go_on = anyio.Event(), anyio.Event()
     read = link.read
 
     async def held(keys: Sequence[bytes]) -> Values:
@@ -315,6 +321,17 @@ async def test_no_position_of_a_mark_is_from_after_its_lookup_began(
         return values
 
     monkeypatch.setattr(link, "read", held)
+    return is_held, go_on
+
+
+async def test_no_position_of_a_mark_is_from_after_its_lookup_began(
+    store: RedisStore, other_process: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lookup ok, inv x@2, mark = 2, 304: resurrected`, where another lookup of this process has seen the 2."""
+    x, y = tags_apart(store, 2, url=X)
+    await fill(store, y)
+    await store.invalidate_tag(y)
+    is_held, go_on = held_read(cluster_link(store), monkeypatch)
     early = asyncio.create_task(mark_of(store))
     await is_held.wait()
     await other_process.invalidate_tag(x)
@@ -342,17 +359,7 @@ async def test_positions_seen_do_not_go_back(store: RedisStore, monkeypatch: pyt
     """An answer that comes late, of a lookup that began early, takes nothing from what others saw meanwhile."""
     (x,) = tags_apart(store, 1, url=X)
     await fill(store, x)
-    link, is_held, go_on = cluster_link(store), anyio.Event(), anyio.Event()
-    read = link.read
-
-    async def held(keys: Sequence[bytes]) -> Values:
-        values = await read(keys)
-        monkeypatch.undo()
-        is_held.set()
-        await go_on.wait()
-        return values
-
-    monkeypatch.setattr(link, "read", held)
+    is_held, go_on = held_read(cluster_link(store), monkeypatch)
     early = asyncio.create_task(state(store))
     await is_held.wait()
     await store.invalidate_tag(x)
@@ -576,23 +583,7 @@ async def test_every_key_expires_and_the_records_outlive_the_entries(
 
 
 async def test_lookups_cancelled_at_any_point_take_nothing_from_others(store: RedisStore) -> None:
-    urls = [f"https://example.org/{number}" for number in range(6)]
-    for url in urls:
-        await fill(store, "x", url=url, body=url.encode())
-
-    async def look_up(url: str) -> None:
-        found = await store.lookup(make_request(url))
-        assert found.entry is not None
-        assert found.entry.body == url.encode()
-
-    for steps in range(30):
-        calls = [asyncio.ensure_future(look_up(url)) for url in urls]
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        for one in calls[::2]:
-            one.cancel()
-        await asyncio.gather(*calls[1::2])
-        await asyncio.gather(*calls, return_exceptions=True)
+    await cancel_lookups_at_any_point(store, urls=6, longest=30)
 
 
 async def test_commits_cancelled_at_any_point_leave_the_store_right(store: RedisStore) -> None:

@@ -27,7 +27,15 @@ from accelerator.stores.redis.scripts import RENEW
 from accelerator.stores.redis.server import Breaker, ServerLeftAloneError, TooFewReplicasError
 from accelerator.testing import make_request
 from tests.stores.redis.relay import Relay
-from tests.stores.redis.support import OpenStore, StartServer, fill, link_of, request_of, state
+from tests.stores.redis.support import (
+    OpenStore,
+    StartServer,
+    cancel_lookups_at_any_point,
+    fill,
+    link_of,
+    request_of,
+    state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -123,26 +131,10 @@ async def test_under_load_every_answer_belongs_to_its_question(
     assert cancelled > 50
 
 
-async def test_lookups_cancelled_at_any_point_take_nothing_from_others(server: RedisServer, prefix: str) -> None:
-    store = RedisStore(server.url, prefix, deadline=5)
-    urls = [f"https://example.org/{number}" for number in range(8)]
-    for url in urls:
-        await fill(store, "x", url=url, body=url.encode())
-
-    async def look_up(url: str) -> None:
-        found = await store.lookup(make_request(url))
-        assert found.entry is not None
-        assert found.entry.body == url.encode()
-
-    for steps in range(40):
-        calls = [asyncio.ensure_future(look_up(url)) for url in urls]
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        for one in calls[::2]:
-            one.cancel()
-        await asyncio.gather(*calls[1::2])
-        await asyncio.gather(*calls, return_exceptions=True)
-    await store.aclose()
+async def test_lookups_cancelled_at_any_point_take_nothing_from_others(
+    server: RedisServer, prefix: str, open_store: OpenStore
+) -> None:
+    await cancel_lookups_at_any_point(open_store(server.url, prefix), urls=8, longest=40)
 
 
 async def test_commits_cancelled_at_any_point_leave_the_store_right(

@@ -41,6 +41,15 @@ def watched() -> Iterator[Watched]:
 
 
 @pytest.fixture
+def former_stays() -> Iterator[Watched]:
+    """A deployment of its own, whose first primary takes itself for one after a failover."""
+    watched = Watched()
+    kept_as_primary(watched.servers[0])
+    with watched:
+        yield watched
+
+
+@pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody wants to wait until a server is tried again, or asked who it is."""
     monkeypatch.setattr(redis_server, "BREAK_SECONDS", 0.05)
@@ -126,39 +135,33 @@ async def test_nothing_is_used_of_what_a_promoted_replica_has_that_missed_an_inv
 
 @pytest.mark.anyio
 async def test_a_former_primary_that_takes_itself_for_one_is_left_when_the_sentinels_name_another(
-    open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+    former_stays: Watched, open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched = Watched()
-    kept_as_primary(watched.servers[0])
-    with watched:
-        store = open_store(watched.url, prefix)
-        await fill(store, "x")
-        former = await asyncio.to_thread(watched.failover)
-        with watched.client(former) as admin:
-            assert admin.info("replication")["role"] == "master"
-        monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 0.0)  # as if the second were over
-        assert await state(store) == "missing"
-        idle = link_of(store)._idle or []
-        assert {vars(connection)["port"] for connection in idle} == {watched.primary.port}
-        await store.aclose()
+    store = open_store(former_stays.url, prefix)
+    await fill(store, "x")
+    former = await asyncio.to_thread(former_stays.failover)
+    with former_stays.client(former) as admin:
+        assert admin.info("replication")["role"] == "master"
+    monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 0.0)  # as if the second were over
+    assert await state(store) == "missing"
+    idle = link_of(store)._idle or []
+    assert {vars(connection)["port"] for connection in idle} == {former_stays.primary.port}
+    await store.aclose()
 
 
 @pytest.mark.anyio
 async def test_a_former_primary_is_not_trusted_for_longer_where_the_machine_slept_meanwhile(
-    open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+    former_stays: Watched, open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = ManualClock(1000)  # time.monotonic stands still, about, as it does in a sleep
     monkeypatch.setattr(redis_server, "clock", clock)
-    watched = Watched()
-    kept_as_primary(watched.servers[0])
-    with watched:
-        store = open_store(watched.url, prefix)
-        await fill(store, "x")
-        await asyncio.to_thread(watched.failover)
-        assert await state(store) == "fresh", "nobody has asked again"
-        clock.advance(redis_server.IDENTITY_SECONDS + 0.1)
-        assert await state(store) == "missing"
-        await store.aclose()
+    store = open_store(former_stays.url, prefix)
+    await fill(store, "x")
+    await asyncio.to_thread(former_stays.failover)
+    assert await state(store) == "fresh", "nobody has asked again"
+    clock.advance(redis_server.IDENTITY_SECONDS + 0.1)
+    assert await state(store) == "missing"
+    await store.aclose()
 
 
 def test_the_clock_goes_on_while_the_machine_sleeps_where_there_is_such_a_one() -> None:
@@ -169,47 +172,41 @@ def test_the_clock_goes_on_while_the_machine_sleeps_where_there_is_such_a_one() 
 
 @pytest.mark.anyio
 async def test_an_invalidation_at_a_former_primary_is_made_at_the_new_one_as_well(
-    open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+    former_stays: Watched, open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched = Watched()
-    kept_as_primary(watched.servers[0])
-    with watched:
-        store = open_store(watched.url, prefix)
-        await fill(store, "x")
-        await store.invalidate_tag("other")  # so the former one knows the script
-        monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 1000.0)  # as if all were within the same second
-        former = await asyncio.to_thread(watched.failover)
-        assert await state(store) == "fresh"  # read at the former one, and not taken back yet
-        await store.invalidate_tag("x")
-        for server in (former, watched.primary):
-            with watched.client(server) as admin:
-                assert admin.zscore(store.keys.partitions[0].log, "x") is not None
-        await store.aclose()
+    store = open_store(former_stays.url, prefix)
+    await fill(store, "x")
+    await store.invalidate_tag("other")  # so the former one knows the script
+    monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 1000.0)  # as if all were within the same second
+    former = await asyncio.to_thread(former_stays.failover)
+    assert await state(store) == "fresh"  # read at the former one, and not taken back yet
+    await store.invalidate_tag("x")
+    for server in (former, former_stays.primary):
+        with former_stays.client(server) as admin:
+            assert admin.zscore(store.keys.partitions[0].log, "x") is not None
+    await store.aclose()
 
 
 @pytest.mark.anyio
 async def test_a_process_that_has_repeated_a_failed_invalidation_at_the_new_primary_reads_no_more_at_the_former_one(
-    open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+    former_stays: Watched, open_store: OpenStore, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched = Watched()
-    kept_as_primary(watched.servers[0])
-    with watched:
-        store = open_store(watched.url, prefix)
-        await fill(store, "x")
-        monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 1000.0)  # as if all were within the same second
-        await asyncio.to_thread(watched.failover)
-        idle = link_of(store)._idle
-        assert idle is not None
-        of_a_lookup = idle.pop()  # it leads to the former one, and the other call makes a connection of its own
-        store.invalidations.pending.add(["x"], soft=False)
-        store.invalidations.see_to_pending()
-        repeater = store.invalidations._repeater
-        assert repeater is not None
-        await asyncio.wait_for(repeater, PATIENCE)
-        assert not store.invalidations.pending.kept
-        idle.append(of_a_lookup)
-        assert await state(store) == "missing"
-        await store.aclose()
+    store = open_store(former_stays.url, prefix)
+    await fill(store, "x")
+    monkeypatch.setattr(redis_server, "IDENTITY_SECONDS", 1000.0)  # as if all were within the same second
+    await asyncio.to_thread(former_stays.failover)
+    idle = link_of(store)._idle
+    assert idle is not None
+    of_a_lookup = idle.pop()  # it leads to the former one, and the other call makes a connection of its own
+    store.invalidations.pending.add(["x"], soft=False)
+    store.invalidations.see_to_pending()
+    repeater = store.invalidations._repeater
+    assert repeater is not None
+    await asyncio.wait_for(repeater, PATIENCE)
+    assert not store.invalidations.pending.kept
+    idle.append(of_a_lookup)
+    assert await state(store) == "missing"
+    await store.aclose()
 
 
 # --- who is asked -----------------------------------------------------------------------------------------------------
