@@ -614,3 +614,14 @@ async def test_who_waits_finds_what_another_process_has_stored_and_keeps_it_near
         found = drive(store._near.lookup(make_request("https://example.org/")))
         assert found.entry is not None
         assert found.entry.body == made
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_invalidation_counts_once_although_it_is_made_near_and_far(open_tiered: OpenTiered) -> None:
+    store = open_tiered()
+    await store.invalidate_tag("x")
+    figures = store.invalidated.as_figures()
+    assert figures["invalidations"]["tag"] == {"hard": 1, "soft": 0}
+    assert sum(figures["invalidating"]["counts"]) == 1

@@ -24,6 +24,7 @@ from accelerator.stores.lmdb.opened import LARGEST_KNOWN, UNREADABLE
 from accelerator.stores.lmdb.page import page_in
 from accelerator.stores.lmdb.repeating import FAILURES
 from accelerator.stores.lmdb.writing import Commit
+from accelerator.stores.observed import observed
 from accelerator.stores.pending import judge as judge_pending
 from accelerator.stores.protocol import (
     GrantsLeases,
@@ -69,6 +70,9 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
         OSError: the directory cannot be made or written, is another user's, or others may write to it; or the process
             cannot map so large a file.
         RuntimeError: it is on a network file system, or this is not Linux.
+
+    Attributes:
+        invalidated: what was taken back in this process, by all its stores with this path.
     """
 
     suspends = False
@@ -83,6 +87,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
         if not Path(path).is_absolute():
             raise ValueError(f"path is the whole path of a directory, such as /dev/shm/site, not {os.fspath(path)!r}")
         self._file = file_at(Path(path), max_bytes)
+        self.invalidated = self._file.invalidated
         self._leasing = Leasing(self._file)
 
     def __repr__(self) -> str:
@@ -141,6 +146,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
 
         return self._file.write(work)
 
+    @observed
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Set the position of each tag, in one transaction. The time does not depend on how many entries have it.
 

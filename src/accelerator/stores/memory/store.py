@@ -15,6 +15,7 @@ from accelerator.stores.forks import lock_over_forks
 from accelerator.stores.memory.records import ReadyEntries, Variants, pack
 from accelerator.stores.memory.tables import NEVER, PARTS, Tables
 from accelerator.stores.memory.workers import warn_once
+from accelerator.stores.observed import InvalidationCounts, observed
 from accelerator.stores.protocol import KnowsReadyEntries, Lookup, ReadyEntry, Store
 from accelerator.stores.sizes import record_bytes
 from accelerator.tags import ALL
@@ -58,6 +59,9 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
     Raises:
         TypeError: `max_bytes` is not an int.
         ValueError: it is not positive.
+
+    Attributes:
+        invalidated: what was taken back.
     """
 
     suspends = False
@@ -69,6 +73,7 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
             raise ValueError(f"max_bytes is positive, not {max_bytes}")
         self._max_bytes = max_bytes
         self._room = max_bytes - max_bytes // READY_PART
+        self.invalidated = InvalidationCounts()
         self._lock = lock_over_forks()
         self._is_in_front = False
         self._position = 0
@@ -157,6 +162,7 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
             tables.queues.add(tables.insert(entry, packed, size, self._log), old)
             return True
 
+    @observed
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         """Set the position of each tag. The time that takes does not depend on how many entries have it."""
         with self._lock:

@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from accelerator.stores.observed import InvalidationCounts, observed
 from accelerator.stores.pending import Pending
 from accelerator.stores.protocol import InvalidationError
 from accelerator.stores.redis.fleet import read_announced, shown
@@ -58,10 +59,12 @@ class Invalidations:
 
     Attributes:
         pending: those that failed.
+        invalidated: what was taken back in this process.
     """
 
     def __init__(self, keys: Keys, links: Links, orders: Orders, mailbox: Mailbox) -> None:
         self.pending = Pending()
+        self.invalidated = InvalidationCounts()
         self._front: Front | None = None
         self._keys = keys
         self._links = links
@@ -80,7 +83,7 @@ class Invalidations:
         Raises:
             InvalidationError: it is not known to hold. It is kept, holds in this process, and is repeated.
         """
-        await asyncio.shield(self._begin(self._invalidate(list(tags), soft)))
+        await asyncio.shield(self._begin(self._invalidate(list(tags), soft=soft)))
 
     async def aclose(self) -> None:
         """Wait for what runs on this event loop. What failed is repeated only when the store is used again."""
@@ -101,7 +104,8 @@ class Invalidations:
         if not work.cancelled():
             work.exception()  # a cancelled caller does not retrieve it, and asyncio would log that
 
-    async def _invalidate(self, tags: list[str], soft: bool) -> None:
+    @observed
+    async def _invalidate(self, tags: Collection[str], *, soft: bool) -> None:
         await self._apply_here(tags, soft)
         with self._mailbox.acknowledgements.heard() as heard:
             try:
@@ -118,14 +122,14 @@ class Invalidations:
             if self._front is None or self._front.is_strict:
                 await self._wait(announced, heard, tags)
 
-    async def _announce(self, tags: list[str], soft: bool) -> Announced:
+    async def _announce(self, tags: Collection[str], soft: bool) -> Announced:
         """Set the positions, tell the followers, and then do the same in the near store of this process."""
         reply = await self._orders.invalidate(self._links.here(), tags, soft=soft, origin=self._mailbox.origin)
         announced = read_announced(reply)
         await self._apply_here(tags, soft)  # a far read from before it may have been stored since the call began
         return announced
 
-    async def _apply_here(self, tags: list[str], soft: bool) -> None:
+    async def _apply_here(self, tags: Collection[str], soft: bool) -> None:
         """Do the same in the near store. Where that fails it holds in this process, and its follower is waited for."""
         if self._front is not None:
             with suppress(InvalidationError):
@@ -138,7 +142,7 @@ class Invalidations:
         self._mailbox.subscription.start()
         return await self._mailbox.subscription.confirmed(self._links.deadline)
 
-    async def _wait(self, announced: Announced, heard: Heard, tags: list[str]) -> None:
+    async def _wait(self, announced: Announced, heard: Heard, tags: Collection[str]) -> None:
         """Wait until an invalidation holds in all near stores, and take out those that did not say so in time."""
         said = await heard.wait(announced)
         silent = [follower for follower, seconds in said.items() if seconds is None]
@@ -173,7 +177,7 @@ class Invalidations:
 
     # --- what failed --------------------------------------------------------------------------------------------------
 
-    async def _keep(self, tags: list[str], soft: bool) -> None:
+    async def _keep(self, tags: Collection[str], soft: bool) -> None:
         """Keep an invalidation that failed. It holds in this process."""
         self.pending.add(tags, soft=soft)
         await self._apply_here(tags, soft)

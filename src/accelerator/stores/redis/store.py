@@ -77,6 +77,7 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
         keys: the keys that do not depend on a URL.
         links: the connections of event loops.
         invalidations: those of this process.
+        invalidated: what was taken back in this process.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
         finalize(self, self._mailbox.subscription.forget)
         self._leasing = Leasing(self.keys, self.links, self._mailbox)
         self.invalidations = Invalidations(self.keys, self.links, self._orders, self._mailbox)
+        self.invalidated = self.invalidations.invalidated
 
     def __repr__(self) -> str:
         return f"<RedisStore: {self._address}, prefix {self._prefix.decode()!r}>"

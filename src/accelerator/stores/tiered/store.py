@@ -62,6 +62,9 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, S
         ValueError: `consistency` is neither, or `near` is an `LMDBStore` whose directory stands in front of another
             server, database or prefix.
         OSError: the directory of an `LMDBStore` cannot be written.
+
+    Attributes:
+        invalidated: what was taken back in this process: what the far store has counted, each once.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, S
             raise TypeError(f"on_event is a function, not a {type(on_event).__name__}")
         if isinstance(near, MemoryStore):
             near.stand_in_front()
+        self.invalidated = far.invalidated
         self._near = near
         self._ready = near if isinstance(near, KnowsReadyEntries) else None
         self._far = far

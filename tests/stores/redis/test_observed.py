@@ -1,0 +1,54 @@
+"""What a store on a server takes back is counted, whoever is cancelled, and failures apart."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from accelerator import InvalidationError
+
+if TYPE_CHECKING:
+    from accelerator.demo.redis_server import RedisServer
+    from tests.stores.redis.support import OpenStore, StartServer
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_is_taken_back_is_counted_by_kind(server: RedisServer, prefix: str, open_store: OpenStore) -> None:
+    store = open_store(server.url, prefix)
+    await store.invalidate_tag("a", "b", soft=True)
+    await store.invalidate_url("https://example.org/")
+    figures = store.invalidated.as_figures()
+    assert figures["invalidations"] == {
+        "tag": {"hard": 0, "soft": 2},
+        "url": {"hard": 1, "soft": 0},
+        "all": {"hard": 0, "soft": 0},
+    }
+    assert sum(figures["invalidating"]["counts"]) == 2
+
+
+async def test_an_invalidation_counts_although_its_caller_was_cancelled(
+    server: RedisServer, prefix: str, open_store: OpenStore
+) -> None:
+    store = open_store(server.url, prefix)
+    call = asyncio.ensure_future(store.invalidate_tag("a"))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    await store.invalidations.aclose()
+    assert store.invalidated.as_figures()["invalidations"]["tag"]["hard"] == 1
+
+
+async def test_one_that_the_server_did_not_get_counts_as_failed(
+    start_server: StartServer, open_store: OpenStore
+) -> None:
+    server = start_server()
+    store = open_store(server.url)
+    server.kill()
+    with pytest.raises(InvalidationError):
+        await store.invalidate_tag("a")
+    figures = store.invalidated.as_figures()
+    assert figures["invalidations_failed"] == 1
+    assert figures["invalidations"]["tag"]["hard"] == 0
