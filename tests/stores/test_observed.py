@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator import InvalidationError, LMDBStore, MemoryStore
+from accelerator.figures.invalidations import InvalidationCounts
 from accelerator.stores.lmdb import repeating
 from accelerator.stores.lmdb.file import File
-from accelerator.stores.observed import InvalidationCounts, observed
+from accelerator.stores.observed import observed
 from accelerator.tags import group_tag
 from tests.stores.lmdb.test_waiting import wait_for_repetition
 from tests.support import drive

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from math import ulp
+from functools import partial
+from math import inf, ulp
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from accelerator.engine.report import shown
 from accelerator.events import CacheEvent
+from accelerator.figures.counts import counted_tags
+from accelerator.figures.tally import Served, Tally
 from accelerator.http.fields import combined
 from accelerator.http.request import url_of
 from accelerator.rules.answer import current_lines
@@ -18,6 +22,7 @@ from accelerator.rules.stored_fields import without_content_fields
 if TYPE_CHECKING:
     from accelerator.engine.report import Reporter
     from accelerator.http.fields import HeaderList
+    from accelerator.http.request import Key
     from accelerator.rules.entry import Entry
 
 MAX_KEPT_URL: Final = 256
@@ -36,16 +41,18 @@ class PreparedHit:
     Args:
         entry: the entry, which is fresh.
         now: the moment, in seconds since the epoch.
-        reporter: what says Cache-Status and events.
+        reporter: what says Cache-Status, figures and events.
 
     Attributes:
         reporter: the given one. It tells who has prepared this, where several middlewares share a store.
         since: from when the answers are right, in seconds since the epoch.
         until: up to when they are right.
         headers: the header lines of the whole response.
+        tally: counts the answers that were sent.
     """
 
     __slots__ = (
+        "__weakref__",
         "_conditions",
         "_current",
         "_entry",
@@ -54,6 +61,7 @@ class PreparedHit:
         "headers",
         "reporter",
         "since",
+        "tally",
         "until",
     )
 
@@ -70,6 +78,10 @@ class PreparedHit:
         last_digit = ulp(abs(now) + current_age + entry.lifetime)
         self.until = max(now, now + min(1 - current_age % 1, ttl % 1) - _LAST_DIGITS * last_digit)
         self.headers = [*entry.headers, *entry.added, *self._current]
+        # neither of these keeps the entry: what is counted is kept for longer
+        served = partial(_served, entry.key, entry.tags, len(entry.body), entry.made_in)
+        self.tally = Tally(served, current_age, now, self.until, partial(_retire, ref(self)))
+        reporter.counts.tally(self.tally)
 
     def not_modified(self, condition: bytes) -> HeaderList | None:
         """Return the header lines of a 304, None if it is not certain that If-None-Match asks for one.
@@ -97,3 +109,14 @@ class PreparedHit:
         if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS:
             self._named = named
         return named
+
+
+def _served(key: Key, tags: frozenset[str], size: int, made_in: float) -> Served:
+    return Served(url_of(key), counted_tags(tags), size, made_in)
+
+
+def _retire(prepared: ref[PreparedHit]) -> None:
+    """End the time for which answers are prepared."""
+    found = prepared()
+    if found is not None:
+        found.until = -inf

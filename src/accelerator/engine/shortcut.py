@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from accelerator.options import Options
     from accelerator.stores.protocol import ReadyEntry, Store
 
-PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None] | None]"
-"""The two messages of an answer, and what reports it once they are sent, None if nobody listens."""
+PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None], Callable[[], None] | None]"
+"""The two messages of an answer, what counts it once they are sent, and what reports it then, if somebody listens."""
 
 
 class Shortcut:
@@ -93,11 +93,18 @@ class Shortcut:
         headers = prepared.headers if condition is None else prepared.not_modified(condition)
         if headers is None:
             return None
-        status, body = (ready.entry.status, ready.entry.body) if condition is None else (304, b"")
+        tally = prepared.tally
+        if condition is None:
+            status, body, count = ready.entry.status, ready.entry.body, tally.whole
+        else:
+            status, body, count = 304, b"", tally.unchanged
+        if method != "GET":
+            body, count = b"", tally.head
         # a list and messages of its own for each request: middlewares change them
         return (
             {"type": "http.response.start", "status": status, "headers": headers.copy()},
-            {"type": "http.response.body", "body": body if method == "GET" else b""},
+            {"type": "http.response.body", "body": body},
+            count,
             partial(prepared.report, method, now) if self._is_heard else None,
         )
 

@@ -4,75 +4,14 @@ from __future__ import annotations
 
 from functools import wraps
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, TypeVar, cast
-
-from accelerator.figures.histogram import Histogram, HistogramFigures
-from accelerator.stores.forks import lock_over_forks
-from accelerator.tags import ALL
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
 
+    from accelerator.figures.invalidations import InvalidationCounts
+
 InvalidateT = TypeVar("InvalidateT", bound="Callable[..., Coroutine[Any, Any, None]]")
-
-_FIRST_SECONDS: Final = 2.0**-20
-"""Where the first bucket of durations ends: a microsecond. The last one that ends does so at eight seconds."""
-
-
-class Kinds(TypedDict):
-    """How many tags were invalidated hard, and how many softly."""
-
-    hard: int
-    soft: int
-
-
-class InvalidationFigures(TypedDict):
-    """What a store has taken back in this process.
-
-    Attributes:
-        invalidations: for `tag` (of the application, or of a cache group), `url` and `all`, the number of tags of that
-            kind.
-        invalidating: the seconds that the calls took which succeeded.
-        invalidations_failed: the number of calls that raised.
-    """
-
-    invalidations: dict[str, Kinds]
-    invalidating: HistogramFigures
-    invalidations_failed: int
-
-
-class InvalidationCounts:
-    """Counts the invalidations of a store. Any thread may use it."""
-
-    def __init__(self) -> None:
-        self._lock = lock_over_forks()
-        self._hard = dict.fromkeys(("tag", "url", "all"), 0)
-        self._soft = self._hard.copy()
-        self._seconds = Histogram(_FIRST_SECONDS)
-        self._failed = 0
-
-    def add(self, tags: Collection[str], seconds: float, *, soft: bool) -> None:
-        """Count a call that succeeded."""
-        numbers = self._soft if soft else self._hard
-        with self._lock:
-            for tag in tags:
-                kind = "tag" if tag[0] != "@" else "all" if tag == ALL else "url" if tag[1:5] == "url:" else "tag"
-                numbers[kind] += 1
-            self._seconds.add(seconds)
-
-    def add_failure(self) -> None:
-        """Count a call that raised."""
-        with self._lock:
-            self._failed += 1
-
-    def as_figures(self) -> InvalidationFigures:
-        """Return what was counted."""
-        with self._lock:
-            return {
-                "invalidations": {kind: {"hard": self._hard[kind], "soft": self._soft[kind]} for kind in self._hard},
-                "invalidating": self._seconds.as_dict(),
-                "invalidations_failed": self._failed,
-            }
 
 
 class _Counts(Protocol):

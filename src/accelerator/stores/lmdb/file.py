@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 import lmdb
 
+from accelerator.figures.invalidations import InvalidationCounts
 from accelerator.stores.lmdb import forks
 from accelerator.stores.lmdb.lock import ClosedError, LockTimeoutError
 from accelerator.stores.lmdb.opened import FULL, UNREADABLE, Opened
@@ -22,7 +23,6 @@ from accelerator.stores.lmdb.opening import open_files
 from accelerator.stores.lmdb.place import Place
 from accelerator.stores.lmdb.repeating import Repeater
 from accelerator.stores.lmdb.writing import take_back
-from accelerator.stores.observed import InvalidationCounts
 from accelerator.stores.pending import Pending
 
 if TYPE_CHECKING:

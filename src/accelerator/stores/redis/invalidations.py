@@ -7,7 +7,8 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from accelerator.stores.observed import InvalidationCounts, observed
+from accelerator.figures.invalidations import InvalidationCounts
+from accelerator.stores.observed import observed
 from accelerator.stores.pending import Pending
 from accelerator.stores.protocol import InvalidationError
 from accelerator.stores.redis.fleet import read_announced, shown
