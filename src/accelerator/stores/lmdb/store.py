@@ -194,7 +194,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, KnowsFigu
 
     def figures_board(self) -> Board:
         """Return the directory of the figures of all processes that have a store with this path."""
-        return FileBoard(self._file.place.path / "figures")
+        return FileBoard(self._file.place.figures)
 
     # --- one fill for all processes -----------------------------------------------------------------------------------
 
