@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import fields as fields_of
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from zlib import crc32
 
 import msgpack
@@ -137,16 +137,16 @@ def _parts_of(start: bytes) -> _Parts | int | None:
     magic, version, components = _HEAD.unpack_from(start)
     if (magic, version) != (_MAGIC, VERSION):
         return None
-    mark_end = _HEAD.size + components * _COMPONENT.size
+    mark_end: int = _HEAD.size + components * _COMPONENT.size
     tags = mark_end + _LENGTH.size
     if len(start) < tags:
         return tags
-    tags_end = tags + int(_LENGTH.unpack_from(start, mark_end)[0])
+    tags_end: int = tags + _LENGTH.unpack_from(start, mark_end)[0]
     attributes = tags_end + _LENGTHS.size
     if len(start) < attributes:
         return attributes
     length, body = _LENGTHS.unpack_from(start, tags_end)
-    start_end = attributes + length + _SUM.size
+    start_end: int = attributes + length + _SUM.size
     return _Parts(mark_end, tags_end, start_end, body) if len(start) >= start_end else start_end
 
 
