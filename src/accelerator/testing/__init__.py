@@ -17,4 +17,12 @@ from accelerator.testing.contract_listing import ListingContract
 from accelerator.testing.fixtures import clean_store
 from accelerator.testing.samples import make_entry, make_request
 
-__all__ = ["LeaseContract", "ListingContract", "ManualClock", "StoreContract", "clean_store", "make_entry", "make_request"]
+__all__ = [
+    "LeaseContract",
+    "ListingContract",
+    "ManualClock",
+    "StoreContract",
+    "clean_store",
+    "make_entry",
+    "make_request",
+]

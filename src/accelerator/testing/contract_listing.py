@@ -22,7 +22,7 @@ BUNDLE: Final = 64
 """Number of entries by which a call may list more than it was asked for."""
 
 URL: Final = "https://example.org/a?b"
-SECRET: Final = "secret-0815"
+HIDE: Final = "to-be-hidden-0815"
 CREDENTIALS: Final = ("cookie", "authorization", "x-api-key", "x-forwarded-user", "x-unknown-to-all")
 WRONG: Final[tuple[tuple[dict[str, Any], type[Exception]], ...]] = (
     ({"url": "/p"}, ValueError),
@@ -134,16 +134,16 @@ class ListingContract:
     async def test_no_credential_is_told(self, store: Any) -> None:
         """Neither values of fields that may have one, nor partitions, nor other parts of the key."""
         for size, name in enumerate(CREDENTIALS):
-            request = make_request(URL, [(name, SECRET)])
+            request = make_request(URL, [(name, HIDE)])
             await fill(store, request, vary=(name.encode(),), for_credentials=True, body=b"x" * size)
-        await fill(store, make_request(URL, [("x_token", SECRET)]), body=b"x" * 10)
-        await fill(store, make_request(URL, root_path=f"/{SECRET}"), body=b"x" * 11)
-        await fill(store, make_request(URL, partition=SECRET), body=b"x" * 12)
+        await fill(store, make_request(URL, [("x_token", HIDE)]), body=b"x" * 10)
+        await fill(store, make_request(URL, root_path=f"/{HIDE}"), body=b"x" * 11)
+        await fill(store, make_request(URL, partition=HIDE), body=b"x" * 12)
         listed = await entries(store, url=URL)
         values = {facts.size: facts.selected_by for facts in listed}
         assert values == dict.fromkeys(range(len(CREDENTIALS)), (HIDDEN,)) | {10: (), 11: (), 12: ()}
         assert {facts.size for facts in listed if facts.partition} == {12}
-        assert SECRET not in repr(await calls(store, url=URL)) + repr(await calls(store))
+        assert HIDE not in repr(await calls(store, url=URL)) + repr(await calls(store))
 
     async def test_what_strangers_send_is_told_as_plain_text(self, store: Any) -> None:
         """What is no text, or cannot be printed, is escaped, long values are cut, and the URL still names the entry."""
@@ -194,7 +194,7 @@ class ListingContract:
         assert await sizes(store, tag="none of them") == set()
 
     async def test_what_was_taken_back_is_not_listed_as_usable(self, store: Any) -> None:
-        """It is listed as unusable or not at all; what was taken back softly as stale, and what was made anew as fresh."""
+        """It is listed as unusable, or not at all; what was taken back softly as stale; what was made anew as fresh."""
         request = make_request(URL)
         await fill(store, make_request("https://example.org/other"), "y", body=b"other")
 

@@ -130,7 +130,7 @@ def test_an_entry_with_more_or_fewer_attributes_is_a_miss() -> None:
     packed = msgpack.unpackb(value[attributes : attributes + length])
 
     def with_attributes(packed: list[Any]) -> bytes:
-        changed = msgpack.packb(packed)
+        changed: bytes = msgpack.packb(packed)
         start = value[: attributes - 8] + struct.pack(">II", len(changed), len(ENTRY.body)) + changed
         start += struct.pack(">I", crc32(start))
         return start + ENTRY.body + struct.pack(">I", crc32(start + ENTRY.body))

@@ -30,7 +30,7 @@ SCANS: Final = 16
 """Number of SCAN commands of a call, at most."""
 
 LEAST: Final = 10
-MOST: Final = 500
+MOST: Final = 1000
 """These limit the number of keys that one of them is to look at."""
 
 FIRST_BYTES: Final = 1024
@@ -120,11 +120,13 @@ class Listing:
             examined += len(outlines)
             found += [one for one in outlines if asked.wanted <= one.entry.tags]
         servers = await connections.servers()
-        place = _resumed(asked.place, servers)
+        place, count, brought = _resumed(asked.place, servers), 1, 1
         for _ in range(SCANS):
             if place is None or len(found) >= asked.limit:
                 break
-            scan, keys = await self._scan(connections, place, min(max(asked.limit - len(found), LEAST), MOST))
+            count = _next_count(asked.limit - len(found), count, brought)
+            scan, keys = await self._scan(connections, place, count)
+            brought = len(keys)
             others = [key for key in keys if not any(key.startswith(memo.entries) for memo in asked.likely)]
             outlines = await _read_outlines(connections, place.server, others)
             examined += len(keys)
@@ -170,6 +172,11 @@ class Listing:
                 )
             )
         return facts
+
+
+def _next_count(entries: int, count: int, brought: int) -> int:
+    """Return the number of keys to look at for so many entries, of which the last `count` keys had `brought`."""
+    return min(max(entries * count // max(brought, 1), LEAST), MOST)
 
 
 def _place_in(cursor: str | None) -> _Place:
