@@ -23,21 +23,21 @@ _number: Final = attrgetter("number")
 
 
 class _Asked(NamedTuple):
-    """What is asked for.
+    """What a call is to list.
 
     Attributes:
         wanted: the tags that entries have to have.
         most: the number of entries that have them, at most, when the call began.
-        made: the number of records that had been made by then.
-        position: the last position then.
-        limit: the number of entries after which the call ends.
+        made: the number of records that had been made before.
+        position: the last position before.
+        enough: the number of entries after which the call ends.
     """
 
     wanted: tuple[str, ...]
     most: int
     made: int
     position: int
-    limit: int
+    enough: int
 
 
 def list_entries(
@@ -46,7 +46,7 @@ def list_entries(
     """List entries, see `ListsEntries.list_entries`.
 
     A URL is looked for where it is if nothing else is part of its key, then where its own spelling is, then everywhere.
-    A call that has found as many entries as there are is the last one.
+    A first call that has found as many entries as there are is the last one, too.
 
     Args:
         tables: the tables.
@@ -60,21 +60,20 @@ def list_entries(
     turn, number = numbers_in(cursor, 2)
     made = tables.made
     most = min([tables.tags.count(name) for name in wanted], default=len(tables.queues))
-    asked = _Asked(wanted, most, made, position, limit)
     if not most:
         return Listed((), None, 0)
+    asked = _Asked(wanted, most, made, position, min(limit, most) if cursor is None else limit)
     keys = likely_keys(url) if url is not None else []
     if cursor is None and keys:
-        found = [stored for key in keys if (stored := tables.find(key)) is not None]
-        listed = _list(tables, asked, ((0, stored) for stored in found))
-        if _has_all(tables, asked, listed):
-            return listed
+        found = [(0, stored) for key in keys if (stored := tables.find(key)) is not None]
+        if _has_all(tables, asked, listed := _list(tables, asked, found)):
+            return listed._replace(cursor=None)
     listed = _list(tables, asked, _stored(tables, part_of(keys[0]) if keys else 0, turn, number))
     return listed._replace(cursor=None) if cursor is None and _has_all(tables, asked, listed) else listed
 
 
 def _list(tables: Tables, asked: _Asked, places: Iterable[tuple[int, Record | Variants]]) -> Listed:
-    """List what is asked for of the records in some places, and stop when that is enough for one call."""
+    """List what is asked for of the records in some places, until that is enough for one call."""
     entries: list[EntryFacts] = []
     examined = tags = 0
     for turn, found in places:
@@ -83,7 +82,7 @@ def _list(tables: Tables, asked: _Asked, places: Iterable[tuple[int, Record | Va
             tags += len(record.tags)
             if all(map(record.tags.__contains__, asked.wanted)):
                 entries.append(_facts(tables, record, asked.position))
-        if tags >= MAX_TAGS or len(entries) >= min(asked.limit, asked.most):
+        if tags >= MAX_TAGS or len(entries) >= asked.enough:
             return Listed(tuple(entries), f"{turn}.{found.number}", examined)
     return Listed(tuple(entries), None, examined)
 
