@@ -6,8 +6,6 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from accelerator import MemoryStore
 from accelerator.stores.memory import listing
 from accelerator.testing import make_entry, make_request
@@ -15,6 +13,8 @@ from tests.stores.tables import bound_for, check_tables, size_of
 from tests.support import drive
 
 if TYPE_CHECKING:
+    import pytest
+
     from accelerator.http.request import Request
     from accelerator.stores import Listed
 
