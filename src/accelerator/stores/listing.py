@@ -51,6 +51,8 @@ class EntryFacts(NamedTuple):
         is_fresh: whether it was not invalidated softly either. Its age is not looked at.
         etag: the entity tag that clients get, None if there is none.
         partition: whether it is for requests of one partition only.
+        made_in: the seconds that the application took for it.
+        route: the template of the route that made it, such as `/users/{id}`; `""` if that is not known.
     """
 
     url: str
@@ -69,6 +71,8 @@ class EntryFacts(NamedTuple):
     is_fresh: bool
     etag: str | None
     partition: bool
+    made_in: float
+    route: str
 
 
 class Listed(NamedTuple):
@@ -179,6 +183,8 @@ def facts_of(entry: Entry, size: int, *, is_usable: bool, is_fresh: bool) -> Ent
         is_fresh=is_usable and is_fresh,
         etag=None if entry.etag is None else _text(entry.etag),
         partition=bool(entry.key[6]),
+        made_in=entry.made_in,
+        route=entry.route,
     )
 
 

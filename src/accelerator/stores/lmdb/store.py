@@ -64,7 +64,9 @@ MIN_BYTES: Final = 1_000_000
 """Bytes that a file has at least, so that there is room beside the copies that transactions write."""
 
 
-class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, KnowsFigures, SharesFigures, ListsEntries, Store):
+class LMDBStore(
+    Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, KnowsFigures, SharesFigures, ListsEntries, Store
+):
     """Keeps entries in a file for all processes of this machine that have a store with the same path. It needs Linux.
 
     Any thread may use it. It does not wait but for the lock of those who write, a fifth of a second at most.

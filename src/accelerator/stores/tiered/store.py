@@ -57,7 +57,9 @@ class TieredMark(NamedTuple):
     far: Mark
 
 
-class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesFigures, ListsEntries, Store):
+class TieredStore(
+    Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesFigures, ListsEntries, Store
+):
     """Keeps what was used near by, and follows what others invalidate. It needs asyncio.
 
     Args:
