@@ -1,4 +1,4 @@
-"""TieredStore passes the contracts of stores, of leases and of listing, alone and where one process does what concerns another."""
+"""TieredStore passes the contracts of stores, leases and listing, alone and where processes do what concerns others."""
 
 from __future__ import annotations
 
