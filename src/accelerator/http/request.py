@@ -57,6 +57,8 @@ _FORWARDED: Final = b"forwarded"
 _KEY_FIELDS: Final = spellings((*TARGET_FIELDS, *PARTIAL_PAGE_FIELDS))
 _UNDERSCORE: Final = ord("_")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+_CONTENT: Final = b"content:"
+_DIGEST_BYTES: Final = 32
 _CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-language")
 _RAW: Final = _KEY_FIELDS.union(_CONTENT_FIELDS)  # in the key as they are
 
@@ -218,12 +220,12 @@ class Request:
 
     def with_content(self, content: bytes) -> Request:
         """Return the request with its key extended by a digest of method, content, and the fields about the content."""
-        digest = blake2b(digest_size=32)
+        digest = blake2b(digest_size=_DIGEST_BYTES)
         for part in (self.method.encode(), *map(self.get, _CONTENT_FIELDS), content):
             digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
         asking = copy(self)
         asking.content, asking.is_bypass = content, False
-        asking.key = (*self.key[:7], self.key[7] + b"content:" + digest.digest())
+        asking.key = (*self.key[:7], self.key[7] + _CONTENT + digest.digest())
         return asking
 
     @property
@@ -285,6 +287,11 @@ def url_of(key: Key) -> str:
     """Return the absolute URL of the requests with a key, without ignored query parameters."""
     scheme, host, path, _, query, *_ = key
     return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("utf-8", "surrogateescape")
+
+
+def has_content(key: Key) -> bool:
+    """Tell whether a key looks as if the content of the request were part of it."""
+    return key[7][:-_DIGEST_BYTES].endswith(_CONTENT)
 
 
 def field_named(name: bytes, fields: Mapping[bytes, FieldT]) -> FieldT | None:
