@@ -530,3 +530,14 @@ async def test_an_application_that_fails_raises_as_without() -> None:
     cached = ASGIAccelerator(Script(ZeroDivisionError()), debug=TOKEN)
     with pytest.raises(ZeroDivisionError):
         await ask(cached, headers=ASKING)
+
+
+async def test_a_partition_that_fails_raises_as_without() -> None:
+    def fail(_: object) -> str:
+        raise ZeroDivisionError
+
+    app = app_saying()
+    cached = ASGIAccelerator(app, debug=TOKEN, partition=fail)
+    with pytest.raises(ZeroDivisionError):
+        await ask(cached, headers=ASKING)
+    assert app.calls == 0
