@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from accelerator.asgi_types import Message
     from accelerator.engine.exchange import Exchange
+    from accelerator.engine.reasoning import Reasoning
     from accelerator.engine.services import Services
     from accelerator.engine.task import Task
     from accelerator.events import EventKind
@@ -199,6 +200,8 @@ class Fill:
         self._exchange.read_notes(self.notes)
         self._candidate = self._candidate_of(response)
         made = plan(self._candidate)
+        if self._exchange.reasoning is not None:
+            self._exchange.reasoning.planned(self._candidate, made, is_new=True)
         added = added_vary(response, self.notes, self._options)
         self._client.hold({**message, "headers": [*without_tags(response, self._options), *added]})
         if self.reason:
@@ -269,6 +272,8 @@ class Fill:
         self._exchange.read_notes(self.notes)
         merged = self._candidate_of(freshened(self._stale, self._response))
         made = plan_after_304(self._stale, self._response, merged)
+        if self._exchange.reasoning is not None:
+            self._exchange.reasoning.planned(merged, made, is_new=False)
         if isinstance(made, Refusal):
             self.reason = made
             self._task.flight.remember(storable=False)
@@ -387,6 +392,8 @@ class Fill:
 
     def _report(self) -> None:
         """Report the outcome, unless the application is called once more."""
+        if self._exchange.reasoning is not None:
+            self._explain(self._exchange.reasoning)
         if self.wants_retry:
             return
         reporter, request = self._services.reporter, self._exchange.request
@@ -396,6 +403,11 @@ class Fill:
             reporter.refreshed(self.kind, request, self.entry, detail=detail, ttl=ttl)
         else:
             reporter.forwarded(self.kind, request, self._task.fwd, self.entry, detail=detail, ttl=ttl)
+
+    def _explain(self, reasoning: Reasoning) -> None:
+        """Note what has come of the fill so far, for a request that is told its reasoning."""
+        detail = "stored" if self.stored else self.reason
+        reasoning.filled(self.kind, self._task.fwd, detail, self.entry)
 
     def _may_hide_error(self) -> bool:
         now, purpose = self._options.clock(), self._task.purpose
@@ -420,6 +432,8 @@ class Fill:
 
     def _status_line(self) -> bytes | None:
         """Return the Cache-Status value for a response of the application (RFC 9211 §2), None for none."""
+        if self._exchange.reasoning is not None:
+            self._explain(self._exchange.reasoning)
         parameters = [f"fwd={self._task.fwd}"]
         if (self._task.is_validation or self.answered_stale) and self._response is not None:
             parameters.append(f"fwd-status={self._response.status}")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from accelerator.http import identity
 from accelerator.http.canonical import FORMS, canonical, prefers_gzip
-from accelerator.http.cookies import called, naming
+from accelerator.http.cookies import called, names_of, naming
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.fields import BLANKS, COMMA, joined
 from accelerator.http.globs import matching
@@ -204,6 +204,24 @@ class Request:
 
     def _is_cacheable_post(self, path: str) -> bool:
         return self.method == "POST" and self._rules.is_cacheable_post(path)
+
+    @property
+    def bypassed_by(self) -> list[str]:
+        """What lets the request bypass the cache: its method, and the names of fields; empty if nothing does."""
+        if not self.is_bypass:
+            return []
+        decisive = (
+            _BYPASS | _METHODS | ({b"content-length"} if self._fields.get(b"content-length", b"0") != b"0" else set())
+        )
+        method = [] if self.method in {"GET", "HEAD"} else [self.method]
+        return method + [name.decode("latin-1") for name in self._fields if name in decisive]
+
+    @property
+    def keyed_by(self) -> list[str]:
+        """The names of what is part of the key beside the URL: fields, and each cookie as `cookie` with its name."""
+        names = [name.decode("latin-1") for name in self._fields if _is_key_field(name)]
+        keyed = names_of([pair for _, pair in self._rules.key_cookies(self._fields.get(b"cookie", b""))])
+        return names + [f"cookie {name}" for name in keyed]
 
     @property
     def may_key_by_content(self) -> bool:
