@@ -57,7 +57,7 @@ class Uncounted(ASGIAccelerator):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as far as these benchmarks ask."""
         if self._shortcut is not None and (hit := self._shortcut.answer(scope)) is not None:
-            start, body, _, report = hit
+            start, body, _, report, _ = hit
             await send(start)
             await send(body)
             if report is not None:

@@ -13,10 +13,11 @@ from accelerator.stores.urls import store_of
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from accelerator.asgi_types import Application, Message, Receive, Scope, Send
     from accelerator.engine.shortcut import PlainHit
+    from accelerator.events import CacheEvent
     from accelerator.figures.snapshot import Figures
     from accelerator.stores.protocol import Store
 
@@ -60,12 +61,14 @@ class ASGIAccelerator(Uncopied):
                 self._engine.warn_of_another_store()
             await self.app(scope, receive, send)
         elif self._shortcut is not None and (hit := self._shortcut.answer(scope)) is not None:
-            start, body, count, report = hit
+            start, body, count, report, shown = hit
+            if shown:
+                scope.update(shown)
             await send(start)
-            await send(body)
-            count()
             if report is not None:
                 report()
+            await send(body)
+            count()
         else:
             await self._engine.handle(scope, receive, send)
 
@@ -82,6 +85,10 @@ class ASGIAccelerator(Uncopied):
             listens.
         """
         return None if self._shortcut is None else self._shortcut.answer(scope)
+
+    def listen(self, listener: Callable[[CacheEvent], None]) -> None:
+        """Call a function with each event from now on, as the option `on_event` does, and after that."""
+        self._engine.listen(listener)
 
     def figures(self) -> Figures:
         """Return what this accelerator has counted in this process. Any thread may call it."""

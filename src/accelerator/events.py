@@ -27,6 +27,9 @@ class CacheEvent:
         ttl: the remaining freshness lifetime in seconds of a response from the store, or of one that was stored, else
             None. It is negative for a response that has become stale by age.
         collapsed: whether the request waited for the fill of another one.
+        route: the template of the route that made a response from the store or for it, such as `/users/{id}`; empty if
+            that is not known.
+        background: whether the application was called for the store alone, and no request waits for it.
     """
 
     kind: EventKind
@@ -37,6 +40,8 @@ class CacheEvent:
     age: float | None = None
     ttl: float | None = None
     collapsed: bool = False
+    route: str = ""
+    background: bool = False
 
 
 NearEventKind: TypeAlias = Literal["good", "lapsed", "emptied", "applied", "waited"]

@@ -37,12 +37,14 @@ class Notes:
         no_store: whether the response must not be stored.
         credential_after_call: what identifies the user after the call of the application, such as `a session` of an
             outer middleware that the application has filled; `""` for nothing.
+        route: the template of the route that answers, `""` if that is not known.
     """
 
     __slots__ = (
         "credential_after_call",
         "no_store",
         "public",
+        "route",
         "safe_methods",
         "stale_if_error",
         "stale_while_revalidate",
@@ -61,6 +63,11 @@ class Notes:
         self.public = False
         self.no_store = False
         self.credential_after_call = ""
+        self.route = ""
+
+    def name_route(self, template: str) -> None:
+        """Note the route, unless it is known."""
+        self.route = self.route or template
 
     def allow_methods(self, methods: frozenset[str]) -> None:
         """Add methods that are safe for the view."""

@@ -31,17 +31,17 @@ def test_at_every_moment_up_to_its_end_it_is_what_would_be_prepared_then(
     now = received + passed
     if initial_age + max(0.0, passed) >= lifetime:
         return
-    prepared = PreparedHit(entry, now, REPORTER)
+    prepared = PreparedHit(entry, now, REPORTER, {})
     assert prepared.since == now <= prepared.until
     later = now + share * (prepared.until - now)
     for moment in (now, later, math.nextafter(prepared.until, now), prepared.until):
         if now <= moment <= prepared.until:
-            assert PreparedHit(entry, moment, REPORTER).headers == prepared.headers
+            assert PreparedHit(entry, moment, REPORTER, {}).headers == prepared.headers
 
 
 def test_within_a_second_it_is_prepared_once() -> None:
     entry = make_entry(make_request(), 0, received=1000.25, initial_age=0.0, lifetime=60.0)
-    prepared = PreparedHit(entry, 1001.5, REPORTER)
+    prepared = PreparedHit(entry, 1001.5, REPORTER, {})
     assert 1002.249 < prepared.until < 1002.25
     assert (b"age", b"1") in prepared.headers
     assert (b"cache-status", b"accelerator; hit; ttl=58") in prepared.headers

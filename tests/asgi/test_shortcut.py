@@ -45,7 +45,7 @@ def by_the_shortcut(cached: ASGIAccelerator, scope: Scope) -> list[Message] | No
     hit = cached._shortcut.answer(scope)
     if hit is None:
         return None
-    *messages, count, report = hit
+    *messages, count, report, _ = hit
     count()
     if report is not None:
         report()
@@ -521,7 +521,8 @@ def test_where_cookies_are_ignored_a_request_with_some_is_left_to_the_engine() -
     assert not compare(other, scope)
 
 
-def test_the_event_of_a_plain_hit_comes_after_its_messages_and_not_without_them() -> None:
+def test_the_event_of_a_plain_hit_comes_before_its_last_message_and_not_without_the_first() -> None:
+    """A span may end with the last message, and whoever has it may count on being counted."""
     site = Site()
     cached = warmed(MemoryStore(), on_event=site.events.append)
     site.events.clear()
@@ -529,7 +530,7 @@ def test_the_event_of_a_plain_hit_comes_after_its_messages_and_not_without_them(
 
     async def send(message: Message) -> None:
         seen.append((message["type"], len(site.events)))
-        if fails and message["type"] == "http.response.body":
+        if fails:
             raise OSError("gone")
 
     fails = True
@@ -538,7 +539,7 @@ def test_the_event_of_a_plain_hit_comes_after_its_messages_and_not_without_them(
     assert site.events == []
     fails = False
     drive(cached(PLAIN, receive, send))
-    assert seen == [("http.response.start", 0), ("http.response.body", 0)] * 2
+    assert seen == [("http.response.start", 0), ("http.response.start", 0), ("http.response.body", 1)]
     assert [event.kind for event in site.events] == ["hit"]
 
 

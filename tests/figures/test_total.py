@@ -99,3 +99,11 @@ def test_figures_that_lack_something_make_a_sum_that_does() -> None:
     part["complete"] = False
     assert not total([whole, part])["complete"]
     assert total([whole, whole])["complete"]
+
+
+def test_what_near_stores_counted_is_added_and_where_one_stands_is_what_was_read_last() -> None:
+    alive = [figures_of([], near={"lease": lease, "behind": 1, "heartbeat": None, "lapsed": 2}) for lease in (1.0, 1.5)]
+    ended = figures_of([], near={"lease": 0.0, "behind": 7, "heartbeat": 0.1, "lapsed": 3, "waiting": 0.25})
+    near = total(alive, ended=[ended, figures_of([])])["store"]["near"]
+    assert (near["lease"], near["behind"], near["heartbeat"]) == (1.5, 1, None)
+    assert (near["lapsed"], near["waiting"], near["silent"]) == (7, 0.25, 0)

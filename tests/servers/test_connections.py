@@ -191,7 +191,7 @@ class Eager(ASGIAccelerator):
     """One that would answer whatever it is asked."""
 
     def answer_at_once(self, scope: Scope) -> PlainHit | None:
-        return start(("content-length", "5")), chunk(b"eager"), lambda: reported.append(scope["path"]), None
+        return start(("content-length", "5")), chunk(b"eager"), lambda: reported.append(scope["path"]), None, {}
 
 
 reported: list[str] = []

@@ -192,6 +192,7 @@ def test_names_of_response_fields_that_are_long_are_not_kept_in_mind() -> None:
 @pytest.mark.parametrize(("length", "tags"), [(10, 1), (200, 16), (5000, 1), (10, 100)])
 def test_what_is_prepared_of_an_entry_takes_no_more_than_is_counted(lines: int, length: int, tags: int) -> None:
     reporter = Reporter(checked({"on_event": lambda _event: None}))
+    shown: dict[str, object] = {}  # that of a route
     said = tuple((b"x-%d" % number, b"v") for number in range(lines))
     names = [f"tag:{number}" for number in range(tags)]
     entries = [
@@ -203,7 +204,7 @@ def test_what_is_prepared_of_an_entry_takes_no_more_than_is_counted(lines: int, 
         made = []
         for number, entry in enumerate(entries):
             ready = ReadyEntry(entry)
-            prepared = PreparedHit(entry, entry.received + number / 7, reporter)
+            prepared = PreparedHit(entry, entry.received + number / 7, reporter, shown)
             prepared.not_modified(b'"%d"' % number)
             prepared.report("GET", entry.received + number / 7)
             ready.keep(prepared)

@@ -55,12 +55,13 @@ class Bypass:
         if exchange.reasoning is not None:
             exchange.reasoning.bypassed(reason.fwd, reason.detail)
         self._head: Response | None = None  # the start of the response to a HEAD request
+        self._is_reported = False
 
     async def send(self, message: Message) -> None:
         """Handle one ASGI message of the application, and send it to the client.
 
         Before the start goes out, what the request has changed is invalidated. Before the last chunk goes out, the
-        response to a HEAD request freshens the stored entry.
+        response to a HEAD request freshens the stored entry, and the request is reported.
         """
         kind = message.get("type")
         if kind == "http.response.start":
@@ -72,9 +73,18 @@ class Bypass:
                 if self._exchange.reasoning is not None:
                     self._exchange.reasoning.said(response, self.notes)
                 message = {**message, "headers": self._lines(response)}
-        elif self._head is not None and kind == "http.response.body" and not message.get("more_body", False):
-            await self._freshen(self._head)
+        elif kind == "http.response.body" and not message.get("more_body", False):
+            if self._head is not None:
+                await self._freshen(self._head)
+            self.report()
         await self._exchange.send(message)
+
+    def report(self) -> None:
+        """Report the request, unless that is done."""
+        if not self._is_reported:
+            self._is_reported = True
+            reason = self._reason
+            self._services.reporter.forwarded("pass", self._exchange.request, reason.fwd, detail=reason.detail)
 
     def _lines(self, response: Response) -> list[tuple[bytes, bytes]]:
         """Return the header lines for the client: the application's without tags, with Vary and Cache-Status."""
@@ -98,6 +108,7 @@ class Bypass:
         self._exchange.read_notes(self.notes)
         if self.notes.no_store:
             return
+        self.notes.name_route(stored.route)
         request, store = self._exchange.request, self._services.store
         found = await store.look_up(request)
         if found is None or found.entry != stored:  # the entry has been replaced meanwhile

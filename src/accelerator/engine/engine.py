@@ -21,6 +21,7 @@ from accelerator.engine.invalidations import Invalidations
 from accelerator.engine.partition import partition_of
 from accelerator.engine.refresh import Refreshes
 from accelerator.engine.report import Reporter, reason_to_forward
+from accelerator.engine.route import Routes
 from accelerator.engine.services import Services
 from accelerator.engine.shortcut import Shortcut
 from accelerator.engine.turns import Turns
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from accelerator.asgi_types import Application, Receive, Scope, Send
     from accelerator.engine.reasoning import Reasoning
     from accelerator.engine.runtime import Runtime
-    from accelerator.events import EventKind
+    from accelerator.events import CacheEvent, EventKind
     from accelerator.figures.snapshot import Figures
     from accelerator.http.fields import HeaderList
     from accelerator.options import Options
@@ -78,7 +79,9 @@ class Engine:
         self._reporter = Reporter(options)
         leases = self._store.leases
         self._turns = Turns(self._store, leases, runtime) if leases is not None else None
-        self._services = Services(options, self._store, self._flights, self._turns, CopyBudget(), self._reporter)
+        self._routes = Routes(app)
+        shared = CopyBudget(), self._reporter, self._routes
+        self._services = Services(options, self._store, self._flights, self._turns, *shared)
         self._rules = RequestRules(
             options.credentials, options.vary_cookies, options.renewed_cookies, options.cacheable_posts
         )
@@ -89,7 +92,7 @@ class Engine:
         self.handle: Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]] = self._handle
         if options.debug:
             self.handle = partial(Debugging(options, self.ignored, self._reporter).answer, self._handle)
-        self.shortcut = Shortcut.of(store, self._rules, options, self.ignored, self._reporter)
+        self.shortcut = Shortcut.of(store, self._rules, self.ignored, self._services)
         self.invalidations = Invalidations(store, self.ignored, self._services)
         self._filler = Filler(self._upstream, self._services, self.invalidations)
         self._refreshes = Refreshes(self._filler, self._services, runtime)
@@ -97,6 +100,10 @@ class Engine:
     def warn_of_another_store(self) -> None:
         """Warn once that an accelerator further out, which answers in place of this one, has another store."""
         self._reporter.warn_once("another store", _TWO_STORES)
+
+    def listen(self, listener: Callable[[CacheEvent], None]) -> None:
+        """Call a function with each event from now on, besides the option `on_event`."""
+        self._reporter.listen(listener)
 
     def figures(self, store: Store) -> Figures:
         """Return what was counted in this process.
@@ -182,11 +189,12 @@ class Engine:
         how = ("fwd=miss", "collapsed") if patience.has_waited else ("hit",)  # RFC 9211 §2.2, §2.6
         member = self._reporter.status_with_ttl(ttl, *how)
         answer = answer_from(entry, exchange.request, current_age, member)
+        self._routes.show(entry.route, exchange.scope)
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await exchange.send({"type": "http.response.body", "body": answer.body})
         times = {"age": current_age, "ttl": ttl}
         sent = len(answer.body)
         self._reporter.answered_from_store(kind, exchange.request, entry, sent, **times, collapsed=patience.has_waited)
+        await exchange.send({"type": "http.response.body", "body": answer.body})
 
     # --- requests that are not answered from the store ----------------------------------------------------------------
 
@@ -197,8 +205,8 @@ class Engine:
         line = self._reporter.cache_status('detail="only-if-cached"')
         lines = [(b"content-length", b"0"), *([] if line is None else [(b"cache-status", line)])]
         await exchange.send({"type": "http.response.start", "status": 504, "headers": lines})
-        await exchange.send({"type": "http.response.body", "body": b""})
         self._reporter.forwarded("miss", exchange.request, "", detail="only-if-cached")
+        await exchange.send({"type": "http.response.body", "body": b""})
 
     async def _forward(self, exchange: Exchange, reason: Reason) -> None:
         """Forward a request without storing its response. The application gets the same header lines as in a fill."""
@@ -211,4 +219,4 @@ class Engine:
             await self._upstream.call(exchange, bypass.notes, exchange.receive, bypass.send, headers)
         finally:
             self._questions.learn(exchange.request, bypass.notes)
-            self._reporter.forwarded("pass", exchange.request, reason.fwd, detail=reason.detail)
+            bypass.report()

@@ -181,6 +181,7 @@ class Fill:
             await self._forward(message)
             return
         self._response = response
+        self.notes.name_route(self._services.routes.read(self._exchange.scope))
         if self._task.is_validation and response.status == 304:
             assert self._stale is not None  # noqa: S101 - a validation has a stored entry
             is_proof = not self._task.found.invalidated or proves_unchanged(self._stale, response)
@@ -270,6 +271,7 @@ class Fill:
         assert self._response is not None  # noqa: S101 - the response has started
         assert self._stale is not None  # noqa: S101 - a validation has a stored entry
         self._exchange.read_notes(self.notes)
+        self.notes.name_route(self._stale.route)
         merged = self._candidate_of(freshened(self._stale, self._response))
         made = plan_after_304(self._stale, self._response, merged)
         if self._exchange.reasoning is not None:

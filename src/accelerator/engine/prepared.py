@@ -19,6 +19,8 @@ from accelerator.rules.response_tags import application_tags
 from accelerator.rules.stored_fields import without_content_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from accelerator.engine.report import Reporter
     from accelerator.http.fields import HeaderList
     from accelerator.rules.entry import Entry
@@ -40,6 +42,7 @@ class PreparedHit:
         entry: the entry, which is fresh.
         now: the moment, in seconds since the epoch.
         reporter: what says Cache-Status, figures and events.
+        shown: what the scope of a hit is to have.
 
     Attributes:
         reporter: the given one. It tells who has prepared this, where several middlewares share a store.
@@ -47,6 +50,7 @@ class PreparedHit:
         until: up to when they are right.
         headers: the header lines of the whole response.
         tally: counts the answers that were sent.
+        shown: the given one.
     """
 
     __slots__ = (
@@ -58,12 +62,13 @@ class PreparedHit:
         "_not_modified",
         "headers",
         "reporter",
+        "shown",
         "since",
         "tally",
         "until",
     )
 
-    def __init__(self, entry: Entry, now: float, reporter: Reporter) -> None:
+    def __init__(self, entry: Entry, now: float, reporter: Reporter, shown: Mapping[str, object]) -> None:
         current_age = age(entry, now)
         ttl = entry.lifetime - current_age
         self._entry = entry
@@ -72,6 +77,7 @@ class PreparedHit:
         self._not_modified: HeaderList = []
         self._named: tuple[str, frozenset[str]] | None = None
         self.reporter = reporter
+        self.shown = shown
         self.since = now
         last_digit = ulp(abs(now) + current_age + entry.lifetime)
         self.until = max(now, now + min(1 - current_age % 1, ttl % 1) - _LAST_DIGITS * last_digit)
@@ -99,7 +105,8 @@ class PreparedHit:
         url, tags = self._named or self._names()
         current_age = age(entry, now)
         ttl = entry.lifetime - current_age
-        self.reporter.emit(CacheEvent("hit", method=method, url=url, tags=tags, age=current_age, ttl=ttl))
+        event = CacheEvent("hit", method, url, tags=tags, age=current_age, ttl=ttl, route=entry.route)
+        self.reporter.emit(event)
 
     def _names(self) -> tuple[str, frozenset[str]]:
         """Return the URL and the tags for events, and keep them if they are short."""

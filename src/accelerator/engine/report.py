@@ -45,17 +45,22 @@ class Reporter:
 
     Attributes:
         counts: what was counted.
-        has_listener: whether somebody listens to events.
+        is_heard: whether somebody listens to events.
     """
 
     def __init__(self, options: Options) -> None:
         self._name = options.cache_status
-        self._listener = options.on_event
+        self._listeners = [] if options.on_event is None else [options.on_event]
         self._has_warned_of: set[str] = set()
         self.counts = Counts(options.clock, lock_over_forks())
-        self.has_listener = options.on_event is not None
+        self.is_heard = bool(self._listeners)
         if left_out := sorted({*CREDENTIALS}.difference(options.credentials)):
             self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
+
+    def listen(self, listener: Callable[[CacheEvent], None]) -> None:
+        """Call a function with each event from now on, after those that listen already."""
+        self._listeners = [*self._listeners, listener]
+        self.is_heard = True
 
     def cache_status(self, *parameters: str) -> bytes | None:
         """Return a Cache-Status value with these parameters (RFC 9211 §2), None if none is to be sent."""
@@ -102,17 +107,17 @@ class Reporter:
             more: other attributes of the event.
         """
         self.counts.refreshed(more["detail"])
-        self._report(kind, request, entry, **more)
+        self._report(kind, request, entry, background=True, **more)
 
     def invalidated(self, request: Request) -> None:
         """Report that a request has invalidated what it changed."""
         self._report("invalidate", request, detail="hard")
 
     def _report(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
-        if self._listener is not None:
+        if self.is_heard:
             url = shown(request.url)
-            tags = frozenset[str]() if entry is None else application_tags(entry)
-            self.emit(CacheEvent(kind, method=request.method, url=url, tags=tags, **more))
+            tags, route = (frozenset[str](), "") if entry is None else (application_tags(entry), entry.route)
+            self.emit(CacheEvent(kind, method=request.method, url=url, tags=tags, route=route, **more))
 
     def warn_once(self, subject: str, words: str, *arguments: object) -> None:
         """Log a warning, once for each subject.
@@ -132,10 +137,10 @@ class Reporter:
             self.warn_once(request.outer_identity, _MISPLACED, request.outer_identity)
 
     def emit(self, event: CacheEvent) -> None:
-        """Call `on_event` with an event. What it raises is logged and goes no further."""
-        if self._listener is not None:
+        """Call those who listen with an event. What they raise is logged and goes no further."""
+        for listener in self._listeners:
             try:
-                self._listener(event)
+                listener(event)
             except Exception:
                 logger.exception("on_event failed")
 

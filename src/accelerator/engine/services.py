@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from accelerator.engine.flight import Flights
     from accelerator.engine.guard import Guard
     from accelerator.engine.report import Reporter
+    from accelerator.engine.route import Routes
     from accelerator.engine.turns import Turns
     from accelerator.options import Options
 
@@ -25,6 +26,7 @@ class Services:
         turns: the turns of processes at filling, None if the store grants no leases.
         budget: limits the memory that copies of their responses take.
         reporter: reports by Cache-Status, events and warnings.
+        routes: the routes of the application.
     """
 
     options: Options
@@ -33,3 +35,4 @@ class Services:
     turns: Turns | None
     budget: CopyBudget
     reporter: Reporter
+    routes: Routes

@@ -18,19 +18,19 @@ from accelerator.rules.freshness import age
 from accelerator.stores.protocol import KnowsReadyEntries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from accelerator.asgi_types import Message, Scope
-    from accelerator.engine.report import Reporter
+    from accelerator.engine.services import Services
     from accelerator.http.fields import HeaderList
     from accelerator.http.ignored import Ignored
     from accelerator.http.request import RequestRules, Vary
     from accelerator.http.shape import Shape
-    from accelerator.options import Options
     from accelerator.stores.protocol import ReadyEntry, Store
 
-PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None], Callable[[], None] | None]"
-"""The two messages of an answer, what counts it once they are sent, and what reports it then, if somebody listens."""
+PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None], Callable[[], None] | None, Mapping[str, object]]"
+"""An answer: its two messages, what counts it once they are sent, what reports it before the second one if somebody
+listens, and what the scope is to have for middlewares outside."""
 
 
 class Shortcut:
@@ -39,27 +39,23 @@ class Shortcut:
     Args:
         store: the store.
         rules: how requests are read.
-        options: the options.
         ignored: removes the query parameters that the options ignore.
-        reporter: what says Cache-Status and events, and that the store fails.
+        services: what all requests of the accelerator share.
     """
 
-    def __init__(
-        self, store: KnowsReadyEntries, rules: RequestRules, options: Options, ignored: Ignored, reporter: Reporter
-    ) -> None:
+    def __init__(self, store: KnowsReadyEntries, rules: RequestRules, ignored: Ignored, services: Services) -> None:
         self._ready_entry = store.ready_entry
-        self._clock = options.clock
+        self._clock = services.options.clock
         self._rules = rules
         self._shapes = Shapes(rules)
         self._ignored = ignored
-        self._reporter = reporter
-        self._is_heard = reporter.has_listener
+        self._reporter = services.reporter
+        self._routes = services.routes
 
     @classmethod
-    def of(
-        cls, store: Store, rules: RequestRules, options: Options, ignored: Ignored, reporter: Reporter
-    ) -> Shortcut | None:
+    def of(cls, store: Store, rules: RequestRules, ignored: Ignored, services: Services) -> Shortcut | None:
         """Return the shortcut, None where the store names no entries, or an option changes keys or decisions."""
+        options = services.options
         is_plain = (
             b"host" in rules.ordinary
             and options.enabled
@@ -70,7 +66,7 @@ class Shortcut:
         # by its type: a proxy may have an attribute of that name, and a lookup of its own
         if not is_plain or not isinstance(store, KnowsReadyEntries) or KnowsReadyEntries not in type(store).__mro__:
             return None
-        return cls(store, rules, options, ignored, reporter)
+        return cls(store, rules, ignored, services)
 
     def answer(self, scope: Scope) -> PlainHit | None:
         """Return the answer to a plain hit, None for any other request. The scope is left as it is."""
@@ -87,7 +83,7 @@ class Shortcut:
             return None
         now, prepared = self._clock(), ready.prepared
         if prepared is None or not prepared.since <= now <= prepared.until or prepared.reporter is not self._reporter:
-            prepared = self._prepare(ready, now)
+            prepared = self._prepare(ready, now, scope)
         if prepared is None:
             return None
         condition = None if shape.if_none_match is None else lines[shape.if_none_match][1]
@@ -106,7 +102,8 @@ class Shortcut:
             {"type": "http.response.start", "status": status, "headers": headers.copy()},
             {"type": "http.response.body", "body": body},
             count,
-            partial(prepared.report, method, now) if self._is_heard else None,
+            partial(prepared.report, method, now) if self._reporter.is_heard else None,
+            prepared.shown,
         )
 
     def _ready(self, scope: Scope, lines: HeaderList, shape: Shape) -> ReadyEntry | None:
@@ -144,12 +141,12 @@ class Shortcut:
         """Tell whether no cookie is ignored, or part of the key."""
         return not (self._ignored.has_cookies or self._rules.key_cookies(cookies))
 
-    def _prepare(self, ready: ReadyEntry, now: float) -> PreparedHit | None:
+    def _prepare(self, ready: ReadyEntry, now: float, scope: Scope) -> PreparedHit | None:
         """Prepare the answers of an entry, None if it is not fresh, or not for all codings."""
         entry = ready.entry
         if not entry.for_codings or age(entry, now) >= entry.lifetime:
             return None
-        prepared = PreparedHit(entry, now, self._reporter)
+        prepared = PreparedHit(entry, now, self._reporter, self._routes.shown(entry.route, scope))
         ready.keep(prepared)
         return prepared
 

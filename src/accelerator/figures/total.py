@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _OF_ALL: Final = ("entries", "bytes", "max_bytes")
 """What each process says of a shared store as a whole."""
 
+_OF_NEAR: Final = ("leases", "lapsed", "emptied", "applied", "waited", "waiting", "silent")
+"""What near stores count."""
+
 
 def total(figures: Sequence[Figures], *, ended: Sequence[Figures] = ()) -> Figures:
     """Return the sum of figures.
@@ -77,6 +80,9 @@ def _store(alive: Sequence[StoreFigures], ended: Sequence[StoreFigures]) -> Stor
     for name in ("evictions", "errors", "fanout"):
         if counted := [one[name] for one in (*alive, *ended) if name in one]:  # type: ignore[literal-required]
             found[name] = _sum(counted)
+    if last.get("near"):
+        nears = [one["near"] for one in (*alive, *ended) if one.get("near")]
+        found["near"] = {**last["near"], **{name: sum([near.get(name) or 0 for near in nears]) for name in _OF_NEAR}}
     if "breaker_open" in last:
         found["breaker_open"] = any(one["breaker_open"] for one in alive)
     return found  # type: ignore[return-value]  # its names are those of `StoreFigures`

@@ -229,4 +229,5 @@ def new_entry(
         validator=validator,
         last_modified=last_modified,
         made_in=made_in,
+        route=candidate.notes.route,
     )

@@ -204,7 +204,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
             hit = front.answer(scope)
             if hit is None:
                 return None
-            start, body, count, report = hit
+            start, body, count, report, _ = hit
             written = framed(self.server_state.default_headers, start, body["body"], scope["method"])
             if written is not None:
                 self._log(scope, start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from accelerator.engine.route import ROUTE, route_in_environ
 from accelerator.http.fields import combined
 from accelerator.http.response import is_event_stream
 from accelerator.notes import current_notes, start_noting, stop_noting
@@ -109,7 +110,7 @@ class Call:
 
     async def _send_start(self, start: Message) -> None:
         """Copy the keys that the application has set until now to the scope, and send the start unless that is done."""
-        for key in (CACHE_FOR, TAGS):
+        for key in (CACHE_FOR, TAGS, ROUTE):
             if key in self._environ:
                 self._scope[key] = self._environ[key]
         if self._sent_start is not start:
@@ -165,6 +166,8 @@ class Call:
             "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
             STATUS_LINE: status if status[3:] else f"{status} ",  # RFC 9112 §4: the space is needed without a phrase
         }
+        if route := route_in_environ(self._environ):
+            self._environ[ROUTE] = route
         self._promised = next((int(value) for name, value in headers if _is_length(name, value)), -1)
         return self._write
 

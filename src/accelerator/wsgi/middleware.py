@@ -24,10 +24,11 @@ from accelerator.wsgi.environ import TAGS, changes_of, refresh_environ, scope_of
 from accelerator.wsgi.threads import Driven, ThreadRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from accelerator.asgi_types import Receive, Scope, Send
+    from accelerator.events import CacheEvent
     from accelerator.figures.snapshot import Figures
     from accelerator.stores.protocol import Store
 
@@ -81,6 +82,10 @@ class WSGIAccelerator(Uncopied):
             await receive()  # if there is content, the response is not stored
         environ = answer.restored(scope["wsgi.environ"]) if answer is not None else refresh_environ(scope)
         await Call(self.app, environ, changes_of(environ, scope, self._engine.ignored), scope, send, answer).run()
+
+    def listen(self, listener: Callable[[CacheEvent], None]) -> None:
+        """Call a function with each event from now on, as the option `on_event` does, and after that."""
+        self._engine.listen(listener)
 
     def figures(self) -> Figures:
         """Return what this accelerator has counted in this process."""
