@@ -15,7 +15,7 @@ from tests.docs.support import blocks_of, is_hit, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VIEWS, FIELDS, SCOPE, MIDDLEWARE, RENAME, SESSION, ASYNC_SESSION = blocks_of("tags.md")
+VIEWS, FIELDS, SCOPE, MIDDLEWARE, RENAME, SESSION, ASYNC_SESSION, LISTING = blocks_of("tags.md")
 
 pytestmark = pytest.mark.anyio
 
@@ -99,3 +99,13 @@ async def test_an_async_session_takes_back_after_its_commit(page: dict[str, Any]
         await page["commit"](session, "user:1")
     await engine.dispose()
     assert not await is_kept(page, "/users/1")
+
+
+async def test_what_hangs_on_a_tag_is_listed(page: dict[str, Any]) -> None:
+    run(LISTING, page)
+    for url in ("/users/1", "/users/2", "/users", "/news"):
+        await ask(page, url)
+    site = "https://example.org"
+    assert await page["taken_by"]("user:1") == [f"{site}/users", f"{site}/users/1"]
+    assert await page["taken_by"]("frontpage") == [f"{site}/news"]
+    assert await page["taken_by"]("nobody has it") == []

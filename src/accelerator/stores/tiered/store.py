@@ -156,7 +156,7 @@ class TieredStore(
     async def list_entries(
         self, *, url: str | None = None, tag: str | None = None, cursor: str | None = None, limit: int = 100
     ) -> Listed:
-        """List the entries of the far store, which has those of the near ones as well.
+        """List the entries of the far store. Those that it did not take, and only a near one has, are none of them.
 
         Raises:
             RedisError, OSError: see `RedisStore.list_entries`.
