@@ -13,6 +13,7 @@ from accelerator.rules.answer import current_lines
 from accelerator.rules.conditions import conditions_for
 from accelerator.rules.freshness import age
 from accelerator.rules.response_tags import application_tags
+from accelerator.rules.sent_tags import tag_lines
 from accelerator.rules.stored_fields import without_content_fields
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ MAX_KEPT_URL: Final = 256
 MAX_KEPT_TAGS: Final = 16
 """More tags are made anew for each event."""
 
+MAX_KEPT_TAG_LINES: Final = 256
+"""If more bytes of tags are sent, all is prepared anew for each hit."""
+
 _LAST_DIGITS: Final = 4
 """So far the times may be off: by eight roundings, each of half of the last digit. The end is that much too early."""
 
@@ -37,12 +41,14 @@ class PreparedHit:
         entry: the entry, which is fresh.
         now: the moment, in seconds since the epoch.
         reporter: what says Cache-Status and events.
+        send_tags: the fields in which clients get the tags.
 
     Attributes:
         reporter: the given one. It tells who has prepared this, where several middlewares share a store.
         since: from when the answers are right, in seconds since the epoch.
         until: up to when they are right.
         headers: the header lines of the whole response.
+        may_be_kept: it takes no more memory than `sizes.READY_BYTES`.
     """
 
     __slots__ = (
@@ -51,17 +57,22 @@ class PreparedHit:
         "_entry",
         "_named",
         "_not_modified",
+        "_sends_tags",
         "headers",
+        "may_be_kept",
         "reporter",
         "since",
         "until",
     )
 
-    def __init__(self, entry: Entry, now: float, reporter: Reporter) -> None:
+    def __init__(self, entry: Entry, now: float, reporter: Reporter, send_tags: tuple[str, ...] = ()) -> None:
         current_age = age(entry, now)
         ttl = entry.lifetime - current_age
         self._entry = entry
-        self._current = current_lines(current_age, reporter.status_with_ttl(ttl, "hit"))
+        sent = tag_lines(entry.tags, send_tags) if send_tags else ()
+        self._sends_tags = bool(sent)
+        self.may_be_kept = sum([len(line) for _, line in sent]) <= MAX_KEPT_TAG_LINES
+        self._current = (*sent, *current_lines(current_age, reporter.status_with_ttl(ttl, "hit")))
         self._conditions: tuple[bytes, ...] | None = None
         self._not_modified: HeaderList = []
         self._named: tuple[str, frozenset[str]] | None = None
@@ -92,8 +103,8 @@ class PreparedHit:
         self.reporter.emit(CacheEvent("hit", method=method, url=url, tags=tags, age=current_age, ttl=ttl))
 
     def _names(self) -> tuple[str, frozenset[str]]:
-        """Return the URL and the tags for events, and keep them if they are short."""
+        """Return the URL and the tags for events, and keep them if they are short, and no tags are sent."""
         url, tags = named = shown(url_of(self._entry.key)), application_tags(self._entry)
-        if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS:
+        if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS and not self._sends_tags:
             self._named = named
         return named

@@ -49,6 +49,7 @@ class Shortcut:
     ) -> None:
         self._ready_entry = store.ready_entry
         self._clock = options.clock
+        self._send_tags = options.send_tags
         self._rules = rules
         self._shapes = Shapes(rules)
         self._ignored = ignored
@@ -141,8 +142,9 @@ class Shortcut:
         entry = ready.entry
         if not entry.for_codings or age(entry, now) >= entry.lifetime:
             return None
-        prepared = PreparedHit(entry, now, self._reporter)
-        ready.keep(prepared)
+        prepared = PreparedHit(entry, now, self._reporter, self._send_tags)
+        if prepared.may_be_kept:
+            ready.keep(prepared)
         return prepared
 
 
