@@ -198,6 +198,17 @@ class File:
                 self._replace(opened, anyway=True)
         raise self._gives_up()
 
+    def take_back_again(self, tags: Collection[str], soft: bool) -> None:
+        """Do what `take_back` does for an invalidation that has failed before, and tell caches downstream once more.
+
+        Other processes have answered from it until now.
+
+        Raises:
+            FAILURES: as `take_back`.
+        """
+        self.take_back(tags, soft)
+        self.invalidated.tell(tags, soft=soft)
+
     def _write(self, opened: Opened, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
         seconds = 0 if monotonic() < self._unwaited_until else WRITE_SECONDS
         try:

@@ -176,6 +176,10 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
                 self._begin()
                 self._free(CLEARED_AT_ONCE)
 
+    async def aclose(self) -> None:
+        """Wait until caches downstream that follow this store were told all, but only for some seconds."""
+        await self.invalidated.aclose()
+
     def _unfold(self, record: Record) -> ReadyEntry:
         """Return the entry of a record, and keep it if no other thread is at work here: a lookup does not wait."""
         ready = record.unfolded()

@@ -198,7 +198,9 @@ class Invalidations:
                 for soft in (False, True):
                     tags = [tag for tag, (hard, _) in kept.items() if hard is not soft]
                     for start in range(0, len(tags), REPEATED_AT_ONCE):
-                        await self._announce(tags[start : start + REPEATED_AT_ONCE], soft)
+                        some = tags[start : start + REPEATED_AT_ONCE]
+                        await self._announce(some, soft)
+                        self.invalidated.tell(some, soft=soft)  # once more: others have answered from it until now
             except FAILURES:
                 pause = next(pauses, pause)
             else:

@@ -118,12 +118,15 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
     async def aclose(self) -> None:
         """Wait for the invalidations on this event loop, give back its leases, and close its connections.
 
+        Caches downstream that follow this store are waited for as well, for some seconds.
+
         Those of a client that was given stay open.
 
         Tags whose invalidation failed stay invalidated in this process, but the invalidation is repeated only when the
         store is used again.
         """
         await self.invalidations.aclose()
+        await self.invalidated.aclose()
         await self._leasing.aclose()
         await self._mailbox.subscription.stop()
         await self.links.close()
