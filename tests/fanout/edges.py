@@ -1,4 +1,4 @@
-"""Caches downstream on the loopback interface. They speak what Fastly, Cloudflare and Varnish do, and refuse the rest."""
+"""Caches downstream on the loopback interface: they speak what Fastly, Cloudflare and Varnish do, no more."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ class Edge:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.held.set()
         self._server.shutdown()
         self._thread.join(PATIENCE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
@@ -15,7 +14,6 @@ from accelerator.fanout.sender import Sender
 from accelerator.fanout.targets import Target
 from accelerator.notes import seconds
 from accelerator.rules.sent_tags import key_of
-from accelerator.stores.forks import wiped_by_forks
 from accelerator.stores.observed import Downstream, InvalidationCounts
 from accelerator.tags import ALL
 from accelerator.uncopied import Uncopied
@@ -61,24 +59,19 @@ class FanOut(Uncopied, Downstream):
             raise ValueError(f"again_after is a positive number of seconds, or None, not {again_after}")
         self._targets = targets
         self._again_after = again_after
-        self._page = wiped_by_forks()
-        self._begin()
+        self._senders: dict[int, dict[str, Sender]] = {}  # by the number of the process
         _all.add(self)
 
     def __repr__(self) -> str:
         return f"<FanOut: {', '.join(target.name for target in self._targets)}>"
 
-    def _begin(self) -> None:
-        self._senders = {target.name: Sender(target, self._again_after) for target in self._targets}
-        self._page[0] = 1
-
     def _present(self) -> dict[str, Sender]:
-        """Return the senders. A child process begins with new ones: its parent's tell what the parent was asked for."""
-        if not self._page[0]:
-            with _children.setdefault(os.getpid(), threading.Lock()):  # one that no thread of the parent may hold
-                if not self._page[0]:
-                    self._begin()
-        return self._senders
+        """Return the senders. A child process has new ones: its parent's tell what the parent was asked for."""
+        process = os.getpid()
+        return self._senders.get(process) or self._senders.setdefault(process, self._made())
+
+    def _made(self) -> dict[str, Sender]:
+        return {target.name: Sender(target, self._again_after) for target in self._targets}
 
     def follow(self, store: Store) -> None:
         """Pass on what this store takes back from now on, whoever asks it. A store has one `FanOut`, the last one.
@@ -126,7 +119,6 @@ class FanOut(Uncopied, Downstream):
 
 
 _all: Final[WeakSet[FanOut]] = WeakSet()
-_children: Final[dict[int, threading.Lock]] = {}
 
 
 def _close_all() -> None:
