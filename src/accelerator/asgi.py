@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from accelerator.engine.engine import Engine
 from accelerator.engine.runtime import AnyioRuntime
 from accelerator.options import OptionArguments, checked
+from accelerator.stores.publishing import Publishing, board_of
 from accelerator.stores.urls import store_of
 from accelerator.uncopied import Uncopied
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from accelerator.asgi_types import Application, Message, Receive, Scope, Send
     from accelerator.engine.shortcut import PlainHit
+    from accelerator.figures.snapshot import Figures
     from accelerator.stores.protocol import Store
 
 
@@ -46,6 +48,7 @@ class ASGIAccelerator(Uncopied):
         self._has_opened = isinstance(store, str)
         self._engine = Engine(app, self.store, checked(options), self, AnyioRuntime())
         self._shortcut = self._engine.shortcut
+        self._publishing = Publishing(self.figures, self._engine.counts, board_of(self.store))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; anything else goes to the application unchanged."""
@@ -57,9 +60,10 @@ class ASGIAccelerator(Uncopied):
                 self._engine.warn_of_another_store()
             await self.app(scope, receive, send)
         elif self._shortcut is not None and (hit := self._shortcut.answer(scope)) is not None:
-            start, body, report = hit
+            start, body, count, report = hit
             await send(start)
             await send(body)
+            count()
             if report is not None:
                 report()
         else:
@@ -74,9 +78,22 @@ class ASGIAccelerator(Uncopied):
             scope: the scope of an HTTP request without content, as the application would see it.
 
         Returns:
-            The two messages of the answer, and what reports it once they are sent, None if nobody listens.
+            The two messages of the answer, what counts it once they are sent, and what then reports it, None if nobody
+            listens.
         """
         return None if self._shortcut is None else self._shortcut.answer(scope)
+
+    def figures(self) -> Figures:
+        """Return what this accelerator has counted in this process. Any thread may call it."""
+        return self._engine.figures(self.store)
+
+    async def all_figures(self) -> Figures:
+        """Return the sum of what all processes have counted that share the store.
+
+        Each tells the others what it has counted about once a second, over Redis every five seconds. Where the store is
+        none that they share, they can share the directory that the environment variable PROMETHEUS_MULTIPROC_DIR names.
+        """
+        return await self._publishing.total()
 
     async def _close_at_the_end(self, send: Send, message: Message) -> None:
         if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:

@@ -11,7 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from accelerator import ASGIAccelerator, MemoryStore, WSGIAccelerator, cache_for, no_store, tag
-from accelerator.engine.prepared import MAX_KEPT_TAG_LINES, PreparedHit
+from accelerator.engine.prepared import PreparedHit
+from accelerator.engine.shortcut import MAX_KEPT_TAG_LINES
 from accelerator.http.request import Request
 from accelerator.testing import ManualClock
 from tests.asgi.test_stale import Origin
@@ -206,7 +207,7 @@ async def test_a_malformed_start_goes_out_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("length", "is_kept"), [(MAX_KEPT_TAG_LINES - 60, True), (MAX_KEPT_TAG_LINES + 60, False)])
-def test_an_answer_with_long_lines_is_prepared_for_each_hit(length: int, is_kept: bool) -> None:
+def test_an_answer_with_many_tags_is_written_for_each_hit(length: int, is_kept: bool) -> None:
     tags = tuple("x" * 60 + str(number) for number in range(length // 61))
     app = saying(tags=tags)
     for _ in range(3):

@@ -45,7 +45,8 @@ def by_the_shortcut(cached: ASGIAccelerator, scope: Scope) -> list[Message] | No
     hit = cached._shortcut.answer(scope)
     if hit is None:
         return None
-    *messages, report = hit
+    *messages, count, report = hit
+    count()
     if report is not None:
         report()
     return messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import subprocess
@@ -468,6 +469,14 @@ def test_what_is_wrong_is_said_at_once_and_without_a_secret(
     with pytest.raises(error, match=words) as raised:
         make()
     assert TOKEN not in str(raised.value)
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("accelerator.fanout")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(ImportError, match=r'pip install "asgi-accelerator\[fanout\]"'):
+        importlib.import_module("accelerator.fanout")
 
 
 def test_names_tell_caches_of_one_kind_apart() -> None:

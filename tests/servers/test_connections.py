@@ -31,12 +31,13 @@ from tests.servers.serving import (
 from tests.support import chunk, start
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from accelerator import CacheEvent
+    from accelerator.engine.shortcut import PlainHit
     from tests.servers.serving import Peer, Served
-    from tests.support import Message, Receive, Scope, Send
+    from tests.support import Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
 
@@ -189,8 +190,8 @@ async def test_over_the_limit_uvicorn_refuses(kind: str) -> None:
 class Eager(ASGIAccelerator):
     """One that would answer whatever it is asked."""
 
-    def answer_at_once(self, scope: Scope) -> tuple[Message, Message, Callable[[], None] | None] | None:
-        return start(("content-length", "5")), chunk(b"eager"), lambda: reported.append(scope["path"])
+    def answer_at_once(self, scope: Scope) -> PlainHit | None:
+        return start(("content-length", "5")), chunk(b"eager"), lambda: reported.append(scope["path"]), None
 
 
 reported: list[str] = []

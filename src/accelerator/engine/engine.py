@@ -23,17 +23,21 @@ from accelerator.engine.services import Services
 from accelerator.engine.shortcut import Shortcut
 from accelerator.engine.turns import Turns
 from accelerator.engine.upstream import Upstream
+from accelerator.figures.invalidations import InvalidationCounts
+from accelerator.figures.snapshot import StoreFigures
 from accelerator.http.ignored import Ignored
 from accelerator.http.request import Request, RequestRules
 from accelerator.rules.answer import answer_from
 from accelerator.rules.freshness import age
 from accelerator.rules.reuse import Decision, accepts_collapsed, decide, request_directives
 from accelerator.rules.validation import freshenable_by_head
+from accelerator.stores.protocol import KnowsFigures
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Application, Receive, Scope, Send
     from accelerator.engine.runtime import Runtime
     from accelerator.events import EventKind
+    from accelerator.figures.snapshot import Figures
     from accelerator.http.fields import HeaderList
     from accelerator.options import Options
     from accelerator.stores.protocol import Lookup, Store
@@ -58,6 +62,7 @@ class Engine:
         ignored: removes the query parameters and cookies that the options ignore.
         shortcut: the short way of plain hits, None where the options leave none.
         invalidations: the invalidations that the middleware offers to the application.
+        counts: what it has counted.
     """
 
     def __init__(self, app: Application, store: Store, options: Options, owner: object, runtime: Runtime) -> None:
@@ -73,6 +78,7 @@ class Engine:
         )
         self._questions = question.Questions()
         self._upstream = Upstream(app, owner)
+        self.counts = self._reporter.counts
         self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
         self.shortcut = Shortcut.of(store, self._rules, options, self.ignored, self._reporter)
         self.invalidations = Invalidations(store, self.ignored, self._services)
@@ -82,6 +88,17 @@ class Engine:
     def warn_of_another_store(self) -> None:
         """Warn once that an accelerator further out, which answers in place of this one, has another store."""
         self._reporter.warn_once("another store", _TWO_STORES)
+
+    def figures(self, store: Store) -> Figures:
+        """Return what was counted in this process.
+
+        Args:
+            store: the store as it was given to the middleware.
+        """
+        known, invalidations = StoreFigures(kind=type(store).__name__, shared=False), InvalidationCounts().as_figures()
+        if isinstance(store, KnowsFigures):
+            known, invalidations = store.store_figures(), store.invalidation_figures()
+        return self.counts.figures({**known, "errors": self._store.all_errors}, invalidations)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -149,7 +166,9 @@ class Engine:
         answer = answer_from(entry, exchange.request, current_age, member, self._options.send_tags)
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await exchange.send({"type": "http.response.body", "body": answer.body})
-        self._reporter.report(kind, exchange.request, entry, age=current_age, ttl=ttl, collapsed=patience.has_waited)
+        times = {"age": current_age, "ttl": ttl}
+        sent = len(answer.body)
+        self._reporter.answered_from_store(kind, exchange.request, entry, sent, **times, collapsed=patience.has_waited)
 
     # --- requests that are not answered from the store ----------------------------------------------------------------
 
@@ -159,7 +178,7 @@ class Engine:
         lines = [(b"content-length", b"0"), *([] if line is None else [(b"cache-status", line)])]
         await exchange.send({"type": "http.response.start", "status": 504, "headers": lines})
         await exchange.send({"type": "http.response.body", "body": b""})
-        self._reporter.report("miss", exchange.request, detail="only-if-cached")
+        self._reporter.forwarded("miss", exchange.request, "", detail="only-if-cached")
 
     async def _forward(self, exchange: Exchange, reason: Reason) -> None:
         """Forward a request without storing its response. The application gets the same header lines as in a fill."""
@@ -172,4 +191,4 @@ class Engine:
             await self._upstream.call(exchange, bypass.notes, exchange.receive, bypass.send, headers)
         finally:
             self._questions.learn(exchange.request, bypass.notes)
-            self._reporter.report("pass", exchange.request, detail=reason.detail)
+            self._reporter.forwarded("pass", exchange.request, reason.fwd, detail=reason.detail)

@@ -275,7 +275,7 @@ class Fill:
             self._task.flight.remember(storable=False)
         else:
             mark = self._mark if proves_unchanged(self._stale, self._response) else self._stale.mark
-            await self._keep(merged, made, self._stale.body, mark, self._stale.tags)
+            await self._keep(merged, made, self._stale.body, mark, self._stale)
             if self.wants_retry:
                 return
             self.must_drop = self.entry is None
@@ -305,7 +305,7 @@ class Fill:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     async def _keep(
-        self, candidate: Candidate, made: Plan, body: bytes, mark: Mark, older_tags: frozenset[str] = frozenset()
+        self, candidate: Candidate, made: Plan, body: bytes, mark: Mark, freshens: Entry | None = None
     ) -> None:
         """Make the entry and store it, with every tag that the application has named until now.
 
@@ -314,8 +314,10 @@ class Fill:
             made: how it may be stored.
             body: its whole body.
             mark: the mark of the entry.
-            older_tags: the tags of the entry that it freshens.
+            freshens: the entry that it freshens; None if the response is a new one.
         """
+        older_tags = frozenset[str]() if freshens is None else freshens.tags
+        made_in = self._seconds_since_call() if freshens is None else freshens.made_in
         self._exchange.read_notes(self.notes)
         flight = self._task.flight
         if refusal := refused_at_end(candidate.request, made, self.notes):
@@ -332,13 +334,19 @@ class Fill:
         if mark != self._mark and not tags.issubset(older_tags):
             self.wants_retry = True  # nobody has checked if a new tag was invalidated after the old mark
             return
-        self.entry = new_entry(candidate, made, body, tags, mark)
+        self.entry = new_entry(candidate, made, body, tags, mark, made_in)
         self.reason = await self._services.store.commit(self.entry)
         self.stored = not self.reason
         self.wants_retry = mark != self._mark and not self.stored  # the store may refuse an old mark
         if self.stored:  # others do not wait for what is stale at once, or may never end
             flight.remember(storable=made.lifetime > 0 and not self._is_event_stream)
         flight.land()
+
+    def _seconds_since_call(self) -> float:
+        """Return the seconds that the application took for its complete response, and count them."""
+        seconds = max(0.0, self._options.clock() - self._requested)
+        self._services.reporter.counts.filled(seconds)
+        return seconds
 
     async def _refuse(self, reason: str) -> None:
         """Do not store the response, and remember that a response to such a request could not be stored."""
@@ -399,11 +407,16 @@ class Fill:
             self._receive_may_return.set()
 
     def _report(self) -> None:
-        """Report the outcome as an event, unless the application is called once more."""
-        if not self.wants_retry and self._services.reporter.has_listener:
-            detail = "stored" if self.stored else self.reason
-            ttl = self.entry.lifetime if self.entry is not None and self.stored else None
-            self._services.reporter.report(self.kind, self._exchange.request, self.entry, detail=detail, ttl=ttl)
+        """Report the outcome, unless the application is called once more."""
+        if self.wants_retry:
+            return
+        reporter, request = self._services.reporter, self._exchange.request
+        detail = "stored" if self.stored else self.reason
+        ttl = self.entry.lifetime if self.entry is not None and self.stored else None
+        if self._task.is_in_background:
+            reporter.refreshed(self.kind, request, self.entry, detail=detail, ttl=ttl)
+        else:
+            reporter.forwarded(self.kind, request, self._task.fwd, self.entry, detail=detail, ttl=ttl)
 
     def _may_hide_error(self) -> bool:
         now, purpose = self._options.clock(), self._task.purpose

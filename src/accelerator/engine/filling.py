@@ -66,7 +66,8 @@ class Filler:
         task = Task(found, decision, flight, fwd, purpose)
         fill = Fill(exchange, task, services)
         try:
-            await self._call(exchange, fill, task)
+            with services.reporter.counts.filling():
+                await self._call(exchange, fill, task)
             if fill.wants_retry and not fill.answered_stale:
                 exchange, task = exchange.again(), task.without_conditions()
                 fill = Fill(exchange, task, services)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from accelerator.rules.plan import Refusal
@@ -33,12 +34,18 @@ _NO_LEASE: Final = _NoLease()
 
 
 class _Outages:
-    """Logs each outage of a store once, until the store works again."""
+    """Counts the failures of a store, and logs each outage once, until the store works again.
+
+    Attributes:
+        errors: the number of failed calls, by method.
+    """
 
     def __init__(self) -> None:
+        self.errors: Counter[str] = Counter()
         self._failing: set[str] = set()
 
     def _report(self, method: str, error: Exception) -> None:
+        self.errors[method] += 1
         if method not in self._failing:
             self._failing.add(method)
             kind = type(error).__name__
@@ -59,6 +66,11 @@ class Guard(_Outages):
         super().__init__()
         self._store = store
         self.leases = LeaseGuard(store) if isinstance(store, GrantsLeases) else None
+
+    @property
+    def all_errors(self) -> dict[str, int]:
+        """The number of calls that failed, by method, those of leases among them."""
+        return {**self.errors, **(self.leases.errors if self.leases is not None else {})}
 
     async def look_up(self, request: Request) -> Lookup | None:
         """Do what `Store.lookup` does; return None if the store fails."""

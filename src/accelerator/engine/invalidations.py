@@ -73,7 +73,7 @@ class Invalidations:
             await self._services.store.invalidate([request.url_tag])
         elif response.status in SUCCESS:
             await self._services.store.invalidate(invalidated_by(request, response, self._ignored.url))
-            self._services.reporter.report("invalidate", request, detail="hard")
+            self._services.reporter.invalidated(request)
 
     def watching_send(self, request: Request, notes: Notes, send: Send) -> Send:
         """Wrap the `send` of a fill, so that an unsafe request invalidates before its response goes out.

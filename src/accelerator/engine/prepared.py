@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from math import ulp
+from functools import partial
+from math import inf, ulp
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from accelerator.engine.report import shown
 from accelerator.events import CacheEvent
+from accelerator.figures.counts import counted_tags
+from accelerator.figures.tally import Served, Tally
 from accelerator.http.fields import combined
 from accelerator.http.request import url_of
 from accelerator.rules.answer import current_lines
 from accelerator.rules.conditions import conditions_for
 from accelerator.rules.freshness import age
 from accelerator.rules.response_tags import application_tags
-from accelerator.rules.sent_tags import tag_lines
 from accelerator.rules.stored_fields import without_content_fields
 
 if TYPE_CHECKING:
     from accelerator.engine.report import Reporter
-    from accelerator.http.fields import HeaderList
+    from accelerator.http.fields import HeaderLines, HeaderList
+    from accelerator.http.request import Key
     from accelerator.rules.entry import Entry
 
 MAX_KEPT_URL: Final = 256
@@ -26,9 +30,6 @@ MAX_KEPT_URL: Final = 256
 
 MAX_KEPT_TAGS: Final = 16
 """More tags are made anew for each event."""
-
-MAX_KEPT_TAG_LINES: Final = 256
-"""If more bytes of tags are sent, all is prepared anew for each hit."""
 
 _LAST_DIGITS: Final = 4
 """So far the times may be off: by eight roundings, each of half of the last digit. The end is that much too early."""
@@ -40,18 +41,19 @@ class PreparedHit:
     Args:
         entry: the entry, which is fresh.
         now: the moment, in seconds since the epoch.
-        reporter: what says Cache-Status and events.
-        send_tags: the fields in which clients get the tags.
+        reporter: what says Cache-Status, figures and events.
+        sent: the header lines with the tags, if clients get them.
 
     Attributes:
         reporter: the given one. It tells who has prepared this, where several middlewares share a store.
         since: from when the answers are right, in seconds since the epoch.
         until: up to when they are right.
         headers: the header lines of the whole response.
-        may_be_kept: it takes no more memory than `sizes.READY_BYTES`.
+        tally: counts the answers that were sent.
     """
 
     __slots__ = (
+        "__weakref__",
         "_conditions",
         "_current",
         "_entry",
@@ -59,19 +61,17 @@ class PreparedHit:
         "_not_modified",
         "_sends_tags",
         "headers",
-        "may_be_kept",
         "reporter",
         "since",
+        "tally",
         "until",
     )
 
-    def __init__(self, entry: Entry, now: float, reporter: Reporter, send_tags: tuple[str, ...] = ()) -> None:
+    def __init__(self, entry: Entry, now: float, reporter: Reporter, sent: HeaderLines = ()) -> None:
         current_age = age(entry, now)
         ttl = entry.lifetime - current_age
         self._entry = entry
-        sent = tag_lines(entry.tags, send_tags) if send_tags else ()
         self._sends_tags = bool(sent)
-        self.may_be_kept = sum([len(line) for _, line in sent]) <= MAX_KEPT_TAG_LINES
         self._current = (*sent, *current_lines(current_age, reporter.status_with_ttl(ttl, "hit")))
         self._conditions: tuple[bytes, ...] | None = None
         self._not_modified: HeaderList = []
@@ -81,6 +81,10 @@ class PreparedHit:
         last_digit = ulp(abs(now) + current_age + entry.lifetime)
         self.until = max(now, now + min(1 - current_age % 1, ttl % 1) - _LAST_DIGITS * last_digit)
         self.headers = [*entry.headers, *entry.added, *self._current]
+        # neither of these keeps the entry: what is counted is kept for longer
+        served = partial(_served, entry.key, entry.tags, len(entry.body), entry.made_in)
+        self.tally = Tally(served, current_age, now, self.until, partial(_retire, ref(self)))
+        reporter.counts.tally(self.tally)
 
     def not_modified(self, condition: bytes) -> HeaderList | None:
         """Return the header lines of a 304, None if it is not certain that If-None-Match asks for one.
@@ -108,3 +112,14 @@ class PreparedHit:
         if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS and not self._sends_tags:
             self._named = named
         return named
+
+
+def _served(key: Key, tags: frozenset[str], size: int, made_in: float) -> Served:
+    return Served(url_of(key), counted_tags(tags), size, made_in)
+
+
+def _retire(prepared: ref[PreparedHit]) -> None:
+    """End the time for which answers are prepared."""
+    found = prepared()
+    if found is not None:
+        found.until = -inf

@@ -1,4 +1,4 @@
-"""What the cache reports: Cache-Status in each response, events for `on_event`, and warnings in the log."""
+"""What the cache reports: Cache-Status in each response, figures, events for `on_event`, and warnings in the log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from accelerator.events import CacheEvent
+from accelerator.figures.counts import Answered, Counts, counted_tags
+from accelerator.figures.tally import Served
+from accelerator.forks import lock_over_forks
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.identity import SCOPE_IDENTITIES
 from accelerator.rules.freshness import age
@@ -31,12 +34,13 @@ _LEFT_OUT: Final = (
 
 
 class Reporter:
-    """Reports what one accelerator does, by Cache-Status, events and warnings.
+    """Reports what one accelerator does, by Cache-Status, figures, events and warnings.
 
     Args:
         options: the options of the middleware.
 
     Attributes:
+        counts: what was counted.
         has_listener: whether somebody listens to events.
     """
 
@@ -44,6 +48,7 @@ class Reporter:
         self._name = options.cache_status
         self._listener = options.on_event
         self._has_warned_of: set[str] = set()
+        self.counts = Counts(options.clock, lock_over_forks())
         self.has_listener = options.on_event is not None
         if left_out := sorted({*CREDENTIALS}.difference(options.credentials)):
             self.warn_once("credentials", _LEFT_OUT, len(left_out), left_out[0])
@@ -56,15 +61,50 @@ class Reporter:
         """Return a Cache-Status value with these parameters, and the lifetime left in whole seconds (RFC 9211 §2.4)."""
         return self.cache_status(*parameters, f"ttl={int(ttl // 1)}")
 
-    def report(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
-        """Report to `on_event` what was done with a request.
+    def answered_from_store(self, kind: EventKind, request: Request, entry: Entry, sent: int, **more: Any) -> None:
+        """Report that a request was answered from the store, without a call of the application.
+
+        Args:
+            kind: `hit` or `stale`.
+            request: the request.
+            entry: the entry that answered it.
+            sent: the bytes of the body that was sent.
+            more: other attributes of the event.
+        """
+        answered = Answered(kind, "", request.method, more["age"], bodies=1, collapsed=more["collapsed"])
+        self.counts.answered(answered, Served(request.url, counted_tags(entry.tags), sent, entry.made_in))
+        self._report(kind, request, entry, **more)
+
+    def forwarded(self, kind: EventKind, request: Request, fwd: str, entry: Entry | None = None, **more: Any) -> None:
+        """Report that a request was not answered from the store, or only after the application was called.
 
         Args:
             kind: see `CacheEvent`.
             request: the request.
-            entry: the entry that answered it, or that was made of its response; None if there is none.
+            fwd: why it was forwarded, as a `fwd` value of Cache-Status (RFC 9211 §2.2).
+            entry: the entry that was made of its response; None if there is none.
             more: other attributes of the event.
         """
+        self.counts.answered(Answered(kind, more["detail"] or fwd, request.method), Served(request.url))
+        self._report(kind, request, entry, **more)
+
+    def refreshed(self, kind: EventKind, request: Request, entry: Entry | None, **more: Any) -> None:
+        """Report that the application was called for an entry, and no client waits for it.
+
+        Args:
+            kind: see `CacheEvent`.
+            request: the request that found it stale.
+            entry: the entry that was made; None if there is none.
+            more: other attributes of the event.
+        """
+        self.counts.refreshed(more["detail"])
+        self._report(kind, request, entry, **more)
+
+    def invalidated(self, request: Request) -> None:
+        """Report that a request has invalidated what it changed."""
+        self._report("invalidate", request, detail="hard")
+
+    def _report(self, kind: EventKind, request: Request, entry: Entry | None = None, **more: Any) -> None:
         if self._listener is not None:
             url = shown(request.url)
             tags = frozenset[str]() if entry is None else application_tags(entry)

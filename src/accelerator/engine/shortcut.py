@@ -7,7 +7,7 @@ that entry, one of its variants, or a 304. Then no lookup, decision or exchange 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from accelerator.engine.prepared import PreparedHit
 from accelerator.http.fields import BLANKS
@@ -15,6 +15,7 @@ from accelerator.http.identity import is_bare, of_scope
 from accelerator.http.request import field_named, joined_key_fields, selecting_value
 from accelerator.http.shape import Shapes, name_of_line
 from accelerator.rules.freshness import age
+from accelerator.rules.sent_tags import tag_lines
 from accelerator.stores.protocol import KnowsReadyEntries
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from accelerator.options import Options
     from accelerator.stores.protocol import ReadyEntry, Store
 
-PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None] | None]"
-"""The two messages of an answer, and what reports it once they are sent, None if nobody listens."""
+MAX_KEPT_TAG_LINES: Final = 256
+"""If more bytes of tags are sent the engine writes them for each hit. Kept, they would exceed `sizes.READY_BYTES`."""
+
+PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None], Callable[[], None] | None]"
+"""The two messages of an answer, what counts it once they are sent, and what reports it then, if somebody listens."""
 
 
 class Shortcut:
@@ -94,11 +98,18 @@ class Shortcut:
         headers = prepared.headers if condition is None else prepared.not_modified(condition)
         if headers is None:
             return None
-        status, body = (ready.entry.status, ready.entry.body) if condition is None else (304, b"")
+        tally = prepared.tally
+        if condition is None:
+            status, body, count = ready.entry.status, ready.entry.body, tally.whole
+        else:
+            status, body, count = 304, b"", tally.unchanged
+        if method != "GET":
+            body, count = b"", tally.head
         # a list and messages of its own for each request: middlewares change them
         return (
             {"type": "http.response.start", "status": status, "headers": headers.copy()},
-            {"type": "http.response.body", "body": body if method == "GET" else b""},
+            {"type": "http.response.body", "body": body},
+            count,
             partial(prepared.report, method, now) if self._is_heard else None,
         )
 
@@ -138,13 +149,15 @@ class Shortcut:
         return not (self._ignored.has_cookies or self._rules.key_cookies(cookies))
 
     def _prepare(self, ready: ReadyEntry, now: float) -> PreparedHit | None:
-        """Prepare the answers of an entry, None if it is not fresh, or not for all codings."""
+        """Prepare the answers of an entry, None if it is not fresh, not for all codings, or sends too many tags."""
         entry = ready.entry
         if not entry.for_codings or age(entry, now) >= entry.lifetime:
             return None
-        prepared = PreparedHit(entry, now, self._reporter, self._send_tags)
-        if prepared.may_be_kept:
-            ready.keep(prepared)
+        sent = tag_lines(entry.tags, self._send_tags) if self._send_tags else ()
+        if sum([len(line) for _, line in sent]) > MAX_KEPT_TAG_LINES:
+            return None
+        prepared = PreparedHit(entry, now, self._reporter, sent)
+        ready.keep(prepared)
         return prepared
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from accelerator.rules.reuse import Decision
+from accelerator.rules.reuse import Decision, Purpose
 from accelerator.rules.validation import conditions
 
 if TYPE_CHECKING:
     from accelerator.engine.flight import Flight
     from accelerator.rules.entry import Entry
-    from accelerator.rules.reuse import Purpose
     from accelerator.stores.protocol import Lookup
 
 
@@ -40,6 +39,11 @@ class Task(NamedTuple):
     def is_validation(self) -> bool:
         """Whether the application is sent the validators of the stored entry."""
         return self.decision is Decision.VALIDATE
+
+    @property
+    def is_in_background(self) -> bool:
+        """Whether no client waits for the response."""
+        return self.purpose is Purpose.BACKGROUND_REFRESH
 
     def conditions(self) -> list[tuple[bytes, bytes]]:
         """Return the header lines of the conditional request to the application, none for an unconditional one."""

@@ -14,14 +14,14 @@ from accelerator.fanout.sender import Sender
 from accelerator.fanout.targets import Target
 from accelerator.notes import seconds
 from accelerator.rules.sent_tags import key_of
-from accelerator.stores.observed import Downstream, InvalidationCounts
+from accelerator.stores.observed import Downstream, Invalidated
 from accelerator.tags import ALL
 from accelerator.uncopied import Uncopied
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from accelerator.stores.observed import DownstreamFigures
+    from accelerator.figures.snapshot import DownstreamFigures
     from accelerator.stores.protocol import Store
 
 CLOSE_SECONDS: Final = 5.0
@@ -82,10 +82,10 @@ class FanOut(Uncopied, Downstream):
         Raises:
             TypeError: it is a store of another kind than the library's own, which does not tell what it takes back.
         """
-        counts = getattr(store, "invalidated", None)
-        if not isinstance(counts, InvalidationCounts):
+        invalidated = getattr(store, "invalidated", None)
+        if not isinstance(invalidated, Invalidated):
             raise TypeError(f"a {type(store).__name__} does not tell what it takes back: it has no `invalidated`")
-        counts.follow(self)
+        invalidated.follow(self)
 
     def take_back(self, tags: Collection[str], *, soft: bool) -> None:
         """Let the caches take back what has one of these tags. This waits for nothing.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from accelerator.fanout.targets import Target
-    from accelerator.stores.observed import DownstreamFigures
+    from accelerator.figures.snapshot import DownstreamFigures
 
 logger = logging.getLogger("accelerator")
 

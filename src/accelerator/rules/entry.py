@@ -47,6 +47,8 @@ class Entry:
         etag: the entity tag that clients get.
         validator: the application's own ETag, with which the entry is validated; None if there is none.
         last_modified: the application's own Last-Modified, with which the entry is validated; None if there is none.
+        made_in: the seconds that the application took for the whole response.
+        route: the template of the route that made it, such as `/users/{id}`; `""` if that is not known.
     """
 
     key: Key
@@ -70,6 +72,8 @@ class Entry:
     etag: bytes | None
     validator: bytes | None
     last_modified: bytes | None
+    made_in: float = 0.0
+    route: str = ""
 
     @property
     def useful_until(self) -> float:

@@ -185,7 +185,9 @@ def _is_useful_when_stale(candidate: Candidate, made: Plan) -> bool:
     return may_be_served or any(validators_of(candidate.response))
 
 
-def new_entry(candidate: Candidate, made: Plan, body: bytes, tags: frozenset[str], mark: Mark) -> Entry:
+def new_entry(
+    candidate: Candidate, made: Plan, body: bytes, tags: frozenset[str], mark: Mark, made_in: float = 0.0
+) -> Entry:
     """Return the entry for a complete response.
 
     Args:
@@ -194,6 +196,7 @@ def new_entry(candidate: Candidate, made: Plan, body: bytes, tags: frozenset[str
         body: its whole body.
         tags: its tags, except those of its URL and of every entry.
         mark: the last position in the order of invalidations when the fill began.
+        made_in: the seconds that the application took for the whole response.
     """
     request, response, options = candidate.request, candidate.response, candidate.options
     added = added_vary(response, candidate.notes, options) + added_for_browsers(response)
@@ -225,4 +228,5 @@ def new_entry(candidate: Candidate, made: Plan, body: bytes, tags: frozenset[str
         etag=etag,
         validator=validator,
         last_modified=last_modified,
+        made_in=made_in,
     )

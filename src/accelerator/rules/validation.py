@@ -165,4 +165,4 @@ def entry_after_head(entry: Entry, answer: Candidate) -> Entry | None:
     except (InvalidTagError, TypeError):
         has_same_tags = False
     # a new tag may have been invalidated after the entry's mark, which was not checked for it
-    return new_entry(merged, made, entry.body, entry.tags, entry.mark) if has_same_tags else None
+    return new_entry(merged, made, entry.body, entry.tags, entry.mark, entry.made_in) if has_same_tags else None

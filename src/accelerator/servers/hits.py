@@ -181,8 +181,9 @@ class HitsFirstProtocol(HttpToolsProtocol):
         found = self._found(front)
         if found is None:
             return False
-        written, report = found
+        written, count, report = found
         self._write(*written)
+        count()
         self.cycle = _ANSWERED
         self._hits_of_packet += 1
         self.server_state.total_requests += 1
@@ -190,11 +191,11 @@ class HitsFirstProtocol(HttpToolsProtocol):
             copy_context().run(report)
         return True
 
-    def _found(self, front: _Front) -> tuple[tuple[bytes, bytes], Callable[[], None] | None] | None:
+    def _found(self, front: _Front) -> tuple[tuple[bytes, bytes], Callable[[], None], Callable[[], None] | None] | None:
         """Find the answer to a plain hit, and log it; None for any other request.
 
         Returns:
-            Its head and content, and what reports it once it is written, None if nobody listens.
+            Its head and content, what counts it once it is written, and what then reports it, None if nobody listens.
         """
         scope = self._scope()
         try:
@@ -203,13 +204,13 @@ class HitsFirstProtocol(HttpToolsProtocol):
             hit = front.answer(scope)
             if hit is None:
                 return None
-            start, body, report = hit
+            start, body, count, report = hit
             written = framed(self.server_state.default_headers, start, body["body"], scope["method"])
             if written is not None:
                 self._log(scope, start)
         except Exception:  # noqa: BLE001 - the ordinary way meets it again, and there it is logged
             return None
-        return None if written is None else (written, report)
+        return None if written is None else (written, count, report)
 
     def _scope(self) -> Scope:
         """Return the scope that uvicorn would make. What it refuses raises here as it does there."""

@@ -18,7 +18,7 @@ from accelerator.rules.entry import Entry
 if TYPE_CHECKING:
     from accelerator.http.request import Key
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The version of the layout, raised with each change of it. Bytes of another version count as a miss."""
 
 _FIELDS: Final = len(fields_of(Entry)) - 2  # mark and tags stand before them
@@ -69,6 +69,8 @@ def pack(entry: Entry) -> bytes:
         entry.etag,
         entry.validator,
         entry.last_modified,
+        entry.made_in,
+        entry.route,
     )
     tags = "\n".join(sorted(entry.tags)).encode()
     components = [_COMPONENT.pack(*component) for component in mark]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
     from mmap import mmap
 
+    from accelerator.figures.board import Board
+    from accelerator.figures.snapshot import InvalidationFigures, StoreFigures
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
 
@@ -229,6 +231,29 @@ class GrantsLeases(ABC):
             The lease, or the one that another fill has; None if nobody is to wait, since a response was not storable a
             while ago.
         """
+        ...
+
+
+class KnowsFigures(ABC):
+    """A store that says where it stands. `figures()` of a middleware shows it."""
+
+    @abstractmethod
+    def store_figures(self) -> StoreFigures:
+        """Return what this process knows of the store, without waiting for a server."""
+        ...
+
+    @abstractmethod
+    def invalidation_figures(self) -> InvalidationFigures:
+        """Return what this process has invalidated."""
+        ...
+
+
+class SharesFigures(ABC):
+    """A store by which all processes that share it can sum up what each of them has counted."""
+
+    @abstractmethod
+    def figures_board(self) -> Board:
+        """Return the place where they put it. It costs nothing before it is used."""
         ...
 
 

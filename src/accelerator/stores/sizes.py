@@ -21,7 +21,7 @@ VARIANT_BYTES: Final = 250
 STORED_TAG_BYTES: Final = 120
 """Bytes of a tag of an entry at rest beyond its text, if no other entry has it."""
 
-READY_BYTES: Final = 1800
+READY_BYTES: Final = 2400
 """Bytes that the middleware takes at most for the prepared answers of a `ReadyEntry`, beyond its header lines."""
 
 READY_LINE_BYTES: Final = 18

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 from accelerator.engine.engine import Engine
 from accelerator.options import OptionArguments, checked
 from accelerator.stores.finish import finish_now
+from accelerator.stores.publishing import Publishing, board_of
 from accelerator.stores.sync import SyncStore, blocking
 from accelerator.stores.urls import store_of
 from accelerator.uncopied import Uncopied
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from accelerator.asgi_types import Receive, Scope, Send
+    from accelerator.figures.snapshot import Figures
     from accelerator.stores.protocol import Store
 
 
@@ -56,6 +58,7 @@ class WSGIAccelerator(Uncopied):
         self.store = store_of(store)
         self._store = blocking(self.store)
         self._engine = Engine(self._call, self._store, checked(options), self, ThreadRuntime())
+        self._publishing = Publishing(self.figures, self._engine.counts, board_of(self.store))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -78,6 +81,14 @@ class WSGIAccelerator(Uncopied):
             await receive()  # if there is content, the response is not stored
         environ = answer.restored(scope["wsgi.environ"]) if answer is not None else refresh_environ(scope)
         await Call(self.app, environ, changes_of(environ, scope, self._engine.ignored), scope, send, answer).run()
+
+    def figures(self) -> Figures:
+        """Return what this accelerator has counted in this process."""
+        return self._engine.figures(self.store)
+
+    def all_figures(self) -> Figures:
+        """Return the sum of what all processes have counted that share the store, see `ASGIAccelerator.all_figures`."""
+        return self._publishing.total_now()
 
     def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:
         """Do what `Store.invalidate_tag` does, and report it to `on_event`. It returns when that is done."""

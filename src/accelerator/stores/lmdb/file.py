@@ -22,7 +22,7 @@ from accelerator.stores.lmdb.opening import open_files
 from accelerator.stores.lmdb.place import Place
 from accelerator.stores.lmdb.repeating import Repeater
 from accelerator.stores.lmdb.writing import take_back
-from accelerator.stores.observed import InvalidationCounts
+from accelerator.stores.observed import Invalidated
 from accelerator.stores.pending import Pending
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class File:
 
     def __init__(self, path: Path, max_bytes: int | None) -> None:
         self.place = Place(path)
-        self.invalidated = InvalidationCounts()
+        self.invalidated = Invalidated()
         self._max_bytes = max_bytes
         self._opened: Opened | None = None
         self._forget({})

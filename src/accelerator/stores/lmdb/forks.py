@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from accelerator.stores.forks import wiped_by_forks
+from accelerator.forks import wiped_by_forks
 
 page: Final = wiped_by_forks()
 """A page that begins with 0 in a process that was forked and has not been marked since."""

@@ -41,6 +41,16 @@ _SMALL: Final = 0
 _MAIN: Final = 1
 
 
+def read_size(txn: Transaction[bytes]) -> tuple[int, int]:
+    """Return the number of entries, and the bytes that they take.
+
+    Raises:
+        DamagedError: the state cannot be read.
+    """
+    *_, small, main, items, _ = _STATE.unpack(sound(txn.get(STATE_KEY), "the state of the queues"))
+    return items, small + main
+
+
 class Queues:
     """The queues, in a transaction that writes. `save` has to be called at its end.
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from accelerator.figures.files import FileBoard
 from accelerator.http.request import Request
 from accelerator.stores.binary import pack, unpack
 from accelerator.stores.lmdb.entries import read_entry, read_variants
@@ -22,6 +24,7 @@ from accelerator.stores.lmdb.leasing import Leasing
 from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.opened import LARGEST_KNOWN, UNREADABLE
 from accelerator.stores.lmdb.page import page_in
+from accelerator.stores.lmdb.queues import read_size
 from accelerator.stores.lmdb.repeating import FAILURES
 from accelerator.stores.lmdb.writing import Commit
 from accelerator.stores.observed import observed
@@ -29,9 +32,11 @@ from accelerator.stores.pending import judge as judge_pending
 from accelerator.stores.protocol import (
     GrantsLeases,
     InvalidationError,
+    KnowsFigures,
     KnowsReadyEntries,
     Lookup,
     SharedPage,
+    SharesFigures,
     SharesPage,
     Store,
 )
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
 
     from lmdb import Transaction
 
+    from accelerator.figures.board import Board
+    from accelerator.figures.snapshot import InvalidationFigures, StoreFigures
     from accelerator.http.request import Key, Vary
     from accelerator.rules.entry import Entry, Mark
     from accelerator.stores.lmdb.opened import Opened, View
@@ -54,7 +61,7 @@ MIN_BYTES: Final = 1_000_000
 """Bytes that a file has at least, so that there is room beside the copies that transactions write."""
 
 
-class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
+class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, KnowsFigures, SharesFigures, Store):
     """Keeps entries in a file for all processes of this machine that have a store with the same path. It needs Linux.
 
     Any thread may use it. It does not wait but for the lock of those who write, a fifth of a second at most.
@@ -89,6 +96,7 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
         self._file = file_at(Path(path), max_bytes)
         self.invalidated = self._file.invalidated
         self._leasing = Leasing(self._file)
+        self._evictions = 0
 
     def __repr__(self) -> str:
         return f"<LMDBStore: {self._file.place.path}>"
@@ -145,10 +153,13 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
             return False
         value, url = pack(entry), url_key(entry.key)
 
-        def work(opened: Opened, txn: Transaction[bytes]) -> bool:
-            return Commit(txn, opened.order_in(txn), opened.room).store(entry, url, value, opened.tell())
+        def work(opened: Opened, txn: Transaction[bytes]) -> tuple[bool, int]:
+            commit = Commit(txn, opened.order_in(txn), opened.room)
+            return commit.store(entry, url, value, opened.tell()), commit.evicted
 
-        return self._file.write(work)
+        is_stored, evicted = self._file.write(work)
+        self._evictions += evicted
+        return is_stored
 
     @observed
     async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
@@ -167,6 +178,27 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, Store):
             raise InvalidationError(
                 f"not known to be taken back: {error}; this process acts as if it were, and goes on trying"
             ) from error
+
+    # --- figures ------------------------------------------------------------------------------------------------------
+
+    def store_figures(self) -> StoreFigures:
+        """Return where the store stands: of entries and bytes nothing if the file cannot be read.
+
+        Evictions are those of commits of this object.
+        """
+        found: StoreFigures = {"kind": type(self).__name__, "shared": True, "evictions": self._evictions}
+        with suppress(*FAILURES):
+            entries, size, room = self._file.read(lambda opened, view: (*read_size(view.txn), opened.room.size))
+            found |= {"entries": entries, "bytes": size, "max_bytes": room}
+        return found | self.invalidated.downstream_figures()
+
+    def invalidation_figures(self) -> InvalidationFigures:
+        """Return what this process has invalidated."""
+        return self.invalidated.as_figures()
+
+    def figures_board(self) -> Board:
+        """Return the directory of the figures of all processes that have a store with this path."""
+        return FileBoard(self._file.place.path / "figures")
 
     # --- one fill for all processes -----------------------------------------------------------------------------------
 

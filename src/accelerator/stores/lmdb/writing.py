@@ -86,9 +86,13 @@ class Commit:
         txn: a transaction that writes.
         order: the order.
         room: the room in the file.
+
+    Attributes:
+        evicted: the number of entries that gave way to others.
     """
 
     def __init__(self, txn: Transaction[bytes], order: Order, room: Room) -> None:
+        self.evicted = 0
         self._txn = txn
         self._room = room
         self._entries = Entries(txn, room.page_size)
@@ -184,6 +188,7 @@ class Commit:
             if victim is None:
                 return count > 0
             number, card, is_small = victim
+            self.evicted += 1
             self._remove(number, card, ghost=ghost_name(card.url, card.place) if is_small else b"")
         raise NoRoomError(size)
 

@@ -51,6 +51,8 @@ def pack(entry: Entry) -> bytes:
         entry.etag,
         entry.validator,
         entry.last_modified,
+        float(entry.made_in),
+        entry.route,
     )
     return marshal.dumps(rest, _FORMAT)
 

@@ -11,12 +11,12 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from accelerator.stores.forks import lock_over_forks
+from accelerator.forks import lock_over_forks
 from accelerator.stores.memory.records import ReadyEntries, Variants, pack
 from accelerator.stores.memory.tables import NEVER, PARTS, Tables
 from accelerator.stores.memory.workers import warn_once
-from accelerator.stores.observed import InvalidationCounts, observed
-from accelerator.stores.protocol import KnowsReadyEntries, Lookup, ReadyEntry, Store
+from accelerator.stores.observed import Invalidated, observed
+from accelerator.stores.protocol import KnowsFigures, KnowsReadyEntries, Lookup, ReadyEntry, Store
 from accelerator.stores.sizes import record_bytes
 from accelerator.tags import ALL
 from accelerator.uncopied import Uncopied
@@ -24,6 +24,7 @@ from accelerator.uncopied import Uncopied
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from accelerator.figures.snapshot import InvalidationFigures, StoreFigures
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry
     from accelerator.stores.memory.records import Record
@@ -45,7 +46,7 @@ READY_PART: Final = 8
 """The part of `max_bytes` that unfolded entries may take: it divided by this number."""
 
 
-class MemoryStore(Uncopied, KnowsReadyEntries, Store):
+class MemoryStore(Uncopied, KnowsReadyEntries, KnowsFigures, Store):
     """Keeps entries in the memory of this process. Each process has its own: several processes need a shared store.
 
     Any thread may use it, and it never waits. A call takes no longer because there are many entries: `clear` takes
@@ -73,9 +74,10 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
             raise ValueError(f"max_bytes is positive, not {max_bytes}")
         self._max_bytes = max_bytes
         self._room = max_bytes - max_bytes // READY_PART
-        self.invalidated = InvalidationCounts()
+        self.invalidated = Invalidated()
         self._lock = lock_over_forks()
         self._is_in_front = False
+        self._evictions = 0
         self._position = 0
         # by the hashes of tags, so that long ones take no memory: two with the same hash are invalidated together
         self._log: OrderedDict[int, tuple[int, int]] = OrderedDict()  # positions: last hard, last soft
@@ -99,6 +101,22 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
     def size(self) -> int:
         """The bytes that the entries take, with those that were cleared and are not freed yet."""
         return self._taken() + self._ready.size
+
+    def store_figures(self) -> StoreFigures:
+        """Return where the store stands."""
+        return {
+            "kind": type(self).__name__,
+            "shared": False,
+            "entries": len(self),
+            "bytes": self.size,
+            "max_bytes": self._max_bytes,
+            "evictions": self._evictions,
+            **self.invalidated.downstream_figures(),
+        }
+
+    def invalidation_figures(self) -> InvalidationFigures:
+        """Return what this process has invalidated."""
+        return self.invalidated.as_figures()
 
     def stand_in_front(self) -> None:
         """Note that this store is in front of one that all workers share: nobody is to be warned of other workers."""
@@ -239,6 +257,7 @@ class MemoryStore(Uncopied, KnowsReadyEntries, Store):
 
     def _evict(self) -> None:
         record = self._tables.queues.next_victim()
+        self._evictions += 1
         self._tables.remove(record, leave_ghost=not record.in_main)
 
     def _free(self, entries: int) -> None:

@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from accelerator.stores.observed import InvalidationCounts, observed
+from accelerator.stores.observed import Invalidated, observed
 from accelerator.stores.pending import Pending
 from accelerator.stores.protocol import InvalidationError
 from accelerator.stores.redis.fleet import read_announced, shown
@@ -64,7 +64,7 @@ class Invalidations:
 
     def __init__(self, keys: Keys, links: Links, orders: Orders, mailbox: Mailbox) -> None:
         self.pending = Pending()
-        self.invalidated = InvalidationCounts()
+        self.invalidated = Invalidated()
         self._front: Front | None = None
         self._keys = keys
         self._links = links

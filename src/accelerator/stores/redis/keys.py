@@ -61,12 +61,14 @@ class Keys:
     Attributes:
         partitions: the partitions, by their numbers.
         near: the key of the near stores, which is also the channel of their messages.
+        figures: the key of the figures of processes.
     """
 
     def __init__(self, prefix: bytes, partitions: int = 1) -> None:
         self._prefix = prefix
         self.partitions = tuple(_partition(prefix, number) for number in range(partitions))
         self.near = self.partitions[0].prefix + b"near1"
+        self.figures = prefix + b"figures1"
 
     def by_partition(self, tags: Iterable[str]) -> dict[Partition, list[str]]:
         """Return the tags by their partitions. `@all` is of each partition."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from accelerator.stores.forks import lock_over_forks
+from accelerator.forks import lock_over_forks
 from accelerator.stores.loop_thread import loop_thread
 from accelerator.stores.protocol import Lease, TakenLease
 from accelerator.stores.redis.link import random_incarnation

@@ -15,6 +15,8 @@ cluster many. Each has an order of positions of its own:
   Its name is also that of the channel of messages; `{0}:near1:ORIGIN` is that of what is told to one process.
 * `l:{NAME}`: a lease, for as long as it is good: its token, and the origins of those that are to be told of its end; or
   nothing, for as long as nobody is to wait since the response was not storable.
+* `figures1`: a hash with the figures of each process, see `board.py`; `figures1:NAME`: a process adds those of another
+  one, which has ended, to its own.
 * `e:{URL}:VARIANT`: an entry; `u:{URL}`: the selecting header fields of the URL's responses; `v:{URL}`: its variants.
 
 What is one script on a server takes two on a cluster, one after the other: INVALIDATE is MOVE in each partition, then

@@ -16,9 +16,10 @@ from redis.asyncio import Redis, RedisCluster
 from accelerator.notes import seconds
 from accelerator.stores.binary import unpack
 from accelerator.stores.pending import judge
-from accelerator.stores.protocol import GrantsLeases, LooksUpInThreads, Lookup, Store
+from accelerator.stores.protocol import GrantsLeases, KnowsFigures, LooksUpInThreads, Lookup, SharesFigures, Store
 from accelerator.stores.recent import Recent
 from accelerator.stores.redis.blocking import BlockingLink
+from accelerator.stores.redis.board import RedisBoard
 from accelerator.stores.redis.invalidations import Invalidations
 from accelerator.stores.redis.keys import PARTITIONS, Keys
 from accelerator.stores.redis.leasing import Leasing
@@ -33,6 +34,8 @@ from accelerator.uncopied import Uncopied
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable
 
+    from accelerator.figures.board import Board
+    from accelerator.figures.snapshot import InvalidationFigures, StoreFigures
     from accelerator.http.request import Key, Request
     from accelerator.rules.entry import Entry
     from accelerator.stores.pending import Kept
@@ -55,7 +58,7 @@ MAX_SECONDS: Final = 10 * 365 * 24 * 3600
 """Seconds for which an entry is kept, at most."""
 
 
-class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
+class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesFigures, Store):
     """Keeps entries in Redis 7 or newer, or Valkey, for all who use the same server and prefix. It needs asyncio.
 
     Args:
@@ -278,6 +281,21 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, Store):
             raise self._address.without_secrets(error, self._deadline) from None
         self._memos.keep(entry.key, memo.with_needed(key, needed.keys))
         return stored
+
+    # --- figures ------------------------------------------------------------------------------------------------------
+
+    def store_figures(self) -> StoreFigures:
+        """Return where the store stands, as far as this process knows it without asking."""
+        own: StoreFigures = {"kind": type(self).__name__, "shared": True, "breaker_open": self._breaker.is_open}
+        return own | self.invalidated.downstream_figures()
+
+    def invalidation_figures(self) -> InvalidationFigures:
+        """Return what this process has invalidated."""
+        return self.invalidated.as_figures()
+
+    def figures_board(self) -> Board:
+        """Return the hash of the figures of all processes that use the same server and prefix."""
+        return RedisBoard(self.keys, self.links)
 
     # --- one fill for all processes -----------------------------------------------------------------------------------
 

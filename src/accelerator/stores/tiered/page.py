@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha1
 from typing import TYPE_CHECKING, Final
 
-from accelerator.stores.forks import wiped_by_forks
+from accelerator.forks import wiped_by_forks
 from accelerator.stores.protocol import SharedPage, SharesPage
 from accelerator.stores.redis import fleet
 

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from accelerator.events import NearEvent
-from accelerator.stores.forks import lock_over_forks
+from accelerator.forks import lock_over_forks
 from accelerator.stores.redis import fleet
 
 if TYPE_CHECKING:

@@ -12,9 +12,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from weakref import finalize
 
+from accelerator.figures.snapshot import InvalidationFigures, StoreFigures
 from accelerator.stores.finish import finish_now
 from accelerator.stores.memory import MemoryStore
-from accelerator.stores.protocol import GrantsLeases, KnowsReadyEntries, LooksUpInThreads, Lookup, Store
+from accelerator.stores.protocol import (
+    GrantsLeases,
+    KnowsFigures,
+    KnowsReadyEntries,
+    LooksUpInThreads,
+    Lookup,
+    SharesFigures,
+    Store,
+)
 from accelerator.stores.redis import RedisStore
 from accelerator.stores.redis.invalidations import Front
 from accelerator.stores.tiered.follower import Follower
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from accelerator.events import NearEvent
+    from accelerator.figures.board import Board
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
     from accelerator.stores.protocol import Lease, ReadyEntry, RequestT, TakenLease
@@ -45,7 +55,7 @@ class TieredMark(NamedTuple):
     far: Mark
 
 
-class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, Store):
+class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesFigures, Store):
     """Keeps what was used near by, and follows what others invalidate. It needs asyncio.
 
     Args:
@@ -154,6 +164,21 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, S
             InvalidationError: see `RedisStore.invalidate`.
         """
         await self._far.invalidate(tags, soft=soft)
+
+    def store_figures(self) -> StoreFigures:
+        """Return where both stores stand: entries and bytes are those of the near one."""
+        near = self._near.store_figures() if isinstance(self._near, KnowsFigures) else StoreFigures()
+        far = self._far.store_figures()
+        own: StoreFigures = {"kind": type(self).__name__, "shared": near.get("shared", False)}
+        return {**far, **near, **own, "near": self.figures()._asdict()}
+
+    def invalidation_figures(self) -> InvalidationFigures:
+        """Return what this process has invalidated."""
+        return self.invalidated.as_figures()
+
+    def figures_board(self) -> Board:
+        """Return the place of the figures of all processes that share the far store."""
+        return self._far.figures_board()
 
     def figures(self) -> NearFigures:
         """Return where the near store stands, and what this process has counted since it began."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from accelerator import MemoryStore
-from accelerator.stores import forks
+from accelerator import MemoryStore, forks
 from tests.scripts import run_script
 
 
