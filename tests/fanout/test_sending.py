@@ -20,6 +20,7 @@ from accelerator.fanout import Cloudflare, FanOut, Fastly, Target, Varnish, send
 from accelerator.fanout import fan_out as fan_out_module
 from accelerator.rules.sent_tags import MORE
 from accelerator.tags import ALL
+from tests.asgi.servers import Connection, end, started, wait_until_it_listens
 from tests.fanout.conftest import SERVICE
 from tests.fanout.edges import PATIENCE, TOKEN, Answer, Edge, VarnishEdge
 from tests.stores.test_contract import FarStore
@@ -27,6 +28,7 @@ from tests.support import drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from accelerator.fanout.waiting import Purge
 
@@ -396,6 +398,19 @@ def test_a_process_that_ends_tells_the_caches_first() -> None:
     with VarnishEdge() as edge:
         subprocess.run([sys.executable, "-c", SCRIPT, edge.url], check=True, timeout=4 * PATIENCE)  # noqa: S603 - our own
         assert edge.keys() == ["a", "a"]
+
+
+def test_a_server_that_ends_by_a_signal_tells_the_caches_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with VarnishEdge() as edge:
+        monkeypatch.setenv("EDGE", edge.url)
+        server = started("uvicorn --port {port} --lifespan on {app}", "tests.fanout.served:app", tmp_path / "log")
+        try:
+            wait_until_it_listens(server)
+            with Connection(server.port) as connection:
+                assert connection.ask("/page", method="POST").status == 200
+        finally:
+            end(server)
+        assert edge.keys() == ["@url:x/page", "@url:x/page"]
 
 
 @one_kind

@@ -88,3 +88,13 @@ def observed(invalidate: InvalidateT) -> InvalidateT:
         store.invalidated.tell(tags, soft=soft)
 
     return cast("InvalidateT", counted)
+
+
+async def tell_all(store: object) -> None:
+    """Wait until caches downstream of a store were told all, if there are any, but only for some seconds.
+
+    A server may end its process by a signal once the application has ended, and leave no other time for that.
+    """
+    invalidated = getattr(store, "invalidated", None)
+    if isinstance(invalidated, Invalidated):
+        await invalidated.aclose()
