@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerator.fanout import Cloudflare, FanOut, Fastly, Varnish, sender
-from tests.fanout.edges import TOKEN, CloudflareEdge, Edge, FastlyEdge, GuardedVarnishEdge, VarnishEdge
+from accelerator.fanout import fan_out as fan_out_module
+from tests.fanout.edges import PATIENCE, TOKEN, CloudflareEdge, Edge, FastlyEdge, GuardedVarnishEdge, VarnishEdge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,9 +26,11 @@ KINDS: dict[str, tuple[Callable[[], Edge], Callable[[str], Target]]] = {
 
 
 @pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_test_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is repeated soon, and on a busy machine the end waits for longer."""
     monkeypatch.setattr(sender, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(sender, "MAX_PAUSE", 0.05)
+    monkeypatch.setattr(fan_out_module, "CLOSE_SECONDS", PATIENCE)
 
 
 @pytest.fixture(params=KINDS)

@@ -38,7 +38,8 @@ class Answer(NamedTuple):
 class Edge:
     """A cache with pages, each with the keys that it came with; what is soft purged stays, as stale.
 
-    While `failing` is set it answers that. While `held` is closed it answers nothing.
+    While `failing` is set it answers that, and to the calls of these numbers what `failing_calls` says. While `held` is
+    closed it answers nothing.
     """
 
     separator = " "
@@ -50,6 +51,7 @@ class Edge:
         self.attempts = 0
         self.wrong: list[str] = []
         self.failing: Answer | None = None
+        self.failing_calls: dict[int, Answer] = {}
         self.held = threading.Event()
         self.held.set()
         self._changed = threading.Condition()
@@ -107,10 +109,11 @@ class Edge:
         content = handler.rfile.read(int(handler.headers.get("content-length") or 0))
         with self._changed:
             self.attempts += 1
+            number = self.attempts
             self._changed.notify_all()
         self.held.wait(PATIENCE)
         with self._changed:
-            answer = self.failing or self._done(handler, content)
+            answer = self.failing or self.failing_calls.get(number) or self._done(handler, content)
             self._changed.notify_all()
         handler.send_response(answer.status)
         for name, value in answer.lines.items():
