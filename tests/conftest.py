@@ -6,6 +6,8 @@ import pytest
 import trustme
 from hypothesis import HealthCheck, settings
 
+from accelerator.stores import publishing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,6 +20,14 @@ settings.load_profile("untimed")
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Async tests run on both; a test that needs one of them parametrizes this fixture."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_thread_of_figures() -> Iterator[None]:
+    """Figures are published where a test does so, and not by a thread that goes on after the test which began it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "_publish", lambda _publishing: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urlencode
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 try:
     import click
@@ -18,8 +14,11 @@ except ImportError:
     sys.stderr.write('The command line needs click: pip install "asgi-accelerator[cli]", or [demo], [gateway]\n')
     raise SystemExit(2) from None
 
+from accelerator.commands.explain import TOKEN, explain
+from accelerator.commands.printing import need
+from accelerator.commands.stores import EXAMPLES, STORE, open_present, store_errors, store_option
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
     from socket import socket
     from typing import Unpack
 
@@ -27,43 +26,12 @@ if TYPE_CHECKING:
     from accelerator.options import OptionArguments
 
 
-STORE: Final = "ACCELERATOR_STORE"
-"""The environment variable that names the store."""
-
-LOCAL: Final = "lmdb:///dev/shm/site"
-EXAMPLES: Final = f"{LOCAL} or redis://localhost:6379/0"
-
-_Command = TypeVar("_Command", bound="Callable[..., object]")
-
-
-def _store_option(text: str) -> Callable[[_Command], _Command]:
-    return click.option("--store", "url", metavar="URL", envvar=STORE, show_envvar=True, help=text)
-
-
-@contextmanager
-def _store_errors(url: str | None) -> Iterator[None]:
-    """End the command in one line if the store that the URL names cannot be used."""
-    from accelerator import InvalidationError
-
-    where = f"{STORE}: " if url and url == os.environ.get(STORE) else ""
-    try:
-        yield
-    except InvalidationError as error:
-        raise click.ClickException(f"{where}nothing is known to be taken back: {error.__cause__}") from None
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise click.ClickException(f"{where}{error}") from None
-
-
-def _need(command: str, extras: str, *modules: str) -> None:
-    """End the command in one line if a module is missing that comes with the extras."""
-    if missing := [name for name in modules if find_spec(name) is None]:
-        click.echo(f'The {command} needs {", ".join(missing)}: pip install "asgi-accelerator[{extras}]"', err=True)
-        raise SystemExit(2)
-
-
 @click.group()
 def main() -> None:
     """An HTTP response cache inside a Python application."""
+
+
+main.add_command(explain)
 
 
 @main.command()
@@ -73,16 +41,16 @@ def main() -> None:
     "--workers", type=click.IntRange(1, 16), help="How many processes serve it; 1 unless told, 3 with --redis."
 )
 @click.option("--redis", is_flag=True, help="They share a Redis that is started for it.")
-@_store_option("The store. Unless told it is in memory, or a file in memory that the workers share.")
+@store_option("The store. Unless told it is in memory, or a file in memory that the workers share.")
 def demo(host: str, port: int, workers: int | None, redis: bool, url: str | None) -> None:
     """Serve a small social site that shows the cache at work."""
     source = click.get_current_context().get_parameter_source("url")
     if redis and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--redis starts a Redis, and --store names another store: take one of them")
     count = workers or (3 if redis else 1)
-    _need("demo", "demo", "fastapi", "jinja2", "python_multipart", "uvicorn")
+    need("demo", "demo", "fastapi", "jinja2", "python_multipart", "uvicorn")
     if redis:
-        _need("demo", "demo,redis", "hiredis", "msgpack", "redis")
+        need("demo", "demo,redis", "hiredis", "msgpack", "redis")
     from accelerator.demo.serve import listen
 
     try:
@@ -103,7 +71,7 @@ def _demo(listening: socket, url: str | None) -> None:
     from accelerator.demo import serve
     from accelerator.stores.urls import StoreURL
 
-    with _store_errors(url):
+    with store_errors(url):
         named = StoreURL(url or "memory:")
         asyncio.run(serve.begin_anew(named.open(deadline=serve.DEADLINE)))
         store = named.open(deadline=serve.DEADLINE)
@@ -117,7 +85,7 @@ def _demo_by_workers(listening: socket, count: int, url: str | None, *, redis: b
     signals = serve.signals_to_end()  # from here on nothing temporary is left behind
     with ExitStack() as stack:
         hint = ""
-        with _store_errors(url):
+        with store_errors(url):
             if url is None:
                 url = stack.enter_context(serve.temporary_redis() if redis else serve.temporary_file())
                 command = f"{sys.executable} -m accelerator purge --store {url.partition('?')[0]} name:ada"
@@ -127,7 +95,7 @@ def _demo_by_workers(listening: socket, count: int, url: str | None, *, redis: b
 
 
 @main.command()
-@_store_option(f"The store that the workers share, such as {EXAMPLES}.")
+@store_option(f"The store that the workers share, such as {EXAMPLES}.")
 @click.option("--prefix", help="What the keys of a Redis begin with, if it is not in the URL.")
 @click.option("--soft", is_flag=True, help="Make the responses stale, instead of never using them again.")
 @click.option("--all", "everything", is_flag=True, help="Take back everything that is stored.")
@@ -138,9 +106,9 @@ def purge(url: str | None, prefix: str | None, soft: bool, everything: bool, tag
         raise click.UsageError(f"name the store that the workers share by --store or {STORE}, such as {EXAMPLES}")
     if everything == bool(tags) or (everything and soft):
         raise click.UsageError("say which TAG to take back, or several, or --all, which is never soft")
-    with _store_errors(url):
-        store = _present(url, {} if prefix is None else {"prefix": prefix})
-    with _store_errors(None):
+    with store_errors(url):
+        store = open_present(url, {} if prefix is None else {"prefix": prefix})
+    with store_errors(None):
         asyncio.run(_take_back(store, tags, soft=soft))
     what = "everything" if everything else f"every response made from {', '.join(tags)}"
     click.echo(f"{'Made stale' if soft else 'Taken back'}: {what}, in {store!r}")
@@ -154,24 +122,10 @@ async def _take_back(store: Store, tags: tuple[str, ...], *, soft: bool) -> None
         await store.aclose()
 
 
-def _present(url: str, options: Mapping[str, str]) -> Store:
-    """Open a store that others have. A path where there is none is a mistake, and not a place for a new one.
-
-    Raises:
-        ImportError, OSError, RuntimeError, ValueError: there is no store, or see `open_store`.
-    """
-    from accelerator.stores.urls import shared
-
-    named = shared(f"{url}{'&' if '?' in url else '?'}{urlencode(options)}" if options else url)
-    if named.store == "LMDBStore" and not Path(*named.arguments, "data.mdb").exists():
-        raise FileNotFoundError(f"there is no cache in {named.arguments[0]}: is that the path that the workers have?")
-    return named.open(deadline=5)
-
-
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@_store_option(f"The store, such as {EXAMPLES}. Unless told it is in memory.")
+@store_option(f"The store, such as {EXAMPLES}. Unless told it is in memory.")
 @click.option("--default-ttl", type=float, metavar="SECONDS", help="How long what says nothing itself is kept.")
 @click.option("--stale-while-revalidate", default=0.0, metavar="SECONDS", help="How long stale is served meanwhile.")
 @click.option("--stale-if-error", default=0.0, metavar="SECONDS", help="How long stale stands in for a failing origin.")
@@ -184,6 +138,13 @@ def _present(url: str, options: Mapping[str, str]) -> Store:
     metavar="NAME",
     help="A request field that a proxy in front says, and no client: it passes. May be given several times.",
 )
+@click.option(
+    *("--debug-token", "token"),
+    metavar="TOKEN",
+    envvar=TOKEN,
+    show_envvar=True,
+    help="Tell requests that carry it how their responses came about.",
+)
 @click.argument("origin", metavar="ORIGIN")
 def gateway(
     origin: str,
@@ -191,10 +152,11 @@ def gateway(
     port: int,
     url: str | None,
     trusted_fields: tuple[str, ...],
+    token: str | None,
     **options: Unpack[OptionArguments],
 ) -> None:
     """Serve an HTTP origin, such as http://127.0.0.1:9000, with the cache in front."""
-    _need("gateway", "gateway", "httpx", "uvicorn")
+    need("gateway", "gateway", "httpx", "uvicorn")
     import uvicorn
 
     from accelerator import CREDENTIALS, ASGIAccelerator
@@ -204,7 +166,9 @@ def gateway(
 
     credentials, options["vary"] = unlisted(trusted_fields)
     options["credentials"] = (*CREDENTIALS, *credentials)
-    with _store_errors(url):
+    if token is not None:
+        options["debug"] = token
+    with store_errors(url):
         store = store_of(url or "memory:")
     try:
         app = ASGIAccelerator(Gateway(origin, trusted_fields=trusted_fields), store=store, **options)

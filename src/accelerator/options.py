@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
@@ -62,6 +62,7 @@ class OptionArguments(TypedDict, total=False):
     coalesce: bool
     cache_status: str | None
     on_event: Callable[[CacheEvent], None] | None
+    debug: bool | str
     enabled: bool
     clock: Callable[[], float]
 
@@ -115,6 +116,9 @@ class Options:
         coalesce: let requests wait for a running fill of the same key (collapsed forwarding).
         cache_status: the name of this cache in Cache-Status (RFC 9211); None does not send the field.
         on_event: called with a `CacheEvent` for each request and invalidation; it must not block.
+        debug: a token of visible ASCII characters: the response to a request that carries it in `Accelerator-Debug` has
+            the whole reasoning of the cache in a field of that name, and no cache in front may store it. True tells
+            every request, for development; False tells none.
         enabled: False lets every request bypass the cache.
         clock: returns the time in seconds since the epoch.
     """
@@ -144,15 +148,16 @@ class Options:
     coalesce: bool = True
     cache_status: str | None = "accelerator"
     on_event: Callable[[CacheEvent], None] | None = None
+    debug: bool | str = field(default=False, repr=False)  # a token is a secret
     enabled: bool = True
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         """Check what was given. A wrong value raises a TypeError or ValueError that names the option."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not field.default:
-                _CHECKS[field.name](field.name, value)
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value is not option.default:
+                _CHECKS[option.name](option.name, value)
         for kept, ignored in (("keep_query", "ignore_query"), ("keep_cookies", "ignore_cookies")):
             if getattr(self, kept) is not None and getattr(self, ignored):
                 raise ValueError(f"{kept} names all that counts, so {ignored} says nothing beside it: give one of them")
@@ -247,6 +252,14 @@ def _check_cache_status(option: str, value: object) -> None:
         raise ValueError(f"{option} is a token such as 'accelerator' (RFC 9211 §2), not {value!r}")
 
 
+def _check_debug(option: str, value: object) -> None:
+    """Accept a bool, or a token that can be the value of a field. What is wrong with a token is said without it."""
+    if not isinstance(value, bool | str):
+        raise TypeError(f"{option} is a bool, or a token, not {type(value).__name__}")
+    if isinstance(value, str) and not (value.isascii() and value.isprintable() and value.split() == [value]):
+        raise ValueError(f"{option} is a bool, or a token of visible ASCII characters without blanks")
+
+
 _CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {
     "default_ttl": _or_none(_check_window),
     "stale_while_revalidate": _check_window,
@@ -273,6 +286,7 @@ _CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {
     "coalesce": _check_bool,
     "cache_status": _or_none(_check_cache_status),
     "on_event": _or_none(_check_listener),
+    "debug": _check_debug,
     "enabled": _check_bool,
     "clock": _check_callable,
 }
@@ -285,7 +299,7 @@ def checked(arguments: OptionArguments) -> Options:
         TypeError: there is no such option, or its value has the wrong type.
         ValueError: an option has an invalid value.
     """
-    known = {field.name for field in fields(Options)}
+    known = {option.name for option in fields(Options)}
     if unknown := sorted(set(arguments) - known):
         raise TypeError(f"no such option: {', '.join(unknown)}; there are {', '.join(sorted(known))} and store")
     return Options(**arguments)

@@ -105,6 +105,7 @@ def test_the_store_is_the_one_that_was_named(
         (["--cacheable-errors"], {"cacheable_errors": True}),
         (["--heuristic"], {"heuristic": True}),
         (["--obey-request-directives"], {"obey_request_directives": True}),
+        (["--debug-token", "correct-horse"], {"debug": "correct-horse"}),
         (["--trusted-field", "X-Forwarded-User", "--trusted-field", "X-Forwarded-Host"], {}),
         (["--trusted-field", "Shib-Name"], {"credentials": (*CREDENTIALS, "Shib-Name")}),
         (["--trusted-field", "CF-IPCountry"], {"vary": ("CF-IPCountry",)}),
@@ -136,8 +137,15 @@ def test_the_fields_of_a_trusted_proxy_reach_the_origin_of_the_command(monkeypat
         ([ORIGIN, "--store", "nowhere"], "Error: "),
         ([ORIGIN, "--stale-if-error", "-1"], "Error: stale_if_error is 0 or more seconds, not -1.0\n"),
         ([ORIGIN, "--trusted-field", "caf\xe9"], "Error: trusted_fields are names of fields"),
+        ([ORIGIN, "--debug-token", ""], "Error: debug is a bool, or a token of visible ASCII characters"),
     ],
-    ids=["an origin that is none", "a store that is none", "a value that makes no sense", "a field that is none"],
+    ids=[
+        "an origin that is none",
+        "a store that is none",
+        "a value that makes no sense",
+        "a field that is none",
+        "no token",
+    ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], text: str) -> None:
     answer = CliRunner().invoke(main, ["gateway", *arguments])

@@ -812,3 +812,19 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "accelerator.gateway")
     with pytest.raises(ImportError, match=r'pip install "asgi-accelerator\[gateway\]"'):
         importlib.import_module("accelerator.gateway")
+
+
+# --- the option debug -------------------------------------------------------------------------------------------------
+
+
+async def test_the_token_of_the_cache_does_not_reach_the_origin_and_the_reasoning_reaches_who_has_it() -> None:
+    asking = [("accelerator-debug", "correct-horse")]
+    async with serving(saying(CACHED)) as origin, gateway_to(origin.url) as gateway:
+        cached = ASGIAccelerator(gateway, debug="correct-horse")
+        told = [await ask(cached, headers=asking) for _ in range(2)]
+        assert [(answer.get("accelerator-debug") or "").split(",")[0] for answer in told] == [
+            "outcome=miss;fwd=uri-miss;pending",
+            "outcome=hit",
+        ]
+        assert (await ask(cached)).get("accelerator-debug") is None
+    assert [line for asked in origin.asked for line in asked.lines if b"debug" in line.lower()] == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.http.cookies import called, is_one, naming
+from accelerator.http.cookies import called, is_one, names_of, naming
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,18 @@ def test_only_plainly_written_pairs_of_a_name_are_taken_off(cookies: bytes, left
 )
 def test_a_pair_in_which_another_grammar_reads_two_is_seen(pair: bytes, is_single: bool) -> None:
     assert is_one(pair) is is_single
+
+
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [
+        (b"a=1; b=2;c=3", ["a", "b", "c"]),
+        (b"a=1; a=2", ["a"]),
+        (b" a = 1", ["(no name)"]),
+        (b"secret; a=1", ["(no name)", "a"]),
+        (b"c2VjcmV0==; =secret; secret=; ", ["(no name)"]),
+        (b"secret sid=1; \xe9=1", ["(no name)"]),
+    ],
+)
+def test_a_cookie_is_shown_by_its_name_and_what_may_be_a_value_is_not(field: bytes, names: list[str]) -> None:
+    assert names_of(field.split(b";")) == names

@@ -50,6 +50,31 @@ def test_what_the_cache_can_answer_itself_does_not_pass_by(line: Line) -> None:
     assert not request(line).is_bypass
 
 
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "QUERY"]),
+    lines=st.lists(
+        st.sampled_from(
+            [
+                *(("content-length", "5"), ("content-length", "0"), ("upgrade", "h2c"), ("if-match", "*")),
+                *(("x-http-method-override", "PUT"), ("transfer-encoding", "chunked"), ("cookie", "a=b"), ("x-a", "1")),
+            ]
+        )
+    ),
+)
+def test_a_request_passes_by_for_what_is_named_and_for_nothing_else(method: str, lines: list[Line]) -> None:
+    made = request(*lines, method=method)
+    assert bool(made.bypassed_by) == made.is_bypass
+    assert set(made.bypassed_by) <= {method, *(name for name, _ in lines)} - {"GET", "HEAD", "cookie", "x-a"}
+
+
+def test_what_is_part_of_the_key_is_named() -> None:
+    rules = RequestRules(vary_cookies=("lang",))
+    lines = [("x-forwarded-proto", "https"), ("accept", "*/*"), ("a_b", "1"), ("cookie", "a=1; lang=de")]
+    made = Request(http_scope(headers=lines), rules=rules)
+    assert made.keyed_by == ["x-forwarded-proto", "a_b", "cookie lang"]
+    assert request().keyed_by == []
+
+
 def test_a_range_is_seen() -> None:
     assert request(("range", "bytes=0-1")).has_range
     assert not request().has_range

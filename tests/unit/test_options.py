@@ -33,6 +33,7 @@ DEFAULTS = {
     "coalesce": True,
     "cache_status": "accelerator",
     "on_event": None,
+    "debug": False,
     "enabled": True,
     "clock": time.time,
 }
@@ -91,6 +92,8 @@ def test_options_are_keyword_only() -> None:
         ("cache_status", None),
         ("cache_status", "Example-Cache.1/a:b"),
         ("on_event", print),
+        ("debug", True),
+        ("debug", "0pen-Sesame!"),
         ("enabled", False),
         ("clock", time.monotonic),
     ],
@@ -138,6 +141,9 @@ def test_an_option_takes_what_makes_sense(name: str, value: object) -> None:
         ("cache_status", b"accelerator"),
         ("on_event", "log"),
         ("on_event", asyncio.sleep),
+        ("debug", None),
+        ("debug", 1),
+        ("debug", b"token"),
         ("enabled", "yes"),
         ("clock", None),
         ("clock", 0),
@@ -180,6 +186,14 @@ def test_a_wrong_type_is_a_type_error_at_once_that_names_the_option(name: str, v
 def test_a_value_that_makes_no_sense_is_a_value_error_at_once_that_names_the_option(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         options(**{name: value})
+
+
+@pytest.mark.parametrize("token", ["", " ", "SECRET word", "SECRET ", "SECRET\n", "SECRET\xe9", "SECRET\x7f"])
+def test_a_token_that_no_field_can_carry_is_refused_and_not_repeated(token: str) -> None:
+    with pytest.raises(ValueError, match="debug is a bool, or a token of visible ASCII") as caught:
+        options(debug=token)
+    assert "SECRET" not in str(caught.value)
+    assert "SECRET" not in repr(options(debug="SECRET"))
 
 
 def test_cookie_is_no_credential_and_the_error_says_what_to_do() -> None:

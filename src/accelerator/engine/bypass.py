@@ -54,6 +54,8 @@ class Bypass:
         self._services = services
         self._invalidations = invalidations
         self._requested = services.options.clock()
+        if exchange.reasoning is not None:
+            exchange.reasoning.bypassed(reason.fwd, reason.detail)
         self._head: Response | None = None  # the start of the response to a HEAD request
 
     async def send(self, message: Message) -> None:
@@ -69,6 +71,8 @@ class Bypass:
                 await self._invalidations.after_request(self._exchange.request, response, self.notes)
             if response is not None:
                 self._head = response if self._exchange.scope["method"] == "HEAD" else None
+                if self._exchange.reasoning is not None:
+                    self._exchange.reasoning.said(response, self.notes)
                 message = {**message, "headers": self._lines(response)}
         elif self._head is not None and kind == "http.response.body" and not message.get("more_body", False):
             await self._freshen(self._head)

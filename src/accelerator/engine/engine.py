@@ -6,11 +6,13 @@ answers it, and send the response. All other requests go on to a fill, a refresh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, assert_never
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from accelerator.engine import question
 from accelerator.engine.budget import CopyBudget
 from accelerator.engine.bypass import Bypass, Reason
+from accelerator.engine.debugging import Debugging
 from accelerator.engine.exchange import Exchange
 from accelerator.engine.filling import Filler
 from accelerator.engine.flight import ROUNDS, Flights, Patience, place_of
@@ -34,7 +36,10 @@ from accelerator.rules.validation import freshenable_by_head
 from accelerator.stores.protocol import KnowsFigures
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from accelerator.asgi_types import Application, Receive, Scope, Send
+    from accelerator.engine.reasoning import Reasoning
     from accelerator.engine.runtime import Runtime
     from accelerator.events import EventKind
     from accelerator.figures.snapshot import Figures
@@ -59,6 +64,7 @@ class Engine:
         runtime: how to wait for a signal, and to run work beside a request: on an event loop, or in threads.
 
     Attributes:
+        handle: answers one HTTP request.
         ignored: removes the query parameters and cookies that the options ignore.
         shortcut: the short way of plain hits, None where the options leave none.
         invalidations: the invalidations that the middleware offers to the application.
@@ -80,6 +86,9 @@ class Engine:
         self._upstream = Upstream(app, owner)
         self.counts = self._reporter.counts
         self.ignored = Ignored(options.ignore_query, options.ignore_cookies, options.keep_query, options.keep_cookies)
+        self.handle: Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]] = self._handle
+        if options.debug:
+            self.handle = partial(Debugging(options, self.ignored, self._reporter).answer, self._handle)
         self.shortcut = Shortcut.of(store, self._rules, options, self.ignored, self._reporter)
         self.invalidations = Invalidations(store, self.ignored, self._services)
         self._filler = Filler(self._upstream, self._services, self.invalidations)
@@ -100,15 +109,17 @@ class Engine:
             known, invalidations = store.store_figures(), store.invalidation_figures()
         return self.counts.figures({**known, "errors": self._store.all_errors}, invalidations)
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
+    async def _handle(self, scope: Scope, receive: Receive, send: Send, reasoning: Reasoning | None = None) -> None:
+        """Answer one HTTP request, and tell what takes it the reasoning."""
         options = self._options
         partition = "" if options.partition is None else partition_of(options.partition, scope, self._reporter)
         request = Request(self.ignored.scope(scope), partition or "", self._rules)
-        exchange = Exchange(request, scope, receive, send)
+        exchange = Exchange(request, scope, receive, send, reasoning=reasoning)
         is_open = partition is not None and options.enabled
         if request.is_bypass and is_open and self._questions.may_be(request):  # a QUERY, or a POST that only asks
             exchange = await question.read(exchange)
+        if reasoning is not None:
+            reasoning.read(exchange.request, partition)
         if is_open and not exchange.request.is_bypass:
             await self._answer(exchange)
         else:
@@ -130,13 +141,13 @@ class Engine:
                 return await self._forward(exchange, Reason("miss", LOOKUP_FAILED))
             now = options.clock()
             decision = decide(request, found.entry, found.invalidated, now, asked)
+            if exchange.reasoning is not None:
+                exchange.reasoning.decided(found, decision, now, is_asked=asked is not None)
             match decision:
                 case Decision.HIT:
                     return await self._serve(exchange, found, now, patience, "hit")
                 case Decision.STALE:
-                    if not await self._refreshes.answer(exchange, found):
-                        await self._serve(exchange, found, now, patience, "stale")
-                    return None
+                    return await self._serve_stale(exchange, found, now, patience)
                 case Decision.FILL | Decision.VALIDATE:
                     flight = await self._flights.join_or_lead(place_of(request, found), patience, landings)
                     turns = self._turns  # without them, it may fill from what was found
@@ -154,10 +165,17 @@ class Engine:
                 case _:
                     assert_never(decision)
 
+    async def _serve_stale(self, exchange: Exchange, found: Lookup, now: float, patience: Patience) -> None:
+        """Send a stale response while it is refreshed, unless the refresh answers the request itself."""
+        if not await self._refreshes.answer(exchange, found):
+            await self._serve(exchange, found, now, patience, "stale")
+
     async def _serve(self, exchange: Exchange, found: Lookup, now: float, patience: Patience, kind: EventKind) -> None:
         """Send a stored response: the whole, a range of it, or a 304 (RFC 9111 §4.3.2, RFC 9110 §14.2)."""
         entry = found.entry
         assert entry is not None  # noqa: S101 - `decide` serves only what was found
+        if exchange.reasoning is not None:
+            exchange.reasoning.served(kind, entry, collapsed=patience.has_waited)
         current_age = age(entry, now)
         # a soft invalidation ends freshness before its time
         ttl = 0 if found.invalidated and current_age < entry.lifetime else entry.lifetime - current_age
@@ -174,6 +192,8 @@ class Engine:
 
     async def _answer_504(self, exchange: Exchange) -> None:
         """Answer 504 to `only-if-cached`, because no entry may be used (RFC 9111 §5.2.1.7)."""
+        if exchange.reasoning is not None:
+            exchange.reasoning.unavailable("only-if-cached")
         line = self._reporter.cache_status('detail="only-if-cached"')
         lines = [(b"content-length", b"0"), *([] if line is None else [(b"cache-status", line)])]
         await exchange.send({"type": "http.response.start", "status": 504, "headers": lines})

@@ -10,6 +10,7 @@ from accelerator.http.request import CONDITIONS
 
 if TYPE_CHECKING:
     from accelerator.asgi_types import Message, Receive, Scope, Send
+    from accelerator.engine.reasoning import Reasoning
     from accelerator.http.fields import HeaderList
     from accelerator.http.request import Request
     from accelerator.notes import Notes
@@ -26,6 +27,7 @@ class Exchange:
         send: sends a message to the client.
         identity_places: the places of the scope for a user or a session, such as `state.user`, that existed before
             the application was called, even if empty; None until then.
+        reasoning: takes what decides about the request; None for one that is not told.
     """
 
     request: Request
@@ -33,6 +35,7 @@ class Exchange:
     receive: Receive
     send: Send
     identity_places: frozenset[str] | None = None
+    reasoning: Reasoning | None = None
 
     def show(self, notes: Notes, owner: object, headers: HeaderList | None) -> dict[str, Any]:
         """Put into the scope what the application finds there. Return what `restore` needs.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from accelerator.engine.downstream import Downstream
-from accelerator.http.response import Response, content_length, is_complete, is_event_stream
+from accelerator.http.response import Response, content_length, has_all_content, is_complete, is_event_stream
 from accelerator.notes import Notes
 from accelerator.rules.answer import answer_from
 from accelerator.rules.candidate import Candidate
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from accelerator.asgi_types import Message
     from accelerator.engine.exchange import Exchange
+    from accelerator.engine.reasoning import Reasoning
     from accelerator.engine.services import Services
     from accelerator.engine.task import Task
     from accelerator.events import EventKind
@@ -200,6 +201,8 @@ class Fill:
         self._exchange.read_notes(self.notes)
         self._candidate = self._candidate_of(response)
         made = plan(self._candidate)
+        if self._exchange.reasoning is not None:
+            self._exchange.reasoning.planned(self._candidate, made, is_new=True)
         added = added_vary(response, self.notes, self._options)
         self._client.hold({**message, "headers": [*without_tags(response, self._options), *added]})
         if self.reason:
@@ -270,6 +273,8 @@ class Fill:
         self._exchange.read_notes(self.notes)
         merged = self._candidate_of(freshened(self._stale, self._response))
         made = plan_after_304(self._stale, self._response, merged)
+        if self._exchange.reasoning is not None:
+            self._exchange.reasoning.planned(merged, made, is_new=False)
         if isinstance(made, Refusal):
             self.reason = made
             self._task.flight.remember(storable=False)
@@ -369,19 +374,9 @@ class Fill:
         if self._client.held is not None:
             if self._options.send_tags and self._candidate is not None:
                 self._exchange.read_notes(self.notes)
-                is_whole = is_whole or self._has_all_content()
+                is_whole = is_whole or has_all_content(self._candidate.response, self._size)
                 self._client.add_lines(*lines_of_response(self._candidate, is_whole=is_whole))
             await self._forward(self._client.take_held(self._status_line()))
-
-    def _has_all_content(self) -> bool:
-        """Tell whether all the content has come that Content-Length promises, though not yet the last chunk."""
-        response = self._response
-        return (
-            response is not None
-            and bool(self._chunks)
-            and response.has(b"content-length")
-            and is_complete(response, self._size)
-        )
 
     async def _forward(self, message: Message) -> None:
         """Send a message to the client. A fill that may be stored goes on if the client has left."""
@@ -408,6 +403,8 @@ class Fill:
 
     def _report(self) -> None:
         """Report the outcome, unless the application is called once more."""
+        if self._exchange.reasoning is not None:
+            self._explain(self._exchange.reasoning)
         if self.wants_retry:
             return
         reporter, request = self._services.reporter, self._exchange.request
@@ -417,6 +414,11 @@ class Fill:
             reporter.refreshed(self.kind, request, self.entry, detail=detail, ttl=ttl)
         else:
             reporter.forwarded(self.kind, request, self._task.fwd, self.entry, detail=detail, ttl=ttl)
+
+    def _explain(self, reasoning: Reasoning) -> None:
+        """Note what has come of the fill so far, for a request that is told its reasoning."""
+        detail = "stored" if self.stored else self.reason
+        reasoning.filled(self.kind, self._task.fwd, detail, self.entry)
 
     def _may_hide_error(self) -> bool:
         now, purpose = self._options.clock(), self._task.purpose
@@ -441,6 +443,8 @@ class Fill:
 
     def _status_line(self) -> bytes | None:
         """Return the Cache-Status value for a response of the application (RFC 9211 §2), None for none."""
+        if self._exchange.reasoning is not None:
+            self._explain(self._exchange.reasoning)
         parameters = [f"fwd={self._task.fwd}"]
         if (self._task.is_validation or self.answered_stale) and self._response is not None:
             parameters.append(f"fwd-status={self._response.status}")

@@ -65,9 +65,9 @@ class Filler:
         fwd = reason_to_forward(request, found, services.options.clock())
         task = Task(found, decision, flight, fwd, purpose)
         fill = Fill(exchange, task, services)
+        services.reporter.counts.filling(1)
         try:
-            with services.reporter.counts.filling():
-                await self._call(exchange, fill, task)
+            await self._call(exchange, fill, task)
             if fill.wants_retry and not fill.answered_stale:
                 exchange, task = exchange.again(), task.without_conditions()
                 fill = Fill(exchange, task, services)
@@ -76,6 +76,7 @@ class Filler:
                 await services.store.invalidate([request.url_tag])
             return fill
         finally:
+            services.reporter.counts.filling(-1)
             flight.land()
 
     async def _call(self, exchange: Exchange, fill: Fill, task: Task) -> None:

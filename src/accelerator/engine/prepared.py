@@ -7,10 +7,9 @@ from math import inf, ulp
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
-from accelerator.engine.report import shown
+from accelerator.engine.report import shown, what_is_served
 from accelerator.events import CacheEvent
-from accelerator.figures.counts import counted_tags
-from accelerator.figures.tally import Served, Tally
+from accelerator.figures.tally import Tally
 from accelerator.http.fields import combined
 from accelerator.http.request import url_of
 from accelerator.rules.answer import current_lines
@@ -22,7 +21,6 @@ from accelerator.rules.stored_fields import without_content_fields
 if TYPE_CHECKING:
     from accelerator.engine.report import Reporter
     from accelerator.http.fields import HeaderLines, HeaderList
-    from accelerator.http.request import Key
     from accelerator.rules.entry import Entry
 
 MAX_KEPT_URL: Final = 256
@@ -82,8 +80,8 @@ class PreparedHit:
         self.until = max(now, now + min(1 - current_age % 1, ttl % 1) - _LAST_DIGITS * last_digit)
         self.headers = [*entry.headers, *entry.added, *self._current]
         # neither of these keeps the entry: what is counted is kept for longer
-        served = partial(_served, entry.key, entry.tags, len(entry.body), entry.made_in)
-        self.tally = Tally(served, current_age, now, self.until, partial(_retire, ref(self)))
+        served = what_is_served(entry)
+        self.tally = Tally(served, len(entry.body), current_age, now, self.until, partial(_retire, ref(self)))
         reporter.counts.tally(self.tally)
 
     def not_modified(self, condition: bytes) -> HeaderList | None:
@@ -112,10 +110,6 @@ class PreparedHit:
         if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS and not self._sends_tags:
             self._named = named
         return named
-
-
-def _served(key: Key, tags: frozenset[str], size: int, made_in: float) -> Served:
-    return Served(url_of(key), counted_tags(tags), size, made_in)
 
 
 def _retire(prepared: ref[PreparedHit]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from accelerator.events import CacheEvent
@@ -11,12 +12,15 @@ from accelerator.figures.tally import Served
 from accelerator.forks import lock_over_forks
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.identity import SCOPE_IDENTITIES
+from accelerator.http.request import url_of
 from accelerator.rules.freshness import age
 from accelerator.rules.response_tags import application_tags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accelerator.events import EventKind
-    from accelerator.http.request import Request
+    from accelerator.http.request import Key, Request
     from accelerator.options import Options
     from accelerator.rules.entry import Entry
     from accelerator.stores.protocol import Lookup
@@ -71,8 +75,8 @@ class Reporter:
             sent: the bytes of the body that was sent.
             more: other attributes of the event.
         """
-        answered = Answered(kind, "", request.method, more["age"], bodies=1, collapsed=more["collapsed"])
-        self.counts.answered(answered, Served(request.url, counted_tags(entry.tags), sent, entry.made_in))
+        alike = (kind, request.method, more["collapsed"], int(more["age"]), request.key)
+        self.counts.served(alike, more["age"], sent, entry, what_is_served)
         self._report(kind, request, entry, **more)
 
     def forwarded(self, kind: EventKind, request: Request, fwd: str, entry: Entry | None = None, **more: Any) -> None:
@@ -134,6 +138,15 @@ class Reporter:
                 self._listener(event)
             except Exception:
                 logger.exception("on_event failed")
+
+
+def what_is_served(entry: Entry) -> Callable[[], Served]:
+    """Return what tells figures of an entry, without keeping the entry."""
+    return partial(_served, entry.key, entry.tags, entry.made_in)
+
+
+def _served(key: Key, tags: frozenset[str], made_in: float) -> Served:
+    return Served(url_of(key), counted_tags(tags), made_in)
 
 
 def shown(url: str) -> str:

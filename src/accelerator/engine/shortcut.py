@@ -70,6 +70,7 @@ class Shortcut:
             and options.enabled
             and options.partition is None
             and not options.obey_request_directives
+            and options.debug is not True
         )
         # by its type: a proxy may have an attribute of that name, and a lookup of its own
         if not is_plain or not isinstance(store, KnowsReadyEntries) or KnowsReadyEntries not in type(store).__mro__:

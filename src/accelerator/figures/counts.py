@@ -7,16 +7,16 @@ prepared answer is over. Whatever else happens to a request is counted at once, 
 from __future__ import annotations
 
 from collections import deque
-from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from accelerator.figures.histogram import Histogram
 from accelerator.figures.hottest import Hottest
+from accelerator.figures.tally import Repeated
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable
 
     from accelerator.figures.snapshot import Figures, InvalidationFigures, RequestLine, StoreFigures
     from accelerator.figures.tally import Served, Tally
@@ -32,6 +32,8 @@ OTHER: Final = "other"
 
 MAX_LATEST: Final = 100
 """Number of lines of the latest requests."""
+
+EntryT = TypeVar("EntryT")
 
 SHOWN: Final = 50
 """Number of URLs, tags and unstored responses that figures show."""
@@ -51,6 +53,9 @@ MIN_TALLIES: Final = 256
 FROM_STORE: Final = frozenset({"hit", "stale"})
 """The outcomes for which the application was not waited for."""
 
+MAX_REPEATED: Final = 256
+"""Number of different answers from the store that wait to be counted."""
+
 STORED: Final = "stored"
 
 
@@ -68,7 +73,7 @@ class Answered(NamedTuple):
         method: the request method.
         age: the age in seconds of a response from the store, else None.
         number: how many they are.
-        bodies: to how many of them the body was sent from the store.
+        sent: the bytes of the bodies that were sent from the store.
         collapsed: whether they had waited for the fill of another request.
     """
 
@@ -77,8 +82,13 @@ class Answered(NamedTuple):
     method: str
     age: float | None = None
     number: int = 1
-    bodies: int = 0
+    sent: int = 0
     collapsed: bool = False
+
+
+Alike: TypeAlias = "tuple[str, str, bool, int, Hashable]"
+"""What answers from the store have in common that are counted together: outcome, method, whether they had waited for
+another fill, whole seconds of the age, and what tells the responses apart. A plain tuple is made soonest."""
 
 
 class Counts:
@@ -116,6 +126,7 @@ class Counts:
         self._unstored: Hottest[tuple[str, str]] = Hottest()
         self._latest: deque[RequestLine] = deque(maxlen=MAX_LATEST)
         self._slots: dict[float, tuple[int, int]] = {}
+        self._repeated: dict[Alike, Repeated] = {}
         for tally in self._tallies:
             tally.retire()
         self._tallies = []
@@ -139,6 +150,29 @@ class Counts:
         with self._lock:
             _count(self._refreshes, reason, 1)
 
+    def served(
+        self, alike: Alike, age: float, sent: int, entry: EntryT, served: Callable[[EntryT], Callable[[], Served]]
+    ) -> None:
+        """Count an answer from the store.
+
+        Args:
+            alike: what it has in common with others.
+            age: the age of the response in seconds.
+            sent: the bytes of the body that was sent.
+            entry: what was served.
+            served: returns what tells figures of that.
+        """
+        with self._lock:
+            repeated = self._repeated.get(alike)
+            if repeated is not None:
+                repeated.number += 1
+                repeated.sent += sent
+                return
+            if len(self._repeated) >= MAX_REPEATED:
+                self._look_at_repeated()
+            self._repeated[alike] = Repeated(served(entry), age, self._clock(), sent)
+        self._tell()
+
     def tally(self, tally: Tally) -> None:
         """Count plain hits by a tally from now on. It is called by the thread that gives these answers."""
         with self._lock:
@@ -157,29 +191,30 @@ class Counts:
         with self._lock:
             self._fills.add(seconds)
 
-    @contextmanager
-    def filling(self) -> Iterator[None]:
-        """Count a call of the application as one that is under way."""
+    def filling(self, number: int) -> None:
+        """Count a call of the application that begins, as 1, or ends, as -1."""
         with self._lock:
-            self._filling += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._filling -= 1
+            self._filling += number
 
     def _look_at_tallies(self) -> None:
         """Count what was added to the tallies."""
         for tally in self._tallies:
             whole, unchanged, head = tally.read()
             if gets := whole + unchanged:
-                found = Answered("hit", "", "GET", tally.age, gets, bodies=whole)
+                found = Answered("hit", "", "GET", tally.age, gets, whole * tally.size)
                 self._answered(found, tally.served(), tally.since)
             if head:
                 self._answered(Answered("hit", "", "HEAD", tally.age, head), tally.served(), tally.since)
 
+    def _look_at_repeated(self) -> None:
+        """Count the answers that are alike."""
+        for (outcome, method, collapsed, *_), found in self._repeated.items():
+            answered = Answered(outcome, "", method, found.age, found.number, found.sent, collapsed)
+            self._answered(answered, found.served(), found.since)
+        self._repeated.clear()
+
     def _answered(self, answered: Answered, served: Served, now: float) -> None:
-        outcome, reason, method, age, number, bodies, collapsed = answered
+        outcome, reason, method, age, number, sent, collapsed = answered
         url, is_from_store = shown(served.url), outcome in FROM_STORE
         reason = _count(self._requests.setdefault(outcome, {}), reason, number)
         if collapsed:
@@ -193,7 +228,7 @@ class Counts:
                 self._tags.add(shown(tag), number, now)
         elif reason != STORED and method in {"GET", "HEAD"}:
             self._unstored.add((reason, url), number, now)
-        self._bytes_served += bodies * served.size
+        self._bytes_served += sent
         self._latest.append(
             {
                 "time": now,
@@ -216,10 +251,18 @@ class Counts:
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
+    def number(self) -> int:
+        """Return the number of requests and refreshes until now: as long as it is the same, so is what was counted."""
+        with self._lock:
+            self._look_at_tallies()
+            self._look_at_repeated()
+            return sum([sum(reasons.values()) for reasons in (*self._requests.values(), self._refreshes)])
+
     def figures(self, store: StoreFigures, invalidations: InvalidationFigures) -> Figures:
         """Return what was counted, with the figures of the store and of its invalidations."""
         with self._lock:
             self._look_at_tallies()
+            self._look_at_repeated()
             now = self._clock()
             return {
                 "since": self._since,
@@ -239,9 +282,17 @@ class Counts:
                 "urls": self._urls.most(SHOWN, now),
                 "tags": self._tags.most(SHOWN, now),
                 "unstored": [(*names, number) for names, number in self._unstored.most(SHOWN, now)],
-                "latest": sorted(self._latest, key=lambda line: line["time"], reverse=True),
+                "latest": newest_first(self._latest),
                 "traffic": [(slot, *numbers) for slot, numbers in sorted(self._slots.items())],
             }
+
+
+def newest_first(lines: Iterable[RequestLine]) -> list[RequestLine]:
+    """Return lines of requests by their times; of those at the same time the one that was counted last is first."""
+    found = [*lines]
+    found.reverse()
+    found.sort(key=lambda line: -line["time"])  # it keeps the order of those that are equal
+    return found
 
 
 def _nothing() -> None:

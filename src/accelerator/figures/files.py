@@ -33,10 +33,10 @@ class _File:
 
 
 class FileBoard(Board):
-    """Notes in a directory, which is made if it is missing.
+    """Notes in a directory.
 
     Args:
-        directory: the directory.
+        directory: the directory. It is made if it is missing, but not what it is in: somebody may have removed that.
     """
 
     suspends = False
@@ -54,7 +54,7 @@ class FileBoard(Board):
 
     async def publish(self, text: str) -> None:
         """Write the note beside its place and rename it, so that nobody reads half of one."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, exist_ok=True)
         path = self._path(self.name)
         new = path.with_suffix(_NEW)
         with self._publishing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from accelerator.figures.counts import MAX_LATEST, SHOWN, SLOTS
+from accelerator.figures.counts import MAX_LATEST, SHOWN, SLOTS, newest_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +49,7 @@ def total(figures: Sequence[Figures], *, ended: Sequence[Figures] = ()) -> Figur
             (*names, number)
             for names, number in _most([((why, url), times) for one in figures for why, url, times in one["unstored"]])
         ],
-        "latest": sorted(
-            [line for one in every for line in one["latest"]], key=lambda line: line["time"], reverse=True
-        )[:MAX_LATEST],
+        "latest": newest_first([line for one in every for line in reversed(one["latest"])])[:MAX_LATEST],
         "traffic": _traffic([slot for one in every for slot in one["traffic"]]),
     }
 

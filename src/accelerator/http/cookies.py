@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from accelerator.http.fields import BLANKS
+from accelerator.http.fields import BLANKS, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,3 +40,10 @@ def called(names: Iterable[bytes]) -> re.Pattern[bytes]:
 def is_one(pair: bytes) -> bool:
     """Tell whether every application reads at most one cookie in `pair`, the text between two `;`."""
     return _SECOND.search(pair) is None
+
+
+def names_of(pairs: Iterable[bytes]) -> list[str]:
+    """Return the names of cookies, each once. What may be a value without a name has `(no name)` in its place."""
+    found = [pair.strip(BLANKS).partition(b"=") for pair in pairs]
+    names = [(name.decode("latin-1"), value.strip(b"=")) for name, _, value in found]
+    return [*dict.fromkeys([name if value and is_token(name) else "(no name)" for name, value in names])]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from accelerator.http import identity
 from accelerator.http.canonical import FORMS, canonical, prefers_gzip
-from accelerator.http.cookies import called, naming
+from accelerator.http.cookies import called, names_of, naming
 from accelerator.http.credentials import CREDENTIALS
 from accelerator.http.fields import BLANKS, COMMA, joined
 from accelerator.http.globs import matching
@@ -57,6 +57,8 @@ _FORWARDED: Final = b"forwarded"
 _KEY_FIELDS: Final = spellings((*TARGET_FIELDS, *PARTIAL_PAGE_FIELDS))
 _UNDERSCORE: Final = ord("_")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+_CONTENT: Final = b"content:"
+_DIGEST_BYTES: Final = 32
 _CONTENT_FIELDS: Final = (b"content-type", b"content-encoding", b"content-language")
 _RAW: Final = _KEY_FIELDS.union(_CONTENT_FIELDS)  # in the key as they are
 
@@ -204,6 +206,24 @@ class Request:
         return self.method == "POST" and self._rules.is_cacheable_post(path)
 
     @property
+    def bypassed_by(self) -> list[str]:
+        """What lets the request bypass the cache: its method, and the names of fields; empty if nothing does."""
+        if not self.is_bypass:
+            return []
+        decisive = (
+            _BYPASS | _METHODS | ({b"content-length"} if self._fields.get(b"content-length", b"0") != b"0" else set())
+        )
+        method = [] if self.method in {"GET", "HEAD"} else [self.method]
+        return method + [name.decode("latin-1") for name in self._fields if name in decisive]
+
+    @property
+    def keyed_by(self) -> list[str]:
+        """The names of what is part of the key beside the URL: fields, and each cookie as `cookie` with its name."""
+        names = [name.decode("latin-1") for name in self._fields if _is_key_field(name)]
+        keyed = names_of([pair for _, pair in self._rules.key_cookies(self._fields.get(b"cookie", b""))])
+        return names + [f"cookie {name}" for name in keyed]
+
+    @property
     def may_key_by_content(self) -> bool:
         """Whether the content of the request may become part of its key.
 
@@ -218,12 +238,12 @@ class Request:
 
     def with_content(self, content: bytes) -> Request:
         """Return the request with its key extended by a digest of method, content, and the fields about the content."""
-        digest = blake2b(digest_size=32)
+        digest = blake2b(digest_size=_DIGEST_BYTES)
         for part in (self.method.encode(), *map(self.get, _CONTENT_FIELDS), content):
             digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
         asking = copy(self)
         asking.content, asking.is_bypass = content, False
-        asking.key = (*self.key[:7], self.key[7] + b"content:" + digest.digest())
+        asking.key = (*self.key[:7], self.key[7] + _CONTENT + digest.digest())
         return asking
 
     @property
@@ -285,6 +305,11 @@ def url_of(key: Key) -> str:
     """Return the absolute URL of the requests with a key, without ignored query parameters."""
     scheme, host, path, _, query, *_ = key
     return f"{scheme}://" + (host + path + (b"?" + query if query else b"")).decode("utf-8", "surrogateescape")
+
+
+def has_content(key: Key) -> bool:
+    """Tell whether a key looks as if the content of the request were part of it."""
+    return key[7][:-_DIGEST_BYTES].endswith(_CONTENT)
 
 
 def field_named(name: bytes, fields: Mapping[bytes, FieldT]) -> FieldT | None:

@@ -57,8 +57,8 @@ def initial_age(response: Response) -> float:
     return max(apparent, value + response.received - response.requested)
 
 
-def lifetime(candidate: Candidate, directives: Directives) -> float | Refusal:
-    """Return the freshness lifetime of a response in seconds, or why the response is not stored.
+def lifetime(candidate: Candidate, directives: Directives) -> tuple[float | Refusal, str]:
+    """Return the freshness lifetime of a response in seconds, or why the response is not stored, and what says so.
 
     The time given to `cache_for` comes first, then the directives and Expires in the order of RFC 9111 §4.2.1, with
     targeted fields as in RFC 9213 §2.2, then the options. The answer to a POST needs a time of its own (RFC 9110
@@ -67,24 +67,27 @@ def lifetime(candidate: Candidate, directives: Directives) -> float | Refusal:
     Args:
         candidate: the response.
         directives: the directives that apply to it.
+
+    Returns:
+        The seconds or the refusal, and the name of what gives the seconds.
     """
     response, options, control = candidate.response, candidate.options, directives.control
     if candidate.notes.ttl is not None:
-        return candidate.notes.ttl if candidate.notes.ttl > 0 else Refusal("a time of 0")
+        return candidate.notes.ttl if candidate.notes.ttl > 0 else Refusal("a time of 0"), "cache_for"
     if "no-cache" in control:  # it is stored, but validated before each use (RFC 9111 §5.2.2.4)
-        return 0
+        return 0, "no-cache"
     for directive in ("s-maxage", "max-age"):
         if (time := control.seconds(directive)) is not None:
-            return time
+            return time, directive
     if not directives.is_targeted and response.has(b"expires"):
-        return expires_after(response)
+        return expires_after(response), "Expires"
     if candidate.request.method == "POST":
-        return NO_TIME
+        return NO_TIME, ""
     if is_event_stream(response.get(b"content-type")):
-        return Refusal("an event stream needs an explicit time")
+        return Refusal("an event stream needs an explicit time"), ""
     if options.default_ttl is not None and options.default_ttl > 0 and response.status in _CACHEABLE_BY_DEFAULT:
-        return options.default_ttl
-    return _heuristic_lifetime(candidate, directives) if options.heuristic else NO_TIME
+        return options.default_ttl, "default_ttl"
+    return (_heuristic_lifetime(candidate, directives), "heuristic") if options.heuristic else (NO_TIME, "")
 
 
 def _heuristic_lifetime(candidate: Candidate, directives: Directives) -> float | Refusal:

@@ -27,9 +27,9 @@ _CONTENT_FIELDS: Final = frozenset(
         b"transfer-encoding",
     }
 )
-_NOT_STORED: Final = frozenset(  # RFC 9111 §3.1; Age is computed for each answer
-    b"age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization proxy-connection te"
-    b" trailer transfer-encoding upgrade".split()
+_NOT_STORED: Final = frozenset(  # RFC 9111 §3.1; Age is computed for each answer, Accelerator-Debug is about one
+    b"accelerator-debug age connection keep-alive proxy-authenticate proxy-authentication-info proxy-authorization"
+    b" proxy-connection te trailer transfer-encoding upgrade".split()
 )
 _MAX_REMEMBERED_BYTES: Final = 64
 """A longer name of a field is judged each time, so that what is remembered takes little memory."""

@@ -40,7 +40,7 @@ def plan(candidate: Candidate) -> Plan | Refusal:
         return Refusal("an unsafe request")
     if refusal := forbidden(candidate, directives.control):
         return refusal
-    fresh_for = lifetime(candidate, directives)
+    fresh_for, _ = lifetime(candidate, directives)
     if isinstance(fresh_for, Refusal):
         return fresh_for
     made = _allowed(candidate, directives, fresh_for)

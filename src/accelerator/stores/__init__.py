@@ -2,6 +2,7 @@
 
 from accelerator.http.request import Request, Vary
 from accelerator.rules.entry import Entry, Mark
+from accelerator.stores.listing import EntryFacts, Listed, ListsEntries
 from accelerator.stores.protocol import (
     GrantsLeases,
     InvalidationError,
@@ -16,10 +17,13 @@ from accelerator.stores.protocol import (
 
 __all__ = [
     "Entry",
+    "EntryFacts",
     "GrantsLeases",
     "InvalidationError",
     "KnowsReadyEntries",
     "Lease",
+    "Listed",
+    "ListsEntries",
     "LooksUpInThreads",
     "Lookup",
     "Mark",

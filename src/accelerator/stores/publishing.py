@@ -83,7 +83,7 @@ class Publishing:
         self._is_begun = False
         self._adopting = threading.Lock()
         self._adopted = _NOBODY
-        self._published: object = None
+        self._published = 0
         self._due = 0.0
         self._fails = False
 
@@ -96,7 +96,7 @@ class Publishing:
     def after_fork(self) -> None:
         """Begin anew in a child process."""
         self._counts.reset()
-        self._is_begun, self._adopted, self._published, self._due = False, _NOBODY, None, 0.0
+        self._is_begun, self._adopted, self._published, self._due = False, _NOBODY, 0, 0.0
         self._adopting = threading.Lock()
         if self._board is not None:
             self._board.forget()
@@ -121,18 +121,16 @@ class Publishing:
         board = self._board
         if board is None or now < self._due:
             return
-        is_first, self._due = self._due == 0, now + board.seconds
-        figures = self._figures()
-        counted = {**figures, "until": 0}
-        if counted != self._published:
-            try:
-                _now(board, self._publish(board, figures))
-                if is_first:
-                    self.total_now()
-            except Exception as error:  # noqa: BLE001 - a store may raise anything
-                self._note_failure(error)
-            else:
-                self._published, self._fails = counted, False
+        self._due = now + board.seconds
+        number = self._counts.number()
+        if number == self._published:
+            return
+        try:
+            _now(board, self._publish(board, self._figures()))
+        except Exception as error:  # noqa: BLE001 - a store may raise anything
+            self._note_failure(error)
+        else:
+            self._published, self._fails = number, False
 
     async def _publish(self, board: Board, own: Figures) -> None:
         adopted = self._adopted

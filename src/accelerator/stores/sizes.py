@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ENTRY_BYTES: Final = 1300
 """Bytes of a decoded entry that another process stores, beyond its texts: objects and tables."""
 
-RECORD_BYTES: Final = 950
+RECORD_BYTES: Final = 990
 """Bytes of an entry at rest beyond its texts: objects, tables of a small store, links and one ghost (see `S3Fifo`)."""
 
 VARIANT_BYTES: Final = 250

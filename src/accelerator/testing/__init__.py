@@ -13,7 +13,16 @@ enough:
 from accelerator.testing.clock import ManualClock
 from accelerator.testing.contract import StoreContract
 from accelerator.testing.contract_leases import LeaseContract
+from accelerator.testing.contract_listing import ListingContract
 from accelerator.testing.fixtures import clean_store
 from accelerator.testing.samples import make_entry, make_request
 
-__all__ = ["LeaseContract", "ManualClock", "StoreContract", "clean_store", "make_entry", "make_request"]
+__all__ = [
+    "LeaseContract",
+    "ListingContract",
+    "ManualClock",
+    "StoreContract",
+    "clean_store",
+    "make_entry",
+    "make_request",
+]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelerator.rules.entry import Entry
-from accelerator.stores.binary import POSITION_OFFSET, VERSION, Component, pack, unpack
+from accelerator.stores.binary import POSITION_OFFSET, VERSION, Component, Outline, outline, pack, unpack
 from accelerator.tags import ALL
 from accelerator.testing import make_entry, make_request
 
@@ -50,6 +50,8 @@ entries: st.SearchStrategy[Entry] = st.builds(
     etag=st.none() | texts,
     validator=st.none() | texts,
     last_modified=st.none() | texts,
+    made_in=seconds,
+    route=st.text(),
 )
 
 
@@ -118,17 +120,63 @@ def test_another_layout_of_entries_has_another_version() -> None:
     """Whoever adds an attribute to `Entry`, or moves one, raises `VERSION`: both kinds may share a server."""
     names = (
         "key vary selected_by status headers added body tags mark received initial_age lifetime stale_while_revalidate"
-        " stale_if_error never_stale for_cookies for_credentials for_codings etag validator last_modified"
+        " stale_if_error never_stale for_cookies for_credentials for_codings etag validator last_modified made_in route"
     )
-    assert (VERSION, " ".join(field.name for field in fields(Entry))) == (3, names)
+    assert (VERSION, " ".join(field.name for field in fields(Entry))) == (4, names)
 
 
 def test_an_entry_with_more_or_fewer_attributes_is_a_miss() -> None:
     value = pack(ENTRY)
-    tags_end = value.index(msgpack.packb(ENTRY.key, unicode_errors="surrogatepass")) - 3
-    head, packed = value[:tags_end], msgpack.unpackb(value[tags_end:-4])
-    for attributes in (packed[:-1], [*packed, None]):
-        changed = head + msgpack.packb(attributes)
-        assert unpack(changed + struct.pack(">I", crc32(changed))) is None
-    same = head + msgpack.packb(packed)
-    assert unpack(same + struct.pack(">I", crc32(same))) == ENTRY
+    attributes = value.index(msgpack.packb(ENTRY.key, unicode_errors="surrogatepass")) - 3
+    length, _ = struct.unpack_from(">II", value, attributes - 8)
+    packed = msgpack.unpackb(value[attributes : attributes + length])
+
+    def with_attributes(packed: list[Any]) -> bytes:
+        changed: bytes = msgpack.packb(packed)
+        start = value[: attributes - 8] + struct.pack(">II", len(changed), len(ENTRY.body)) + changed
+        start += struct.pack(">I", crc32(start))
+        return start + ENTRY.body + struct.pack(">I", crc32(start + ENTRY.body))
+
+    for other in (packed[:-1], [*packed, None]):
+        assert unpack(with_attributes(other)) is None
+        assert outline(with_attributes(other)) is None
+    assert unpack(with_attributes(packed)) == ENTRY
+
+
+# --- the beginning ----------------------------------------------------------------------------------------------------
+
+
+def start_of(entry: Entry) -> bytes:
+    """The binary form without the body and what follows it."""
+    return pack(entry)[: -len(entry.body) - 4]
+
+
+@given(entries)
+def test_the_beginning_tells_of_an_entry_all_but_its_body(entry: Entry) -> None:
+    for start in (start_of(entry), pack(entry)):
+        assert outline(start) == Outline(replace(entry, body=b""), len(entry.body))
+
+
+@given(entries)
+def test_it_is_told_how_much_of_the_beginning_is_needed(entry: Entry) -> None:
+    """Who reads as much as is asked for, and no more, has the outline after four reads."""
+    asked = []
+    needed: Any = 0
+    while isinstance(needed := outline(pack(entry)[:needed]), int):
+        asked.append(needed)
+    assert asked == sorted(set(asked))
+    assert len(asked) == 4
+    assert asked[-1] == len(start_of(entry))
+    assert needed == Outline(replace(entry, body=b""), len(entry.body))
+
+
+@given(st.data())
+def test_of_a_damaged_beginning_nothing_is_told(data: st.DataObject) -> None:
+    value = bytearray(start_of(ENTRY))
+    value[data.draw(st.integers(0, len(value) - 1))] ^= data.draw(st.integers(1, 255))
+    assert not isinstance(outline(bytes(value)), Outline)
+
+
+@given(st.binary(min_size=4, max_size=200))
+def test_of_the_bytes_of_somebody_else_nothing_is_told(value: bytes) -> None:
+    assert outline(value) is None

@@ -22,7 +22,7 @@ from accelerator.stores.redis.memo import Memos
 from accelerator.stores.redis.scripts import ANNOUNCE, BEAR, KEEP, MOVE, RENEW
 from accelerator.stores.redis.verdict import components_of
 from accelerator.tags import ALL
-from accelerator.testing import StoreContract, make_entry, make_request
+from accelerator.testing import ListingContract, StoreContract, make_entry, make_request
 from benchmarks.deployments.cluster import SLOTS, slot_of
 from tests.stores.redis.clusters import at, cluster_link, marked, partition_of, sent_to, tags_apart
 from tests.stores.redis.support import (
@@ -52,7 +52,7 @@ pytestmark = pytest.mark.anyio
 OTHER = "https://example.org/other"
 
 
-class TestByUrl(StoreContract):
+class TestByUrl(StoreContract, ListingContract):
     @pytest.fixture(params=["", "?protocol=2", "?protocol=3"], ids=["default", "RESP2", "RESP3"])
     async def store(
         self, cluster: RedisCluster, prefix: str, request: pytest.FixtureRequest

@@ -9,7 +9,7 @@ import asyncio
 import re
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -43,6 +43,7 @@ from tests.support import app_saying, ask
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from accelerator.stores import EntryFacts
     from benchmarks.deployments.cluster import Node
 
 pytestmark = pytest.mark.anyio
@@ -617,3 +618,48 @@ async def test_a_node_of_a_cluster_under_the_url_of_a_server_says_so(
             await state(store)
         with pytest.raises(InvalidationError, match="it is a node of a cluster"):
             await store.invalidate_tag("x")
+
+
+# --- listing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("doubting")
+async def test_a_listing_that_needs_a_node_that_is_away_fails(scene: Scene) -> None:
+    """Be it for the entries, or for what tells whether they may be used."""
+    schemes = ("https", "http")
+    candidates = (f"//example.org/listed/{number}" for number in range(100_000))
+    url = "https:" + next(
+        one for one in candidates if all(scene.lies_on_second(f"{scheme}:{one}") for scheme in schemes)
+    )
+    await refilled(scene.store, scene.x, url=url)
+    assert [facts.is_usable for facts in (await scene.store.list_entries(url=url, limit=1)).entries] == [True]
+    with away(scene.nodes, scene.first):
+        for asked in ({"url": url, "limit": 1}, {"limit": 1000}):
+            with pytest.raises(RedisConnectionError, match="the cluster of 127"):
+                await listed_by(scene.store, **asked)
+    await comes(scene.store, scene.of_x, "missing")
+    facts = await listed_by(scene.store, url=url)
+    assert [one.is_usable for one in facts] == [False]
+
+
+async def test_an_entry_that_has_moved_is_listed(scene: Scene) -> None:
+    key = entry_key(scene.store, request_of(scene.of_x))
+    scene.nodes.move_slot(slot_of(key), scene.third)
+    for store in (scene.store, scene.other):
+        for asked in ({}, {"url": scene.of_x}, {"tag": scene.x}):
+            assert scene.of_x in [one.url for one in await listed_by(store, **asked)]
+
+
+async def test_who_is_no_primary_is_not_asked(scene: Scene) -> None:
+    with pytest.raises(RedisConnectionError, match="no primary of the cluster"):
+        await cluster_link(scene.store).ask("127.0.0.1:1", [])
+
+
+async def listed_by(store: RedisStore, **asked: Any) -> list[EntryFacts]:
+    """All that is listed by the calls of a whole listing."""
+    listed = await store.list_entries(**asked)
+    found = [*listed.entries]
+    while listed.cursor is not None:
+        listed = await store.list_entries(**asked, cursor=listed.cursor)
+        found += listed.entries
+    return found

@@ -1,4 +1,4 @@
-"""RedisStore passes the contracts of stores and of leases, however one connects."""
+"""RedisStore passes the contracts of stores, of leases and of listing, however one connects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trustme
 from redis.asyncio import Redis
 
 from accelerator import RedisStore
-from accelerator.testing import LeaseContract
+from accelerator.testing import LeaseContract, ListingContract
 from tests.stores.one_order import OneOrderContract
 from tests.stores.redis.relay import Relay
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accelerator.demo.redis_server import RedisServer
 
 
-class RedisContract(OneOrderContract, LeaseContract):
+class RedisContract(OneOrderContract, LeaseContract, ListingContract):
     @pytest.fixture
     def source(self, server: RedisServer) -> str | Redis:
         raise NotImplementedError
@@ -61,7 +61,7 @@ class TestAclUser(RedisContract):
     def source(self, server: RedisServer, prefix: str, request: pytest.FixtureRequest) -> str:
         rights = "+mget +get +set +getrange +del +pttl +pexpire +zadd +zscore +zcard +zrange +zrevrange +zrem"
         rights += " +zremrangebyrank +hget +hmget +hgetall +hset +hincrby +hdel +publish +subscribe"
-        rights += f" +eval +evalsha +info &{prefix}*"
+        rights += f" +eval +evalsha +info +scan &{prefix}*"
         name = f"user-{prefix[:-1]}"
         with server.client() as admin:
             admin.execute_command("ACL", "SETUSER", name, "on", ">a b:c@d", f"~{prefix}*", *rights.split())

@@ -1,4 +1,4 @@
-"""TieredStore passes the contracts of stores and of leases, alone and where one process does what concerns another."""
+"""TieredStore passes the contracts of stores, leases and listing, alone and where processes do what concerns others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from accelerator import LMDBStore
 from accelerator.stores.protocol import Lookup, Store
-from accelerator.testing import LeaseContract, StoreContract
+from accelerator.testing import LeaseContract, ListingContract, StoreContract
 from tests.stores.tiered.support import following
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Two(Store):
         await self.there.invalidate(tags, soft=soft)
 
 
-class TestAlone(StoreContract, LeaseContract):
+class TestAlone(StoreContract, LeaseContract, ListingContract):
     @pytest.fixture
     async def store(self, open_tiered: OpenTiered) -> TieredStore:
         store = open_tiered()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 import msgpack
 
+from accelerator.stores.binary import outline
 from accelerator.stores.lmdb.cards import RECORD_KEY_BYTES, Card, read_card
 from accelerator.stores.lmdb.layout import number_in, numbered, with_sum, without_sum
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lmdb import Transaction
 
     from accelerator.http.request import Vary
+    from accelerator.stores.binary import Outline
 
 MAX_VARIANTS: Final = 64
 """Number of variants of one URL."""
@@ -74,8 +76,19 @@ def read_entry(txn: Transaction[bytes], number: int) -> bytes:
     return b"".join(parts)
 
 
+def read_outline(txn: Transaction[bytes], number: int) -> Outline | None:
+    """Return what an entry is, without its body; None if it is not there, or cannot be read."""
+    card, part, start = numbered(b"e", number), 0, b""
+    while isinstance(found := outline(start), int):
+        value = txn.get(_part(card, part))
+        if value is None:
+            return None
+        start, part = start + value, part + 1
+    return found
+
+
 class Entries:
-    """The entries, in a transaction that writes.
+    """The entries, in a transaction: one that writes if something is to be changed.
 
     Args:
         txn: the transaction.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from accelerator.stores.lmdb.lock import WriteLock
 
+FIGURES: Final = "figures"
 LOCK: Final = "accelerator.lock"
 DATA: Final = "data.mdb"
 READERS: Final = "lock.mdb"
@@ -70,10 +71,15 @@ class Place:
 
     Args:
         path: the directory.
+
+    Attributes:
+        path: the given directory.
+        figures: the directory in it for the figures of processes.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.figures = path / FIGURES
         self._directory = str(path)
         self._data = str(path / DATA)
 
@@ -116,6 +122,7 @@ class Place:
             )
         if stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
             raise PermissionError(f"others may write to {self.path}, and so put pages into the cache: chmod go-w it")
+        self.figures.mkdir(mode=0o700, exist_ok=True)  # now, since a name made later would make it another directory
 
     def refuse_others(self) -> None:
         """Refuse a directory with data of somebody else: what has no lock beside it may be no cache.

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 from accelerator.figures.files import FileBoard
 from accelerator.http.request import Request
 from accelerator.stores.binary import pack, unpack
+from accelerator.stores.listing import ListsEntries
 from accelerator.stores.lmdb.entries import read_entry, read_variants
 from accelerator.stores.lmdb.file import file_at
 from accelerator.stores.lmdb.known import Decoded, Known
 from accelerator.stores.lmdb.layout import url_key
 from accelerator.stores.lmdb.leasing import Leasing
+from accelerator.stores.lmdb.listing import list_entries
 from accelerator.stores.lmdb.lock import ClosedError
 from accelerator.stores.lmdb.opened import LARGEST_KNOWN, UNREADABLE
 from accelerator.stores.lmdb.page import page_in
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from accelerator.figures.snapshot import InvalidationFigures, StoreFigures
     from accelerator.http.request import Key, Vary
     from accelerator.rules.entry import Entry, Mark
+    from accelerator.stores.listing import Listed
     from accelerator.stores.lmdb.opened import Opened, View
     from accelerator.stores.pending import Kept
     from accelerator.stores.protocol import Lease, ReadyEntry, RequestT, TakenLease
@@ -61,7 +64,9 @@ MIN_BYTES: Final = 1_000_000
 """Bytes that a file has at least, so that there is room beside the copies that transactions write."""
 
 
-class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, KnowsFigures, SharesFigures, Store):
+class LMDBStore(
+    Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, KnowsFigures, SharesFigures, ListsEntries, Store
+):
     """Keeps entries in a file for all processes of this machine that have a store with the same path. It needs Linux.
 
     Any thread may use it. It does not wait but for the lock of those who write, a fifth of a second at most.
@@ -198,7 +203,19 @@ class LMDBStore(Uncopied, KnowsReadyEntries, GrantsLeases, SharesPage, KnowsFigu
 
     def figures_board(self) -> Board:
         """Return the directory of the figures of all processes that have a store with this path."""
-        return FileBoard(self._file.place.path / "figures")
+        return FileBoard(self._file.place.figures)
+
+    # --- browsing -----------------------------------------------------------------------------------------------------
+
+    async def list_entries(
+        self, *, url: str | None = None, tag: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Listed:
+        """List entries, see `ListsEntries.list_entries`. It reads in a few transactions of a millisecond each.
+
+        Raises:
+            OSError, RuntimeError, lmdb.Error: the file cannot be opened or read.
+        """
+        return list_entries(self._file, url, tag, cursor, limit)
 
     # --- one fill for all processes -----------------------------------------------------------------------------------
 

@@ -69,13 +69,15 @@ class Record(Item):
         mark: the mark of the entry, a position before all others once the record was taken out of the tables: what
             these say of its tags need not concern it any more.
         checked: the position up to which no invalidation concerns it.
+        number: that of the record in the order in which they were made.
         ready: the entry if it is unfolded.
     """
 
-    __slots__ = ("checked", "facts", "mark", "ready", "vary")
+    __slots__ = ("checked", "facts", "mark", "number", "ready", "vary")
 
-    def __init__(self, vary: Vary, facts: Facts) -> None:
+    def __init__(self, vary: Vary, facts: Facts, number: int) -> None:
         super().__init__()
+        self.number = number
         self.vary = vary
         self.facts = facts
         self.mark = self.checked = facts[3]
@@ -116,6 +118,10 @@ class Record(Item):
         """What `pack` made of the entry."""
         return self.facts[6]
 
+    def all(self) -> tuple[Record, ...]:
+        """Return the record."""
+        return (self,)
+
     def matching(self, selecting_values: Callable[[Vary], SelectedBy]) -> tuple[Record, ...]:
         """Return the record if it answers a request with these values of selecting header fields."""
         return (self,) if not self.vary or selecting_values(self.vary) == self.facts[1] else ()
@@ -149,21 +155,26 @@ class Variants:
 
     Attributes:
         key: the key of all of them.
+        number: that of the record which was the first to have this key.
         groups: the records by the values of their selecting header fields, after the names of these; the group with the
             newest record first, and in each the oldest record.
     """
 
-    __slots__ = ("groups", "key")
+    __slots__ = ("groups", "key", "number")
 
-    def __init__(self, key: Key, *records: Record) -> None:
+    def __init__(self, key: Key, first: Record) -> None:
         self.key = key
+        self.number = first.number
         self.groups: tuple[tuple[Vary, dict[SelectedBy, Record]], ...] = ()
-        for record in records:
-            self.add(record)
+        self.add(first)
 
     def __len__(self) -> int:
         """Return the number of records."""
         return sum([len(records) for _, records in self.groups])
+
+    def all(self) -> tuple[Record, ...]:
+        """Return all records. Another thread may change them meanwhile."""
+        return tuple([record for _, records in self.groups for record in list(records.values())])
 
     def get(self, vary: Vary, selected_by: SelectedBy) -> Record | None:
         """Return the record with these values of selecting header fields."""

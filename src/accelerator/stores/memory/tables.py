@@ -108,6 +108,11 @@ class Tags:
                 if not part.names:
                     part.clear()
 
+    def count(self, tag: str) -> int:
+        """Return the number of entries that have a tag."""
+        part = self._parts[hash(tag) % PARTS]
+        return 1 + part.more.get(tag, 0) if tag in part.names else 0
+
     def invalidate(self, tag: str, position: int, *, soft: bool) -> None:
         """Set the position of a tag, if an entry has it."""
         part = self._parts[hash(tag) % PARTS]
@@ -134,13 +139,20 @@ class Tables:
     Args:
         max_size: the size of all entries that there may be.
         ready: the unfolded ones among them.
+
+    Attributes:
+        resources: the records by URL. In each part they stand in the order of their numbers.
+        tags: the tags.
+        queues: the records in the order in which they may have to go.
+        made: the number of records that were made.
     """
 
-    __slots__ = ("_ready", "queues", "resources", "tags")
+    __slots__ = ("_ready", "made", "queues", "resources", "tags")
 
     def __init__(self, max_size: int, ready: ReadyEntries) -> None:
         self.resources: tuple[dict[Key, Record | Variants], ...] = tuple({} for _ in range(PARTS))
         self.tags = Tags()
+        self.made = 0
         self.queues: S3Fifo[Record] = S3Fifo(max_size)
         self._ready = ready
 
@@ -181,11 +193,14 @@ class Tables:
         key = entry.key if found is None else found.key
         tags = self.tags.add(entry.tags, log)
         facts = (key, entry.selected_by, tags, entry.mark, size, entry.useful_until, packed, entry.body)
-        record = Record(entry.vary, facts)
-        if isinstance(found, Variants):
-            found.add(record)
-        else:
-            self._part_of(key)[key] = record if found is None else Variants(key, found, record)
+        self.made += 1
+        record = Record(entry.vary, facts, self.made)
+        if found is None:
+            self._part_of(key)[key] = record
+            return record
+        if isinstance(found, Record):
+            found = self._part_of(key)[key] = Variants(key, found)
+        found.add(record)
         return record
 
     def remove(self, record: Record, *, leave_ghost: bool = False) -> None:
@@ -204,5 +219,9 @@ class Tables:
         self._ready.drop(record)
 
     def _part_of(self, key: Key) -> dict[Key, Record | Variants]:
-        """Return the part of a URL: by its query, else by its path. The hash of a key takes twice as long (140 ns)."""
-        return self.resources[hash(key[4] or key[2]) % PARTS]
+        return self.resources[part_of(key)]
+
+
+def part_of(key: Key) -> int:
+    """Return the part of a URL: by its query, else by its path. The hash of a key takes twice as long (140 ns)."""
+    return hash(key[4] or key[2]) % PARTS

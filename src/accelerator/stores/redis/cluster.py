@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from redis.asyncio.cluster import ClusterNode
+from redis.cluster import PRIMARY
 from redis.crc import key_slot
 from redis.exceptions import (
     AskError,
@@ -122,6 +123,10 @@ class Nodes:
             self.doubt()
             raise RedisConnectionError(f"no node of the cluster has the slot {_slot_of(key)}")
         return nodes[0]
+
+    def all(self) -> dict[str, ClusterNode]:
+        """Return the primaries, by their names."""
+        return {node.name: node for node in self._manager.nodes_cache.values() if node.server_type == PRIMARY}
 
     async def note(self, error: MovedError, said_by: ClusterNode) -> None:
         """Note that a slot has moved."""
@@ -327,6 +332,28 @@ class ClusterLink(Connections):
         except FAILURES as error:
             self._doubt(error)
             raise
+
+    async def servers(self) -> Sequence[str]:
+        """Return the names of the primaries, sorted."""
+        await self._nodes.known()
+        return sorted(self._nodes.all())
+
+    async def server_of(self, key: bytes) -> str:
+        """Do what `Connections.server_of` does."""
+        await self._nodes.known()
+        return self._nodes.of(key).name
+
+    async def ask(self, server: str, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """Do what `Connections.ask` does. A key that has moved is none of this server's, and its answer an error."""
+        await self._nodes.known()
+        node = self._nodes.all().get(server)
+        if node is None:
+            raise RedisConnectionError("it is no primary of the cluster any more")
+        try:
+            return await self._link(node).ask("", commands)
+        except FAILURES as error:
+            self._doubt(error)
+            raise _told_by(node, error) from None
 
     def _doubt(self, error: Exception) -> None:
         """Ask who has which slots if a node has failed or serves none of them, and not for what else it answers."""

@@ -94,6 +94,37 @@ class Connections(ABC):
         ...
 
     @abstractmethod
+    async def servers(self) -> Sequence[str]:
+        """Return the names of the servers, sorted.
+
+        Raises:
+            FAILURES: no node of a cluster says which there are.
+        """
+        ...
+
+    @abstractmethod
+    async def server_of(self, key: bytes) -> str:
+        """Return the name of the server that has a key, as far as is known.
+
+        Raises:
+            FAILURES: no node of a cluster says which one it is.
+        """
+        ...
+
+    @abstractmethod
+    async def ask(self, server: str, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """Send commands to a server, all at once, and return the answers, errors among them.
+
+        Args:
+            server: its name.
+            commands: what it is asked.
+
+        Raises:
+            FAILURES: the server is unreachable or slow, or there is none of this name.
+        """
+        ...
+
+    @abstractmethod
     async def close(self) -> None:
         """Close them."""
         ...
@@ -291,6 +322,18 @@ class Link(Connections):
         if isinstance(answer, ResponseError):
             raise answer
         return answer
+
+    async def servers(self) -> Sequence[str]:
+        """Return one empty name."""
+        return ("",)
+
+    async def server_of(self, key: bytes) -> str:  # noqa: ARG002 - all keys are on this server
+        """Return the same."""
+        return ""
+
+    async def ask(self, server: str, commands: Sequence[Sequence[Any]]) -> list[Any]:  # noqa: ARG002 - there is one
+        """Do what `Connections.ask` does."""
+        return (await self.call_all(lambda _: commands)).values
 
     async def call_all(self, commands_for: _Commands, *, anyway: bool = False, confirms: bool = False) -> Replies:
         """Send commands and return the replies, unless the server failed a moment ago.

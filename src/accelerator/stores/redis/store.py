@@ -15,6 +15,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from accelerator.notes import seconds
 from accelerator.stores.binary import unpack
+from accelerator.stores.listing import ListsEntries
 from accelerator.stores.pending import judge
 from accelerator.stores.protocol import GrantsLeases, KnowsFigures, LooksUpInThreads, Lookup, SharesFigures, Store
 from accelerator.stores.recent import Recent
@@ -24,6 +25,7 @@ from accelerator.stores.redis.invalidations import Invalidations
 from accelerator.stores.redis.keys import PARTITIONS, Keys
 from accelerator.stores.redis.leasing import Leasing
 from accelerator.stores.redis.links import Links
+from accelerator.stores.redis.listing import Listing
 from accelerator.stores.redis.mailbox import Mailbox
 from accelerator.stores.redis.memo import Memos
 from accelerator.stores.redis.orders import ManyOrders, OneOrder, Storing
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from accelerator.figures.snapshot import InvalidationFigures, StoreFigures
     from accelerator.http.request import Key, Request
     from accelerator.rules.entry import Entry
+    from accelerator.stores.listing import Listed
     from accelerator.stores.pending import Kept
     from accelerator.stores.protocol import Lease, TakenLease
     from accelerator.stores.redis.links import Source
@@ -58,7 +61,7 @@ MAX_SECONDS: Final = 10 * 365 * 24 * 3600
 """Seconds for which an entry is kept, at most."""
 
 
-class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesFigures, Store):
+class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesFigures, ListsEntries, Store):
     """Keeps entries in Redis 7 or newer, or Valkey, for all who use the same server and prefix. It needs asyncio.
 
     Args:
@@ -108,6 +111,7 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesF
         url = self.links.blocking_url
         self._threads = None if url is None else BlockingLink(url, self._address, deadline, self._breaker)
         self._memos = Memos(self._prefix)
+        self._listing = Listing(self._prefix, self.keys, self._orders, self._memos)
         self._decoded: Recent[bytes, Stored] = Recent(MAX_DECODED, MAX_DECODED_BYTES)
         self._mailbox = Mailbox(self.keys, self.links)
         finalize(self, self._mailbox.subscription.forget)
@@ -296,6 +300,26 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesF
     def figures_board(self) -> Board:
         """Return the hash of the figures of all processes that use the same server and prefix."""
         return RedisBoard(self.keys, self.links)
+
+    # --- browsing -----------------------------------------------------------------------------------------------------
+
+    async def list_entries(
+        self, *, url: str | None = None, tag: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Listed:
+        """List entries, see `ListsEntries.list_entries`. Each command is short, and there are some dozens of them.
+
+        On a cluster, an entry that moves from one node to another meanwhile may be missing.
+
+        Raises:
+            RedisError, OSError: the server is unreachable or slow, or answers with an error. The message has the
+                server's words and no password.
+        """
+        asked = self._listing.asked(url, tag, cursor, limit)
+        kept = self.invalidations.pending.kept  # read before Redis, as in a lookup
+        try:
+            return await self._listing.list_entries(self.links.here(), asked, kept)
+        except FAILURES as error:
+            raise self._address.without_secrets(error, self._deadline) from None
 
     # --- one fill for all processes -----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from weakref import finalize
 
 from accelerator.figures.snapshot import InvalidationFigures, StoreFigures
 from accelerator.stores.finish import finish_now
+from accelerator.stores.listing import ListsEntries
 from accelerator.stores.memory import MemoryStore
 from accelerator.stores.protocol import (
     GrantsLeases,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from accelerator.figures.board import Board
     from accelerator.http.request import Key, Request, Vary
     from accelerator.rules.entry import Entry, Mark
+    from accelerator.stores.listing import Listed
     from accelerator.stores.protocol import Lease, ReadyEntry, RequestT, TakenLease
     from accelerator.stores.tiered.report import NearFigures
 
@@ -55,7 +57,9 @@ class TieredMark(NamedTuple):
     far: Mark
 
 
-class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesFigures, Store):
+class TieredStore(
+    Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesFigures, ListsEntries, Store
+):
     """Keeps what was used near by, and follows what others invalidate. It needs asyncio.
 
     Args:
@@ -148,6 +152,16 @@ class TieredStore(Uncopied, KnowsReadyEntries, LooksUpInThreads, GrantsLeases, K
             return self._commit_near(entry, mark)
         is_near = self._commit_near(entry, mark.near)
         return await self._far.commit(replace(entry, mark=mark.far)) or is_near
+
+    async def list_entries(
+        self, *, url: str | None = None, tag: str | None = None, cursor: str | None = None, limit: int = 100
+    ) -> Listed:
+        """List the entries of the far store, which has those of the near ones as well.
+
+        Raises:
+            RedisError, OSError: see `RedisStore.list_entries`.
+        """
+        return await self._far.list_entries(url=url, tag=tag, cursor=cursor, limit=limit)
 
     async def lease(self, name: bytes) -> Lease | TakenLease | None:
         """Take the lease of a name in the far store, so that of all processes and machines one fills.
