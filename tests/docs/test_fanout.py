@@ -33,7 +33,7 @@ async def test_the_store_tells_fastly_and_pages_go_out_with_their_keys_and_times
         FIRST.replace('RedisStore("redis://localhost:6379/0")', "MemoryStore()").replace("RedisStore", "MemoryStore"),
         notes,
     )
-    assert notes["app"].store.store_figures()["fanout"].keys() == {"Fastly"}
+    assert notes["app"].figures()["store"]["fanout"] == {"Fastly": {"sent": 0, "failed": 0, "waiting": 0}}
     for _ in range(2):
         answer = await ask(notes["app"], "/users/42")
         assert answer.get("surrogate-key") == "@url:example.org/users/42 user:42"
