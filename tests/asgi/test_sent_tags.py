@@ -16,7 +16,7 @@ from accelerator.engine.shortcut import MAX_KEPT_TAG_LINES
 from accelerator.http.request import Request
 from accelerator.testing import ManualClock
 from tests.asgi.test_stale import Origin
-from tests.support import BROWSER, Answer, Lines, Script, ask, chunk, drive, http_scope, start
+from tests.support import BROWSER, Answer, Lines, Receive, Scope, Script, Send, ask, chunk, drive, http_scope, start
 from tests.wsgi.support import ask as ask_wsgi
 
 if TYPE_CHECKING:
@@ -123,6 +123,21 @@ async def test_a_response_in_parts_says_that_there_may_be_more_and_its_hits_have
     app = saying(start(), chunk(b"pa", more=True), late, chunk(b"ge"))
     assert (await ask(app)).get("surrogate-key") == KEYS + " @more"
     assert (await ask(app)).get("surrogate-key") == "@url:example.org/ late menu user:42"
+
+
+async def test_tags_by_the_keys_of_the_scope_are_sent_if_they_are_there_by_the_first_chunk() -> None:
+    async def site(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["accelerator.cache_for"] = 60
+        scope["accelerator.tags"] = ["early"]
+        await send(start())
+        scope["accelerator.tags"].append("first")
+        await send(chunk(b"pa", more=True))
+        scope["accelerator.tags"].append("late")
+        await send(chunk(b"ge"))
+
+    app = ASGIAccelerator(site, send_tags=("xkey",))
+    assert (await ask(app)).get("xkey") == "@url:example.org/ early first @more"
+    assert (await ask(app)).get("xkey") == "@url:example.org/ early first late"
 
 
 @pytest.mark.parametrize(("length", "keys"), [("4", KEYS), ("6", KEYS + " @more")], ids=["all of it", "a part"])
