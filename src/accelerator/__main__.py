@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 try:
     import click
@@ -15,6 +15,7 @@ except ImportError:
     raise SystemExit(2) from None
 
 from accelerator.commands.explain import TOKEN, explain
+from accelerator.commands.operators import address_of, serve_with_operators
 from accelerator.commands.printing import need
 from accelerator.commands.stores import EXAMPLES, STORE, open_present, store_errors, store_option
 
@@ -139,11 +140,18 @@ async def _take_back(store: Store, tags: tuple[str, ...], *, soft: bool) -> None
     help="A request field that a proxy in front says, and no client: it passes. May be given several times.",
 )
 @click.option(
-    *("--debug-token", "token"),
+    *("--debug-token", "debug"),
     metavar="TOKEN",
     envvar=TOKEN,
     show_envvar=True,
+    callback=lambda _, __, token: False if token is None else token,
     help="Tell requests that carry it how their responses came about.",
+)
+@click.option(
+    *("--ops", "operators"),
+    metavar="[HOST:]PORT",
+    callback=address_of,
+    help="Where operators see and steer the cache, on loopback unless told; 0 takes a free port.",
 )
 @click.argument("origin", metavar="ORIGIN")
 def gateway(
@@ -152,7 +160,7 @@ def gateway(
     port: int,
     url: str | None,
     trusted_fields: tuple[str, ...],
-    token: str | None,
+    operators: tuple[str, int] | None,
     **options: Unpack[OptionArguments],
 ) -> None:
     """Serve an HTTP origin, such as http://127.0.0.1:9000, with the cache in front."""
@@ -166,15 +174,17 @@ def gateway(
 
     credentials, options["vary"] = unlisted(trusted_fields)
     options["credentials"] = (*CREDENTIALS, *credentials)
-    if token is not None:
-        options["debug"] = token
     with store_errors(url):
         store = store_of(url or "memory:")
     try:
         app = ASGIAccelerator(Gateway(origin, trusted_fields=trusted_fields), store=store, **options)
     except (ImportError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    uvicorn.run(app, host=host, port=port, access_log=False, date_header=False, server_header=False)
+    quiet: dict[str, Any] = {"access_log": False, "date_header": False, "server_header": False}
+    if operators is None:
+        uvicorn.run(app, host=host, port=port, **quiet)
+    else:
+        serve_with_operators(app, operators, {"host": host, "port": port, **quiet})
 
 
 if __name__ == "__main__":

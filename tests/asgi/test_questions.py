@@ -441,6 +441,14 @@ async def test_the_paths_that_are_kept_in_mind_are_bounded() -> None:
     assert known == [False, True, True]
 
 
+def test_a_path_whose_view_lets_nothing_be_stored_is_not_remembered() -> None:
+    questions, asks = Questions(), Notes()
+    asks.allow_methods(frozenset({"POST"}))
+    asks.no_store = True
+    questions.learn(request(url="/", method="POST"), asks)
+    assert not questions.may_be(request(url="/", method="POST"))
+
+
 @pytest.mark.parametrize("method", ["PUT", "post", "DELETE", ""])
 def test_a_method_by_which_nobody_asks_is_an_error(method: str) -> None:
     with pytest.raises(ValueError, match="methods are some of GET, HEAD, POST, QUERY"):

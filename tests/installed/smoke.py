@@ -123,12 +123,14 @@ def check_with_extras() -> None:
     from accelerator import LMDBStore, RedisStore
     from accelerator.demo import serve
     from accelerator.gateway import Gateway
+    from accelerator.ops import OpsApp
 
     assert {"LMDBStore", "RedisStore"} <= {*accelerator.__all__}
     with tempfile.TemporaryDirectory() as folder:
         LMDBStore(folder).close()
     assert RedisStore("redis://localhost")  # it opens no connection
     assert Gateway("http://127.0.0.1:9000")
+    assert OpsApp(authorize=lambda _: None)  # it reads the files of its page
     assert callable(serve.serve)  # it could be imported
     for arguments in ([], ["purge"], ["gateway"], ["demo"]):
         told = run_python("-m", "accelerator", *arguments, "--help")

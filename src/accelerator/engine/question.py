@@ -39,8 +39,11 @@ class Questions:
         return (not request.is_unsafe or _place(request) in self._learned) and request.may_key_by_content
 
     def learn(self, request: Request, notes: Notes) -> None:
-        """Remember the path of a request whose view has declared its method safe, and forget the oldest paths."""
-        if request.is_unsafe and request.method in notes.safe_methods:
+        """Remember the path of a request whose view has declared its method safe, and forget the oldest paths.
+
+        Where the view lets nothing be stored there is no need to read the content of the next one.
+        """
+        if request.is_unsafe and request.method in notes.safe_methods and not notes.no_store:
             with self._lock:
                 self._learned[_place(request)] = None
                 if len(self._learned) > MAX_LEARNED:
