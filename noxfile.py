@@ -42,7 +42,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "typing", "docs", "build", "tests_all"]
 
 
-def install(session: nox.Session, group: str, extras: str = "[demo,gateway,lmdb,ops,redis,uvicorn]") -> None:
+def install(session: nox.Session, group: str, extras: str = "[demo,fanout,gateway,lmdb,ops,redis,uvicorn]") -> None:
     session.install("-e", f".{extras}", *nox.project.dependency_groups(GROUPS, group))
 
 

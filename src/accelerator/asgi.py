@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from accelerator.engine.engine import Engine
 from accelerator.engine.runtime import AnyioRuntime
 from accelerator.options import OptionArguments, checked
+from accelerator.stores.observed import tell_all
 from accelerator.stores.publishing import Publishing, board_of
 from accelerator.stores.urls import store_of
 from accelerator.uncopied import Uncopied
@@ -54,8 +55,8 @@ class ASGIAccelerator(Uncopied):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; anything else goes to the application unchanged."""
         if scope["type"] != "http":
-            is_ours_to_close = scope["type"] == "lifespan" and self._has_opened
-            await self.app(scope, receive, partial(self._close_at_the_end, send) if is_ours_to_close else send)
+            is_lifespan = scope["type"] == "lifespan"
+            await self.app(scope, receive, partial(self._close_at_the_end, send) if is_lifespan else send)
         elif "accelerator" in scope:
             if getattr(scope["accelerator"], "store", None) is not self.store:
                 self._engine.warn_of_another_store()
@@ -104,7 +105,7 @@ class ASGIAccelerator(Uncopied):
 
     async def _close_at_the_end(self, send: Send, message: Message) -> None:
         if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
-            await self.store.aclose()
+            await (self.store.aclose() if self._has_opened else tell_all(self.store))
         await send(message)
 
     async def invalidate_tag(self, *tags: str | Iterable[str], soft: bool = False) -> None:

@@ -53,6 +53,7 @@ class OptionArguments(TypedDict, total=False):
     cacheable_posts: tuple[str, ...]
     partition: Callable[[Any], str | None] | None
     tag_headers: tuple[str, ...]
+    send_tags: tuple[str, ...]
     targeted_fields: tuple[str, ...]
     unstored_fields: tuple[str, ...]
     cacheable_errors: bool
@@ -101,6 +102,8 @@ class Options:
             credentials other than cookies they have.
         tag_headers: response fields with tags, which the client does not get. `Cache-Tag` separates tags by commas, the
             others by commas and blanks.
+        send_tags: response fields in which clients get the tags of each response, such as `("Surrogate-Key",)`: for
+            caches downstream, which `accelerator.fanout` tells what is taken back.
         targeted_fields: response fields with directives for this cache only. The first valid one replaces Cache-Control
             and Expires (RFC 9213 §2.2).
         unstored_fields: globs of response fields that describe one request, such as `"x-request-id"`. They are sent to
@@ -136,6 +139,7 @@ class Options:
     cacheable_posts: tuple[str, ...] = ()
     partition: Callable[[Any], str | None] | None = None
     tag_headers: tuple[str, ...] = ("cache-tag", "surrogate-key", "xkey")
+    send_tags: tuple[str, ...] = ()
     targeted_fields: tuple[str, ...] = ("cdn-cache-control",)
     unstored_fields: tuple[str, ...] = UNSTORED_FIELDS
     cacheable_errors: bool = False
@@ -273,6 +277,7 @@ _CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {
     "cacheable_posts": _check_path_globs,
     "partition": _or_none(_check_callable),
     "tag_headers": _check_field_names,
+    "send_tags": _check_field_names,
     "targeted_fields": _check_field_names,
     "unstored_fields": _check_globs,
     "cacheable_errors": _check_bool,

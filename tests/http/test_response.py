@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accelerator.http.response import Response, content_length, is_complete
+from accelerator.http.response import Response, content_length, has_all_content, is_complete
 from tests.samples import NOW, Line, response
 
 
@@ -82,3 +82,20 @@ def test_a_start_may_leave_out_its_headers() -> None:
 )
 def test_a_start_that_is_not_as_asgi_says_is_no_response(start: dict[str, Any]) -> None:
     assert Response.read({"type": "http.response.start", **start}, NOW, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "size", "has_all"),
+    [
+        ([("content-length", "4")], 4, True),
+        ([("content-length", "4")], 3, False),
+        ([("content-length", "4")], 5, False),
+        ([("content-length", "1")], 1, True),
+        ([("content-length", "0")], 0, False),
+        ([], 4, False),
+    ],
+)
+def test_all_content_has_come_once_it_is_as_much_as_was_promised(
+    lines: list[tuple[str, str]], size: int, has_all: bool
+) -> None:
+    assert has_all_content(response(*lines), size) is has_all

@@ -11,8 +11,10 @@ from accelerator import InvalidationError, LMDBStore, MemoryStore
 from accelerator.figures.invalidations import InvalidationCounts
 from accelerator.stores.lmdb import repeating
 from accelerator.stores.lmdb.file import File
-from accelerator.stores.observed import observed
+from accelerator.stores.observed import Invalidated, observed
 from accelerator.tags import group_tag
+from accelerator.testing import make_entry, make_request
+from tests.stores.downstream import Noting
 from tests.stores.lmdb.test_waiting import wait_for_repetition
 from tests.support import drive
 
@@ -58,10 +60,11 @@ def test_lookups_and_commits_count_nothing() -> None:
     assert MemoryStore().invalidated.as_figures() == InvalidationCounts().as_figures()
 
 
-def test_a_call_that_raises_counts_as_failed_and_as_nothing_else(
+def test_a_call_that_raises_counts_as_failed_and_as_nothing_else_and_is_told_again_when_it_was_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = LMDBStore(tmp_path / "store", 4_000_000)
+    store, noting = LMDBStore(tmp_path / "store", 4_000_000), Noting()
+    store.invalidated.follow(noting)
 
     def fail(*_: object) -> None:
         raise OSError("no room")
@@ -71,12 +74,35 @@ def test_a_call_that_raises_counts_as_failed_and_as_nothing_else(
         patch.setattr(File, "take_back", fail)
         with pytest.raises(InvalidationError):
             drive(store.invalidate_tag("a"))
+        assert noting.told == [(("a",), False)]  # it holds in this process
     figures = store.invalidated.as_figures()
     assert figures["invalidations_failed"] == 1
     assert figures["invalidations"]["tag"] == {"hard": 0, "soft": 0}
     assert sum(figures["invalidating"]["counts"]) == 0
     wait_for_repetition()
+    assert noting.told == [(("a",), False)] * 2  # others have answered from it until now
     store.close()
+
+
+def test_who_is_downstream_is_told_what_was_taken_back_after_it_is(store: MemoryStore | LMDBStore) -> None:
+    request = make_request()
+    drive(store.commit(make_entry(request, drive(store.lookup(request)).mark, ["a"])))
+    found: list[object] = []
+
+    class Looking(Noting):
+        def take_back(self, tags: Collection[str], *, soft: bool) -> None:
+            super().take_back(tags, soft=soft)
+            found.append(drive(store.lookup(request)).entry)
+
+    looking = Looking()
+    store.invalidated.follow(looking)
+    drive(store.invalidate_tag("a"))
+    drive(store.invalidate_tag("b", "c", soft=True))
+    drive(store.aclose())
+    assert looking.told == [(("a",), False), (("b", "c"), True)]
+    assert found == [None, None]
+    assert looking.is_closed
+    assert store.store_figures()["fanout"] == looking.figures()
 
 
 def test_all_stores_of_one_file_in_a_process_count_together(tmp_path: Path) -> None:
@@ -104,7 +130,7 @@ def test_threads_count_together_and_lose_nothing() -> None:
 
 def test_the_method_keeps_its_name_and_what_is_said_of_it() -> None:
     class Store:
-        invalidated = InvalidationCounts()
+        invalidated = Invalidated()
 
         @observed
         async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:

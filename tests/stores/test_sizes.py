@@ -12,9 +12,11 @@ import pytest
 from accelerator import MemoryStore
 from accelerator.engine.prepared import PreparedHit
 from accelerator.engine.report import Reporter
+from accelerator.engine.shortcut import MAX_KEPT_TAG_LINES
 from accelerator.http.request import Request
 from accelerator.options import checked
 from accelerator.rules import stored_fields
+from accelerator.rules.sent_tags import tag_lines
 from accelerator.stores import pending
 from accelerator.stores.memory import store as memory
 from accelerator.stores.pending import Pending, judge
@@ -204,7 +206,9 @@ def test_what_is_prepared_of_an_entry_takes_no_more_than_is_counted(lines: int, 
         made = []
         for number, entry in enumerate(entries):
             ready = ReadyEntry(entry)
-            prepared = PreparedHit(entry, entry.received + number / 7, reporter, shown)
+            sent = tag_lines(entry.tags, ("Surrogate-Key",))
+            is_short = sum(len(line) for _, line in sent) <= MAX_KEPT_TAG_LINES
+            prepared = PreparedHit(entry, entry.received + number / 7, reporter, shown, sent if is_short else ())
             prepared.not_modified(b'"%d"' % number)
             prepared.report("GET", entry.received + number / 7)
             ready.keep(prepared)

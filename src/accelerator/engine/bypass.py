@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from accelerator.http.response import Response
 from accelerator.notes import Notes
 from accelerator.rules.candidate import Candidate
+from accelerator.rules.sent_tags import lines_of_response
 from accelerator.rules.stored_fields import added_vary, without_tags
 from accelerator.rules.validation import entry_after_head
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from accelerator.engine.exchange import Exchange
     from accelerator.engine.invalidations import Invalidations
     from accelerator.engine.services import Services
+    from accelerator.http.fields import HeaderLines
     from accelerator.rules.entry import Entry
 
 
@@ -94,8 +96,15 @@ class Bypass:
         return [
             *without_tags(response, services.options),
             *(added_vary(response, self.notes, services.options) if is_reusable else ()),
+            *(self._tag_lines(response) if is_reusable and services.options.send_tags else ()),
             *([] if line is None else [(b"cache-status", line)]),
         ]
+
+    def _tag_lines(self, response: Response) -> HeaderLines:
+        """Return the lines with the tags that the application has named until now: it may yet name more."""
+        self._exchange.read_notes(self.notes)
+        candidate = Candidate(self._exchange.request, response, self.notes, self._services.options)
+        return lines_of_response(candidate, is_whole=False)
 
     async def _freshen(self, head: Response) -> None:
         """Freshen the stored entry by the response to a HEAD request, or make it stale if they differ.

@@ -188,7 +188,7 @@ class Engine:
         ttl = 0 if found.invalidated and current_age < entry.lifetime else entry.lifetime - current_age
         how = ("fwd=miss", "collapsed") if patience.has_waited else ("hit",)  # RFC 9211 §2.2, §2.6
         member = self._reporter.status_with_ttl(ttl, *how)
-        answer = answer_from(entry, exchange.request, current_age, member)
+        answer = answer_from(entry, exchange.request, current_age, member, self._options.send_tags)
         self._routes.show(entry.route, exchange.scope)
         await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         times = {"age": current_age, "ttl": ttl}

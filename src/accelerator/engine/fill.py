@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from accelerator.engine.downstream import Downstream
-from accelerator.http.response import Response, content_length, is_complete, is_event_stream
+from accelerator.http.response import Response, content_length, has_all_content, is_complete, is_event_stream
 from accelerator.notes import Notes
 from accelerator.rules.answer import answer_from
 from accelerator.rules.candidate import Candidate
@@ -17,6 +17,7 @@ from accelerator.rules.freshness import age
 from accelerator.rules.plan import Plan, Refusal
 from accelerator.rules.response_tags import response_tags
 from accelerator.rules.reuse import ERRORS, may_hide_error
+from accelerator.rules.sent_tags import lines_of_response
 from accelerator.rules.stored_fields import (
     added_for_browsers,
     added_vary,
@@ -259,7 +260,7 @@ class Fill:
         await self._keep(self._candidate, self._plan, b"".join(self._chunks), self._mark)
         if self.entry is not None and self.entry.validator is None:
             self._client.add_lines(*[line for line in self.entry.added if line[0] == b"etag"])
-        await self._release()
+        await self._release(is_whole=True)
         self._settle()
 
     async def _freshen(self, message: Message) -> None:
@@ -290,18 +291,20 @@ class Fill:
             own = lines_of_one_request(self._response, self._options)
             await self._answer(replace(self.entry, added=self.entry.added + own))
         else:
-            await self._answer_unstored(merged.response, self._stale.body)
+            await self._answer_unstored(merged, self._stale)
 
-    async def _answer_unstored(self, merged: Response, body: bytes) -> None:
+    async def _answer_unstored(self, merged: Candidate, stale: Entry) -> None:
         """Answer the client with the stored response, freshened by a 304, although it cannot be stored again."""
+        response, options = merged.response, self._options
         headers = [
-            *without_tags(merged, self._options),
-            *added_vary(merged, self.notes, self._options),
-            *added_for_browsers(merged),
+            *without_tags(response, options),
+            *added_vary(response, self.notes, options),
+            *added_for_browsers(response),
+            *(lines_of_response(merged, stale.tags, is_whole=True) if options.send_tags else ()),
         ]
-        self._client.hold({"type": "http.response.start", "status": merged.status, "headers": headers})
+        self._client.hold({"type": "http.response.start", "status": response.status, "headers": headers})
         await self._release()
-        await self._forward({"type": "http.response.body", "body": body})
+        await self._forward({"type": "http.response.body", "body": stale.body})
 
     async def _drop(self, message: Message) -> None:
         """Discard a message: the client is answered from the store, or by a second call of the application."""
@@ -364,9 +367,17 @@ class Fill:
         self._settle()
         await self._release()
 
-    async def _release(self) -> None:
-        """Send the response start that is held back, if there is one."""
+    async def _release(self, *, is_whole: bool = False) -> None:
+        """Send the response start that is held back, if there is one, with the tags that are known by now.
+
+        Args:
+            is_whole: the application has made the whole response.
+        """
         if self._client.held is not None:
+            if self._options.send_tags and self._candidate is not None:
+                self._exchange.read_notes(self.notes)
+                is_whole = is_whole or has_all_content(self._candidate.response, self._size)
+                self._client.add_lines(*lines_of_response(self._candidate, is_whole=is_whole))
             await self._forward(self._client.take_held(self._status_line()))
 
     async def _forward(self, message: Message) -> None:
@@ -428,7 +439,7 @@ class Fill:
     async def _answer(self, entry: Entry) -> None:
         """Answer the client from an entry."""
         current_age = age(entry, self._options.clock())
-        answer = answer_from(entry, self._exchange.request, current_age, self._status_line())
+        answer = answer_from(entry, self._exchange.request, current_age, self._status_line(), self._options.send_tags)
         await self._forward({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await self._forward({"type": "http.response.body", "body": answer.body})
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from accelerator.engine.report import Reporter
-    from accelerator.http.fields import HeaderList
+    from accelerator.http.fields import HeaderLines, HeaderList
     from accelerator.rules.entry import Entry
 
 MAX_KEPT_URL: Final = 256
@@ -43,6 +43,7 @@ class PreparedHit:
         now: the moment, in seconds since the epoch.
         reporter: what says Cache-Status, figures and events.
         shown: what the scope of a hit is to have.
+        sent: the header lines with the tags, if clients get them.
 
     Attributes:
         reporter: the given one. It tells who has prepared this, where several middlewares share a store.
@@ -60,6 +61,7 @@ class PreparedHit:
         "_entry",
         "_named",
         "_not_modified",
+        "_sends_tags",
         "headers",
         "reporter",
         "shown",
@@ -68,11 +70,19 @@ class PreparedHit:
         "until",
     )
 
-    def __init__(self, entry: Entry, now: float, reporter: Reporter, shown: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        now: float,
+        reporter: Reporter,
+        shown: Mapping[str, object],
+        sent: HeaderLines = (),
+    ) -> None:
         current_age = age(entry, now)
         ttl = entry.lifetime - current_age
         self._entry = entry
-        self._current = current_lines(current_age, reporter.status_with_ttl(ttl, "hit"))
+        self._sends_tags = bool(sent)
+        self._current = (*sent, *current_lines(current_age, reporter.status_with_ttl(ttl, "hit")))
         self._conditions: tuple[bytes, ...] | None = None
         self._not_modified: HeaderList = []
         self._named: tuple[str, frozenset[str]] | None = None
@@ -109,9 +119,9 @@ class PreparedHit:
         self.reporter.emit(event)
 
     def _names(self) -> tuple[str, frozenset[str]]:
-        """Return the URL and the tags for events, and keep them if they are short."""
+        """Return the URL and the tags for events, and keep them if they are short, and no tags are sent."""
         url, tags = named = shown(url_of(self._entry.key)), application_tags(self._entry)
-        if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS:
+        if len(url) <= MAX_KEPT_URL and len(tags) <= MAX_KEPT_TAGS and not self._sends_tags:
             self._named = named
         return named
 

@@ -7,7 +7,7 @@ that entry, one of its variants, or a 304. Then no lookup, decision or exchange 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from accelerator.engine.prepared import PreparedHit
 from accelerator.http.fields import BLANKS
@@ -15,6 +15,7 @@ from accelerator.http.identity import is_bare, of_scope
 from accelerator.http.request import field_named, joined_key_fields, selecting_value
 from accelerator.http.shape import Shapes, name_of_line
 from accelerator.rules.freshness import age
+from accelerator.rules.sent_tags import tag_lines
 from accelerator.stores.protocol import KnowsReadyEntries
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from accelerator.http.request import RequestRules, Vary
     from accelerator.http.shape import Shape
     from accelerator.stores.protocol import ReadyEntry, Store
+
+MAX_KEPT_TAG_LINES: Final = 256
+"""If more bytes of tags are sent the engine writes them for each hit. Kept, they would exceed `sizes.READY_BYTES`."""
 
 PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None], Callable[[], None] | None, Mapping[str, object]]"
 """An answer: its two messages, what counts it once they are sent, what reports it before the second one if somebody
@@ -46,6 +50,7 @@ class Shortcut:
     def __init__(self, store: KnowsReadyEntries, rules: RequestRules, ignored: Ignored, services: Services) -> None:
         self._ready_entry = store.ready_entry
         self._clock = services.options.clock
+        self._send_tags = services.options.send_tags
         self._rules = rules
         self._shapes = Shapes(rules)
         self._ignored = ignored
@@ -142,11 +147,14 @@ class Shortcut:
         return not (self._ignored.has_cookies or self._rules.key_cookies(cookies))
 
     def _prepare(self, ready: ReadyEntry, now: float, scope: Scope) -> PreparedHit | None:
-        """Prepare the answers of an entry, None if it is not fresh, or not for all codings."""
+        """Prepare the answers of an entry, None if it is not fresh, not for all codings, or sends too many tags."""
         entry = ready.entry
         if not entry.for_codings or age(entry, now) >= entry.lifetime:
             return None
-        prepared = PreparedHit(entry, now, self._reporter, self._routes.shown(entry.route, scope))
+        sent = tag_lines(entry.tags, self._send_tags) if self._send_tags else ()
+        if sum([len(line) for _, line in sent]) > MAX_KEPT_TAG_LINES:
+            return None
+        prepared = PreparedHit(entry, now, self._reporter, self._routes.shown(entry.route, scope), sent)
         ready.keep(prepared)
         return prepared
 

@@ -45,6 +45,20 @@ class InvalidationFigures(TypedDict):
     invalidations_failed: int
 
 
+class DownstreamFigures(TypedDict):
+    """What one cache downstream was told by a process.
+
+    Attributes:
+        sent: the number of keys that it has taken back; everything counts as one.
+        failed: the number of calls that failed. What they were for is sent again.
+        waiting: the number of keys that it has not taken back yet.
+    """
+
+    sent: int
+    failed: int
+    waiting: int
+
+
 class StoreFigures(TypedDict, total=False):
     """Where a store stands. What a store does not know is missing.
 
@@ -58,6 +72,7 @@ class StoreFigures(TypedDict, total=False):
         errors: the number of calls for requests that failed, by method.
         breaker_open: whether the server failed when it was asked last.
         near: the figures of a near store, see `NearFigures`.
+        fanout: what caches downstream were told, by their names.
     """
 
     kind: str
@@ -69,6 +84,7 @@ class StoreFigures(TypedDict, total=False):
     errors: dict[str, int]
     breaker_open: bool
     near: dict[str, float | str | None]
+    fanout: dict[str, DownstreamFigures]
 
 
 class Figures(InvalidationFigures):

@@ -103,3 +103,8 @@ def is_complete(response: Response, size: int) -> bool:
     return response.get(b"content-length") in {None, length} or all(
         (value.lstrip(b"0") or b"0") == length for value in fields.lines(response.headers, b"content-length")
     )
+
+
+def has_all_content(response: Response, size: int) -> bool:
+    """Tell whether `size` bytes are all that Content-Length promises, though the last chunk may not have come."""
+    return size > 0 and response.has(b"content-length") and is_complete(response, size)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from accelerator.rules.conditions import not_modified
 from accelerator.rules.entry import Answer
 from accelerator.rules.ranges import part_of
+from accelerator.rules.sent_tags import tag_lines
 from accelerator.rules.stored_fields import without_content_fields
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from accelerator.rules.entry import Entry
 
 
-def answer_from(entry: Entry, request: Request, age: float, cache_status: bytes | None) -> Answer:
+def answer_from(
+    entry: Entry, request: Request, age: float, cache_status: bytes | None, send_tags: tuple[str, ...] = ()
+) -> Answer:
     """Return the answer to a request from an entry, after evaluating the request's conditions and its range.
 
     Conditions come before the range, and both apply only to a stored 200 (RFC 9110 §13.2.2, §14.2, RFC 9111 §4.3.2).
@@ -27,6 +30,7 @@ def answer_from(entry: Entry, request: Request, age: float, cache_status: bytes 
         request: the request.
         age: the entry's current age in seconds, which the client gets as Age (RFC 9111 §5.1).
         cache_status: the member to append to Cache-Status, None for nothing.
+        send_tags: the fields in which the client gets the entry's tags.
     """
     whole = entry.headers + entry.added
     headers: Sequence[tuple[bytes, bytes]] = whole
@@ -36,7 +40,8 @@ def answer_from(entry: Entry, request: Request, age: float, cache_status: bytes 
             status, headers, body = 304, without_content_fields(whole), b""
         elif request.has_range and (part := part_of(request, entry, whole)) is not None:
             status, headers, body = part
-    return Answer(status, [*headers, *current_lines(age, cache_status)], body)
+    sent = tag_lines(entry.tags, send_tags) if send_tags else ()
+    return Answer(status, [*headers, *sent, *current_lines(age, cache_status)], body)
 
 
 def current_lines(age: float, cache_status: bytes | None) -> fields.HeaderLines:

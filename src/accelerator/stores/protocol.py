@@ -50,7 +50,8 @@ class Store(Protocol):
     invalidation of a tag never go down. `accelerator.testing.StoreContract` tests a store for this rule.
 
     Attributes:
-        suspends: False if no method ever waits, so that threads may call the methods without an event loop.
+        suspends: False if no method but `aclose` ever waits, so that threads may call the methods without an event
+            loop.
     """
 
     suspends: bool = True

@@ -18,6 +18,7 @@ from accelerator.stores.redis.link import Link
 from accelerator.stores.tiered import TieredStore
 from accelerator.testing import ManualClock, make_entry, make_request
 from tests.asgi.test_collapsing import Gated, crowd
+from tests.stores.downstream import Noting
 from tests.stores.redis.support import fill, state
 from tests.stores.tiered.support import become, followers, following, settle
 from tests.support import Message, Receive, Scope, Send, ask, drive
@@ -619,9 +620,13 @@ async def test_who_waits_finds_what_another_process_has_stored_and_keeps_it_near
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
-async def test_an_invalidation_counts_once_although_it_is_made_near_and_far(open_tiered: OpenTiered) -> None:
-    store = open_tiered()
+async def test_an_invalidation_counts_and_is_told_once_although_it_is_made_near_and_far(
+    open_tiered: OpenTiered,
+) -> None:
+    store, noting = open_tiered(), Noting()
+    store.invalidated.follow(noting)
     await store.invalidate_tag("x")
     figures = store.invalidated.as_figures()
     assert figures["invalidations"]["tag"] == {"hard": 1, "soft": 0}
     assert sum(figures["invalidating"]["counts"]) == 1
+    assert noting.told == [(("x",), False)]

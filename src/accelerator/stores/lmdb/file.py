@@ -15,7 +15,6 @@ from weakref import WeakValueDictionary
 
 import lmdb
 
-from accelerator.figures.invalidations import InvalidationCounts
 from accelerator.stores.lmdb import forks
 from accelerator.stores.lmdb.lock import ClosedError, LockTimeoutError
 from accelerator.stores.lmdb.opened import FULL, UNREADABLE, Opened
@@ -23,6 +22,7 @@ from accelerator.stores.lmdb.opening import open_files
 from accelerator.stores.lmdb.place import Place
 from accelerator.stores.lmdb.repeating import Repeater
 from accelerator.stores.lmdb.writing import take_back
+from accelerator.stores.observed import Invalidated
 from accelerator.stores.pending import Pending
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class File:
 
     def __init__(self, path: Path, max_bytes: int | None) -> None:
         self.place = Place(path)
-        self.invalidated = InvalidationCounts()
+        self.invalidated = Invalidated()
         self._max_bytes = max_bytes
         self._opened: Opened | None = None
         self._forget({})
@@ -197,6 +197,17 @@ class File:
                     return
                 self._replace(opened, anyway=True)
         raise self._gives_up()
+
+    def take_back_again(self, tags: Collection[str], soft: bool) -> None:
+        """Do what `take_back` does for an invalidation that has failed before, and tell caches downstream once more.
+
+        Other processes have answered from it until now.
+
+        Raises:
+            FAILURES: as `take_back`.
+        """
+        self.take_back(tags, soft)
+        self.invalidated.tell(tags, soft=soft)
 
     def _write(self, opened: Opened, work: Callable[[Opened, Transaction[bytes]], T]) -> T:
         seconds = 0 if monotonic() < self._unwaited_until else WRITE_SECONDS

@@ -111,6 +111,10 @@ class LMDBStore(
         self._leasing.forget()
         self._file.close()
 
+    async def aclose(self) -> None:
+        """Wait until caches downstream that follow this store were told all, but only for some seconds."""
+        await self.invalidated.aclose()
+
     # --- lookup -------------------------------------------------------------------------------------------------------
 
     def ready_entry(
@@ -134,7 +138,7 @@ class LMDBStore(
         file = self._file
         kept = file.pending.kept  # read before the file, which may not yet show what succeeds meanwhile
         if kept:
-            file.repeater.see_to(file.take_back)
+            file.repeater.see_to(file.take_back_again)
         else:
             again = _find_again(file.present(), request.key, request, Request.selecting_values)
             if again is not None:
@@ -174,7 +178,7 @@ class LMDBStore(
             file.take_back(tags, soft)
         except FAILURES as error:
             file.pending.add(tags, soft=soft)
-            file.repeater.see_to(file.take_back)
+            file.repeater.see_to(file.take_back_again)
             logger.warning("an invalidation failed and will be repeated: %s", error)
             raise InvalidationError(
                 f"not known to be taken back: {error}; this process acts as if it were, and goes on trying"
@@ -191,7 +195,7 @@ class LMDBStore(
         with suppress(*FAILURES):
             entries, size, room = self._file.read(lambda opened, view: (*read_size(view.txn), opened.room.size))
             found |= {"entries": entries, "bytes": size, "max_bytes": room}
-        return found
+        return found | self.invalidated.downstream_figures()
 
     def invalidation_figures(self) -> InvalidationFigures:
         """Return what this process has invalidated."""

@@ -11,14 +11,13 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from accelerator.figures.invalidations import InvalidationCounts
 from accelerator.forks import lock_over_forks
 from accelerator.stores.listing import ListsEntries
 from accelerator.stores.memory.listing import list_entries
 from accelerator.stores.memory.records import ReadyEntries, Variants, pack
 from accelerator.stores.memory.tables import NEVER, PARTS, Tables
 from accelerator.stores.memory.workers import warn_once
-from accelerator.stores.observed import observed
+from accelerator.stores.observed import Invalidated, observed
 from accelerator.stores.protocol import KnowsFigures, KnowsReadyEntries, Lookup, ReadyEntry, Store
 from accelerator.stores.sizes import record_bytes
 from accelerator.tags import ALL
@@ -78,7 +77,7 @@ class MemoryStore(Uncopied, KnowsReadyEntries, KnowsFigures, ListsEntries, Store
             raise ValueError(f"max_bytes is positive, not {max_bytes}")
         self._max_bytes = max_bytes
         self._room = max_bytes - max_bytes // READY_PART
-        self.invalidated = InvalidationCounts()
+        self.invalidated = Invalidated()
         self._lock = lock_over_forks()
         self._is_in_front = False
         self._evictions = 0
@@ -115,6 +114,7 @@ class MemoryStore(Uncopied, KnowsReadyEntries, KnowsFigures, ListsEntries, Store
             "bytes": self.size,
             "max_bytes": self._max_bytes,
             "evictions": self._evictions,
+            **self.invalidated.downstream_figures(),
         }
 
     def invalidation_figures(self) -> InvalidationFigures:
@@ -196,6 +196,10 @@ class MemoryStore(Uncopied, KnowsReadyEntries, KnowsFigures, ListsEntries, Store
                 self._cleared.append(self._tables)
                 self._begin()
                 self._free(CLEARED_AT_ONCE)
+
+    async def aclose(self) -> None:
+        """Wait until caches downstream that follow this store were told all, but only for some seconds."""
+        await self.invalidated.aclose()
 
     async def list_entries(
         self, *, url: str | None = None, tag: str | None = None, cursor: str | None = None, limit: int = 100

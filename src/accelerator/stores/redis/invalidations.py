@@ -7,8 +7,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from accelerator.figures.invalidations import InvalidationCounts
-from accelerator.stores.observed import observed
+from accelerator.stores.observed import Invalidated, observed
 from accelerator.stores.pending import Pending
 from accelerator.stores.protocol import InvalidationError
 from accelerator.stores.redis.fleet import read_announced, shown
@@ -65,7 +64,7 @@ class Invalidations:
 
     def __init__(self, keys: Keys, links: Links, orders: Orders, mailbox: Mailbox) -> None:
         self.pending = Pending()
-        self.invalidated = InvalidationCounts()
+        self.invalidated = Invalidated()
         self._front: Front | None = None
         self._keys = keys
         self._links = links
@@ -199,7 +198,9 @@ class Invalidations:
                 for soft in (False, True):
                     tags = [tag for tag, (hard, _) in kept.items() if hard is not soft]
                     for start in range(0, len(tags), REPEATED_AT_ONCE):
-                        await self._announce(tags[start : start + REPEATED_AT_ONCE], soft)
+                        some = tags[start : start + REPEATED_AT_ONCE]
+                        await self._announce(some, soft)
+                        self.invalidated.tell(some, soft=soft)  # once more: others have answered from it until now
             except FAILURES:
                 pause = next(pauses, pause)
             else:

@@ -125,12 +125,15 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesF
     async def aclose(self) -> None:
         """Wait for the invalidations on this event loop, give back its leases, and close its connections.
 
+        Caches downstream that follow this store are waited for as well, for some seconds.
+
         Those of a client that was given stay open.
 
         Tags whose invalidation failed stay invalidated in this process, but the invalidation is repeated only when the
         store is used again.
         """
         await self.invalidations.aclose()
+        await self.invalidated.aclose()
         await self._leasing.aclose()
         await self._mailbox.subscription.stop()
         await self.links.close()
@@ -287,7 +290,8 @@ class RedisStore(Uncopied, LooksUpInThreads, GrantsLeases, KnowsFigures, SharesF
 
     def store_figures(self) -> StoreFigures:
         """Return where the store stands, as far as this process knows it without asking."""
-        return {"kind": type(self).__name__, "shared": True, "breaker_open": self._breaker.is_open}
+        own: StoreFigures = {"kind": type(self).__name__, "shared": True, "breaker_open": self._breaker.is_open}
+        return own | self.invalidated.downstream_figures()
 
     def invalidation_figures(self) -> InvalidationFigures:
         """Return what this process has invalidated."""
