@@ -410,7 +410,8 @@ async def test_a_static_file_keeps_its_304_and_its_206(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
 async def test_what_is_not_http_goes_through_untouched(kind: str) -> None:
-    got: list[object] = []
+    got: list[Any] = []
+    sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         got.extend([scope, receive, send])
@@ -419,13 +420,17 @@ async def test_what_is_not_http_goes_through_untouched(kind: str) -> None:
         return {}
 
     async def send(message: Message) -> None:
-        """Nobody listens."""
+        sent.append(message)
 
     scope: Scope = {"type": kind, "headers": [(b"x", b"y")]}
     before = dict(scope)
     await ASGIAccelerator(app, partition=lambda scope: scope["no such key"])(scope, receive, send)
     assert got[0] is scope
-    assert (got[1], got[2], dict(scope)) == (receive, send, before)
+    assert (got[1], dict(scope)) == (receive, before)
+    messages: list[Message] = [{"type": f"{kind}.{word}"} for word in ("startup.complete", "shutdown.complete", "send")]
+    for message in messages:
+        await got[2](message)
+    assert sent == messages
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])

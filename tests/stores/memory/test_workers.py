@@ -62,7 +62,7 @@ class Server:
     def log(self) -> str:
         return self._log.read_text()
 
-    def ask(self, page: int) -> str:
+    def ask(self, page: int | str) -> str:
         """Ask for a page on a connection of its own, once the server listens; return its Cache-Status."""
         until = time.monotonic() + PATIENCE
         while True:

@@ -1,0 +1,1 @@
+"""Tests of what operators see and do, of a whole site."""
