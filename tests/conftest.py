@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 from hypothesis import HealthCheck, settings
 
-from accelerator.stores import publishing
+from accelerator.stores import publishers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def _no_thread_of_figures() -> Iterator[None]:
     """Figures are published where a test does so, and not by a thread that goes on after the test which began it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "_publish", lambda _publishing: None)
+        patch.setattr(publishers, "_start", lambda: publishers._page.__setitem__(0, 1))
+        atexit.unregister(publishers._publish_last)
         yield
 
 

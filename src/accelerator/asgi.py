@@ -50,7 +50,7 @@ class ASGIAccelerator(Uncopied):
         self._has_opened = isinstance(store, str)
         self._engine = Engine(app, self.store, checked(options), self, AnyioRuntime())
         self._shortcut = self._engine.shortcut
-        self._publishing = Publishing(self.figures, self._engine.counts, board_of(self.store))
+        self._publishing = Publishing(self.figures, self._engine.counts, self.store, board_of(self.store))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; anything else goes to the application unchanged."""

@@ -316,7 +316,7 @@ VALIDATION = [
     Mutation(
         "tags of the 304 only",
         schedules("strong", 11, ""),
-        Change(FILL, "self._stale.body, mark, self._stale.tags)", "self._stale.body, mark)"),
+        Change(FILL, "frozenset[str]() if freshens is None else freshens.tags", "frozenset[str]()"),
     ),
     Mutation(
         "weak validator moves the mark",

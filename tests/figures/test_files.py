@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
+from pathlib import Path
 from subprocess import PIPE, Popen
-from typing import TYPE_CHECKING
 
 import pytest
 
-from accelerator.figures.files import FileBoard
+from accelerator.figures.board import MAX_BYTES, Note
+from accelerator.figures.files import LEFT_SECONDS, FileBoard, _File
 from tests.support import drive
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WRITER = """
 import sys
 from pathlib import Path
-from accelerator.figures.files import FileBoard
+from accelerator.figures.board import MAX_BYTES, Note
+from accelerator.figures.files import LEFT_SECONDS, FileBoard, _File
 board = FileBoard(Path(sys.argv[1]))
 try:
     board.publish("from another process").send(None)
@@ -77,13 +78,109 @@ def test_of_those_that_claim_the_note_of_an_ended_process_one_gets_it(tmp_path: 
     assert drive(second.read()) == {}
 
 
-def test_a_child_lets_go_of_the_lock_of_its_parent_which_keeps_it(tmp_path: Path) -> None:
+def test_a_child_takes_another_name_and_the_lock_of_its_parent_lives_with_that(tmp_path: Path) -> None:
     board = FileBoard(tmp_path)
     drive(board.publish("parent"))
-    name = board.name
-    board.forget()  # the parent's own descriptor is the one that is closed here, so nobody holds the lock any more
-    assert board.name != name
-    assert drive(board.read()) == {name: ("parent", False)}
+    name, parents = board.name, board._own
+    board.begin()
+    drive(board.publish("child"))
+    assert drive(board.read()) == {name: ("parent", True), board.name: ("child", True)}
+    del parents
+    assert drive(board.read()) == {name: ("parent", False), board.name: ("child", True)}
+
+
+def test_what_is_no_readable_file_of_ones_own_hides_no_other_note(tmp_path: Path) -> None:
+    board = FileBoard(tmp_path)
+    drive(board.publish("good"))
+    os.mkfifo(tmp_path / "fifo.figures")
+    (tmp_path / "directory.figures").mkdir()
+    (tmp_path / "link.figures").symlink_to("/etc/passwd")
+    (tmp_path / "long.figures").write_bytes(b"x" * (MAX_BYTES + 1))
+    if os.geteuid() == 0:
+        (tmp_path / "foreign.figures").write_text("not ours")
+        os.chown(tmp_path / "foreign.figures", 65534, 65534)
+    notes = drive(board.read())
+    assert notes.pop(board.name) == ("good", True)
+    assert {note.text for note in notes.values()} == {""}
+    assert {"fifo", "directory", "link", "long"} <= set(notes)
+
+
+def test_what_a_process_had_begun_to_write_when_it_ended_is_removed_after_a_minute(tmp_path: Path) -> None:
+    board = FileBoard(tmp_path)
+    for name, seconds in (("left.new", 2 * LEFT_SECONDS), ("now.new", 0.0)):
+        (tmp_path / name).write_text("half a note")
+        os.utime(tmp_path / name, (time.time() - seconds,) * 2)
+    assert drive(board.read()) == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["now.new"]
+
+
+def test_a_note_that_is_given_up_while_all_are_read_has_them_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its heir may have been read before it had the counts, and the sum would lack them."""
+    ended, heir = FileBoard(tmp_path), FileBoard(tmp_path)
+    drive(ended.publish("ended"))
+    drive(heir.publish("heir"))
+    board = FileBoard(tmp_path)
+    names, read = board._names, board._read
+
+    def names_with_the_ended_last() -> list[str]:
+        return sorted(names(), key=lambda name: name == ended.name)
+
+    def read_one(name: str) -> Note | None:
+        if name == ended.name:
+            drive(heir.publish("heir, with what the ended had counted"))
+            (tmp_path / f"{name}.figures").unlink()
+        return read(name)
+
+    monkeypatch.setattr(board, "_names", names_with_the_ended_last)
+    monkeypatch.setattr(board, "_read", read_one)
+    assert drive(board.read()) == {heir.name: ("heir, with what the ended had counted", True)}
+
+
+def test_a_note_that_is_replaced_while_it_is_opened_is_that_of_a_process_that_is_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, board = FileBoard(tmp_path), FileBoard(tmp_path)
+    drive(writer.publish("old"))
+    lock = _File.lock
+
+    def and_then_it_is_replaced(file: _File, kind: int) -> bool:
+        monkeypatch.setattr(_File, "lock", lock)
+        drive(writer.publish("new"))
+        return lock(file, kind)
+
+    monkeypatch.setattr(_File, "lock", and_then_it_is_replaced)
+    assert drive(board.read()) == {writer.name: ("new", True)}
+
+
+def test_a_claim_holds_until_it_is_given_back(tmp_path: Path) -> None:
+    process, name = written_by_another(tmp_path)
+    with process:
+        process.kill()
+    first, second = FileBoard(tmp_path), FileBoard(tmp_path)
+    assert drive(first.claim(name))
+    assert drive(first.claim(name))
+    drive(first.release(name))
+    assert drive(second.claim(name))
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    def open_ones() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = open_ones()
+    for _ in range(20):
+        board = FileBoard(tmp_path)
+        drive(board.publish("x"))
+        drive(board.read())
+        name = board.name
+        del board
+        heir = FileBoard(tmp_path)
+        drive(heir.claim(name))
+        drive(heir.remove(name))
+        drive(heir.claim(name))
+    assert open_ones() == before
 
 
 def test_a_link_in_the_place_of_a_note_is_not_followed(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+MAX_BYTES: Final = 1024 * 1024
+"""Bytes of a note that are read. A longer one is not one of figures."""
 
 
 class Note(NamedTuple):
     """What a process has put there.
 
     Attributes:
-        text: its figures, as JSON.
+        text: its figures, see `notes.py`; `""` if it cannot be read.
         is_alive: whether the process is not known to have ended.
     """
 
@@ -20,6 +23,8 @@ class Note(NamedTuple):
 
 class Board(ABC):
     """A place for the figures of processes. Each has a note there, under a name of its own.
+
+    Any thread may read. One thread of a process does everything else.
 
     Attributes:
         name: the name of this process.
@@ -32,6 +37,11 @@ class Board(ABC):
     seconds: float
 
     @abstractmethod
+    def begin(self) -> None:
+        """Take a name for this process, and forget what a parent process has opened."""
+        ...
+
+    @abstractmethod
     async def publish(self, text: str) -> None:
         """Put the note of this process in place of the one before.
 
@@ -42,7 +52,7 @@ class Board(ABC):
 
     @abstractmethod
     async def read(self) -> dict[str, Note]:
-        """Return the notes of all processes, by their names.
+        """Return the notes of all processes, by their names: of each that is there all the while.
 
         Raises:
             Exception: whatever went wrong with the place.
@@ -55,8 +65,8 @@ class Board(ABC):
         ...
 
     @abstractmethod
-    def forget(self) -> None:
-        """Forget what a parent process has opened: the note of a child is another one."""
+    async def release(self, name: str) -> None:
+        """Leave a note that was claimed to others."""
         ...
 
     @abstractmethod

@@ -107,7 +107,7 @@ class Counts:
         self.reset()
 
     def tell(self, listener: Callable[[], None]) -> None:
-        """Call a function from now on whenever something was counted, but for a plain hit."""
+        """Call a function from now on before something is counted, but for what comes again within a second."""
         self._tell = listener
 
     def reset(self) -> None:
@@ -141,9 +141,9 @@ class Counts:
             answered: what happened.
             served: the URL of the request, with what was served if it was answered from the store.
         """
+        self._tell()
         with self._lock:
             self._answered(answered, served, self._clock())
-        self._tell()
 
     def refreshed(self, reason: str) -> None:
         """Count a refresh in the background: `stored`, or why its response was not stored."""
@@ -162,6 +162,8 @@ class Counts:
             entry: what was served.
             served: returns what tells figures of that.
         """
+        if alike not in self._repeated:
+            self._tell()
         with self._lock:
             repeated = self._repeated.get(alike)
             if repeated is not None:
@@ -171,10 +173,10 @@ class Counts:
             if len(self._repeated) >= MAX_REPEATED:
                 self._look_at_repeated()
             self._repeated[alike] = Repeated(served(entry), age, self._clock(), sent)
-        self._tell()
 
     def tally(self, tally: Tally) -> None:
         """Count plain hits by a tally from now on. It is called by the thread that gives these answers."""
+        self._tell()
         with self._lock:
             self._tallies.append(tally)
             if len(self._tallies) > self._enough:
@@ -184,7 +186,6 @@ class Counts:
                     over.retire()
                 self._tallies = [tally for tally in self._tallies if tally.until >= now]
                 self._enough = max(MIN_TALLIES, 2 * len(self._tallies))
-        self._tell()
 
     def filled(self, seconds: float) -> None:
         """Count a complete response of the application, and the seconds that it took."""

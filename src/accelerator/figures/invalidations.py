@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from accelerator.figures.histogram import Histogram
 from accelerator.forks import lock_over_forks
@@ -17,11 +19,19 @@ _FIRST_SECONDS: Final = 2.0**-20
 """Where the first bucket of durations ends: a microsecond. The last one that ends does so at eight seconds."""
 
 
+_all: WeakSet[InvalidationCounts] = WeakSet()
+
+
 class InvalidationCounts:
     """Counts the invalidations of a store. Any thread may use it."""
 
     def __init__(self) -> None:
         self._lock = lock_over_forks()
+        self.reset()
+        _all.add(self)
+
+    def reset(self) -> None:
+        """Begin anew, as in a child process."""
         self._hard = dict.fromkeys(("tag", "url", "all"), 0)
         self._soft = self._hard.copy()
         self._seconds = Histogram(_FIRST_SECONDS)
@@ -49,3 +59,11 @@ class InvalidationCounts:
                 "invalidating": self._seconds.as_dict(),
                 "invalidations_failed": self._failed,
             }
+
+
+def _after_fork() -> None:
+    for counts in list(_all):
+        counts.reset()
+
+
+os.register_at_fork(after_in_child=_after_fork)

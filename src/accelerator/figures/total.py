@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from accelerator.figures.counts import MAX_LATEST, SHOWN, SLOTS, newest_first
+from accelerator.figures.counts import MAX_LATEST, MAX_REASONS, OTHER, SHOWN, SLOTS, newest_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,8 @@ def total(figures: Sequence[Figures], *, ended: Sequence[Figures] = ()) -> Figur
         "until": max([one["until"] for one in every]),
         "workers": sum([one["workers"] for one in figures]),
         "complete": all(one["complete"] for one in figures),
-        "requests": _sum([one["requests"] for one in every]),
-        "refreshes": _sum([one["refreshes"] for one in every]),
+        "requests": _bounded(_sum([one["requests"] for one in every])),
+        "refreshes": _few(_sum([one["refreshes"] for one in every])),
         "collapsed": sum([one["collapsed"] for one in every]),
         "bytes_served": sum([one["bytes_served"] for one in every]),
         "seconds_saved": sum([one["seconds_saved"] for one in every]),
@@ -63,6 +63,19 @@ def _sum(counted: Sequence[Any]) -> Any:
         return sum(counted)
     names = {name: None for one in counted for name in one}
     return {name: _sum([one[name] for one in counted if name in one]) for name in names}
+
+
+def _bounded(requests: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {outcome: _few(reasons) for outcome, reasons in [*requests.items()][:MAX_REASONS]}
+
+
+def _few(reasons: dict[str, int]) -> dict[str, int]:
+    """Return reasons with their numbers, the rarest ones as one if they are too many."""
+    if len(reasons) <= MAX_REASONS + 1:
+        return reasons
+    first, *rest = Counter({reason: number for reason, number in reasons.items() if reason != OTHER}).most_common()
+    few = dict([first, *rest[: MAX_REASONS - 1]])
+    return {**few, OTHER: sum(reasons.values()) - sum(few.values())}
 
 
 def _histogram(some: Sequence[HistogramFigures]) -> HistogramFigures:

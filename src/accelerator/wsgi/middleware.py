@@ -59,7 +59,7 @@ class WSGIAccelerator(Uncopied):
         self.store = store_of(store)
         self._store = blocking(self.store)
         self._engine = Engine(self._call, self._store, checked(options), self, ThreadRuntime())
-        self._publishing = Publishing(self.figures, self._engine.counts, board_of(self.store))
+        self._publishing = Publishing(self.figures, self._engine.counts, self.store, board_of(self.store))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
