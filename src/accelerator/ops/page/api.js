@@ -3,7 +3,7 @@
 const PATIENCE = 10_000; // ms
 const PATIENCE_TO_TAKE_BACK = 60_000; // an invalidation may have to wait for other processes
 
-// Something that went wrong, in words for whoever looks at the page. `isKnown`: the server itself said so.
+// Something that went wrong, in words for whoever looks at the page. `isKnown`: it is certain what became of the request.
 export class Trouble extends Error {
   constructor(words, isKnown) {
     super(words);
@@ -31,7 +31,7 @@ async function ask(path, options = {}, patience = PATIENCE) {
   if (response.ok && told !== null && typeof told === "object") return told;
   if (response.ok) throw new Trouble("The answer makes no sense: something else may answer in the server’s place.", false);
   const words = typeof told?.error === "string" ? told.error : SAID[response.status];
-  throw new Trouble(words ?? `The server failed (${response.status}): its log has why.`, response.status < 500);
+  throw new Trouble(words ?? `The server failed (${response.status}): its log has why.`, Boolean(words));
 }
 
 const query = (about) => new URLSearchParams(Object.entries(about).filter(([, value]) => value !== null && value !== undefined));

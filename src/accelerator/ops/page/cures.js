@@ -40,6 +40,7 @@ export const CURES = [
   ["the store's lookup failed", "The store is away, slow or refuses: the log has its own words. Requests are answered by the application meanwhile."],
   ["the store's commit failed", "The store took no entry: the log has its own words. A Redis user may be allowed to read and not to write."],
   ["stale-if-error", "The application failed, and the client got the last good page in its place. The log has the error."],
+  ["other", "So many reasons have come that not all are told apart. The latest requests say theirs."],
   ["only-if-cached", "The request asked for what is stored and nothing else, and nothing is. Nothing needs to be done."],
 ];
 

@@ -12,6 +12,7 @@ export class Live {
   #shownUntil = null;
   #changed = 0; // when the figures last became newer, by this browser's clock alone
   #trouble = null;
+  #isAsking = false;
   isPaused = false;
 
   // ask: returns figures; show: is given them; tell: is given a state, and words for it
@@ -33,8 +34,10 @@ export class Live {
     clearTimeout(this.#timer);
     const turn = ++this.#turn;
     if (document.hidden || this.isPaused) return this.#report();
+    this.#isAsking = true;
     const [told, trouble] = await this.#ask().then((value) => [value, null], (error) => [null, error]);
     if (turn !== this.#turn) return;
+    this.#isAsking = false;
     this.#trouble = trouble;
     if (told) this.#take(told);
     this.#report();
@@ -53,6 +56,7 @@ export class Live {
     if (this.isPaused) this.#tell("paused", `Paused. ${old}`);
     else if (this.#trouble) this.#tell("lost", `${this.#trouble.message} ${old}`);
     else if (this.#shownUntil === null) this.#tell("waiting", "Asking for figures…");
+    else if (ms > OLD && this.#isAsking) this.#tell("old", `The server takes its time. ${old}`);
     else if (ms > OLD) this.#tell("old", `The server answers, and yet its figures do not move. ${old}`);
     else this.#tell("live", "Live");
   }

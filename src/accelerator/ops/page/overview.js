@@ -51,7 +51,7 @@ function drawFigures(figures, minute) {
     filling: count(figures.filling),
     "filling-more": `${count(figures.collapsed)} waited for another’s`,
     entries: brief(store.entries),
-    "entries-more": store.bytes === null ? store.kind : `${bytes(store.bytes)}${store.max_bytes === null ? "" : ` of ${bytes(store.max_bytes)}`}`,
+    "entries-more": store.bytes === undefined ? store.kind : `${bytes(store.bytes)}${store.max_bytes === undefined ? "" : ` of ${bytes(store.max_bytes)}`}`,
   };
   for (const [figure, text] of Object.entries(words)) say(document.querySelector(`[data-figure=${figure}]`), text);
   say(byId("since"), `since ${moment(figures.since, figures.until)}`);
@@ -60,7 +60,7 @@ function drawFigures(figures, minute) {
 function drawMinutes(all) {
   const cells = (some) => [time(some[0][0]), count(sum(some.map((step) => step[1] + step[2]))), count(sum(some.map((step) => step[1]))), percent(ratioOf(some))];
   const make = () => element("tr", {}, element("th", { scope: "row" }), ...[1, 2, 3].map(() => element("td", { class: "number" })));
-  fill(byId("minutes"), minutes(all), (some) => minutes(all).indexOf(some), make, (row, some) =>
+  fill(byId("minutes"), [...minutes(all).entries()], ([index]) => index, make, (row, [, some]) =>
     cells(some).forEach((text, index) => say(row.children[index], text)),
   );
 }

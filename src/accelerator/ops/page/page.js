@@ -28,8 +28,8 @@ let view = null;
 
 function go() {
   const [wanted, about] = location.hash.slice(1).split("?", 2);
-  if (wanted === "main") return; // the link over the navigation
   const isFirst = view === null;
+  if (wanted === "main" && !isFirst) return; // the link over the navigation
   view = Object.hasOwn(VIEWS, wanted) ? wanted : "overview";
   for (const section of document.querySelectorAll("[data-view]")) section.hidden = section.dataset.view !== view;
   for (const link of document.querySelectorAll("nav a")) {

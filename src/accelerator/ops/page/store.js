@@ -4,7 +4,7 @@ import { drawHistogram, inWords } from "./charts.js";
 import { byId, element, fill, say, visible } from "./dom.js";
 import { bytes, count, NONE, percent, rate, span } from "./words.js";
 
-const YES = { true: "yes", false: "no" };
+const YES = { true: "yes", false: "no, each has its own" };
 const KINDS = { tag: "a tag", url: "a URL", all: "everything" };
 
 export function drawStore(figures) {
@@ -22,7 +22,7 @@ export function drawStore(figures) {
 }
 
 function kept({ kind, shared, entries, bytes: size, max_bytes: most, evictions }) {
-  const used = size !== null && most ? ` (${percent(size / most)})` : "";
+  const used = size !== undefined && most ? ` (${percent(size / most)})` : "";
   return [
     ["kind", kind],
     ["shared by the workers", YES[shared]],
@@ -30,16 +30,13 @@ function kept({ kind, shared, entries, bytes: size, max_bytes: most, evictions }
     ["size", bytes(size) + used],
     ["at most", bytes(most)],
     ["evictions", count(evictions)],
-  ];
+  ].filter(([, words]) => words !== NONE);
 }
 
-function health({ errors, breaker_open: isOpen }) {
+function health({ errors = {}, breaker_open: isOpen }) {
   const state = { true: "not asked for now", false: "asked" }[isOpen] ?? NONE;
-  return [
-    ["the store is", state, isOpen],
-    ["failed lookups", count(errors.lookup), errors.lookup > 0],
-    ["failed commits", count(errors.commit), errors.commit > 0],
-  ];
+  const failed = Object.entries(errors).map(([method, number]) => [`failed: ${method}`, count(number), number > 0]);
+  return [["the store is", state, isOpen], ...failed].filter(([, words]) => words !== NONE);
 }
 
 function near({ lease, behind, heartbeat, lapsed, emptied, applied, waited, waiting, silent }) {

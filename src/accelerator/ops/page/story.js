@@ -1,9 +1,10 @@
 // All that is known of one URL: what is stored for it, for how long, and its latest requests.
 
 import { story as ask } from "./api.js";
+import { cureOf } from "./cures.js";
 import { byId, element, say, shape, tagLinks, visible } from "./dom.js";
 import { stateMark, variantOf } from "./entries.js";
-import { drawRequests } from "./requests.js";
+import { drawRequests, reason } from "./requests.js";
 import { askToTakeBack } from "./takeback.js";
 import { bytes, count, moment, NONE, plural, span, time } from "./words.js";
 
@@ -47,14 +48,21 @@ function variant(entry, now) {
   );
 }
 
+function drawUnstored(reasons) {
+  byId("story-unstored-section").hidden = reasons.length === 0;
+  const said = ([why, number]) => [element("dt", {}, reason(why), " ", element("span", { class: "number quiet" }, `× ${count(number)}`)), element("dd", {}, cureOf(why))];
+  byId("story-unstored").replaceChildren(...reasons.flatMap(said));
+}
+
 async function show() {
   const mine = ++turn;
   say(byId("story-told"), "Looking…");
   try {
-    const { variants, latest } = await ask(url);
+    const { entries: variants, latest, unstored } = await ask(url);
     if (mine !== turn) return;
     const now = Date.now() / 1000;
     byId("variants").replaceChildren(...variants.map((entry) => variant(entry, now)));
+    drawUnstored(unstored);
     drawRequests(byId("story-latest"), latest, now);
     const found = variants.length ? `${plural(variants.length, "variant")} stored` : "Nothing is stored for it";
     say(byId("story-told"), `${found}, as of ${time(now)}.`);
@@ -69,6 +77,7 @@ export function openStory(about) {
   url = about.url ?? "";
   say(byId("story-url"), visible(url));
   byId("variants").replaceChildren();
+  drawUnstored([]);
   drawRequests(byId("story-latest"), [], 0);
   return show();
 }

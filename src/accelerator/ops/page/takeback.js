@@ -58,7 +58,7 @@ async function outcomeOf({ kind, text }, soft) {
     if (done) return ["done", "Done: it is taken back."];
     return ["repeated", `Not everywhere yet; it is being repeated: ${reason}`];
   } catch (trouble) {
-    if (trouble.isKnown) return ["failed", `Not taken back: ${trouble.message}`];
+    if (trouble.isKnown) return ["failed", `It failed: ${trouble.message}`];
     return ["failed", `${trouble.message} Nobody knows whether it is taken back: do it again, twice does no harm.`];
   }
 }
