@@ -3,10 +3,12 @@
 const PATIENCE = 10_000; // ms
 const PATIENCE_TO_TAKE_BACK = 60_000; // an invalidation may have to wait for other processes
 
+const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
+
 // Something that went wrong, in words for whoever looks at the page. `isKnown`: it is certain what became of the request.
 export class Trouble extends Error {
   constructor(words, isKnown) {
-    super(words);
+    super(sentence(words));
     this.isKnown = isKnown;
   }
 }

@@ -31,7 +31,7 @@ class Chart {
     this.marker = shape("line", { class: "marker", y1: 0, y2: HIGH, hidden: true });
     const grid = [0, 50, 100].map((y) => shape("line", { class: "grid", x1: 0, x2: STEPS, y1: y, y2: y }));
     this.svg = shape("svg", { viewBox: `0 0 ${STEPS} ${HIGH}`, preserveAspectRatio: "none", role: "img" }, ...grid, ...shapes, this.marker);
-    this.scale = ["top", "middle"].map((place) => element("span", { class: `scale ${place}`, "aria-hidden": "true" }));
+    this.scale = ["whole", "half"].map((place) => element("span", { class: `scale ${place}`, "aria-hidden": "true" }));
     this.readout = figure.querySelector(".readout");
     figure.querySelector(".plot").replaceChildren(this.svg, ...this.scale);
     this.svg.addEventListener("pointermove", (event) => this.point(event));

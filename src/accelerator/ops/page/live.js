@@ -54,7 +54,7 @@ export class Live {
     const ms = performance.now() - this.#changed;
     const old = this.#shownUntil === null ? "There are no figures yet." : `The figures are ${Math.round(ms / 1000)} s old.`;
     if (this.isPaused) this.#tell("paused", `Paused. ${old}`);
-    else if (this.#trouble) this.#tell("lost", `${this.#trouble.message} ${old}`);
+    else if (this.#trouble) this.#tell(this.#trouble.isKnown ? "refused" : "lost", `${this.#trouble.message} ${old}`);
     else if (this.#shownUntil === null) this.#tell("waiting", "Asking for figures…");
     else if (ms > OLD && this.#isAsking) this.#tell("old", `The server takes its time. ${old}`);
     else if (ms > OLD) this.#tell("old", `The server answers, and yet its figures do not move. ${old}`);

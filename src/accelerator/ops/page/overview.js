@@ -65,7 +65,7 @@ function drawMinutes(all) {
   );
 }
 
-function drawOutcomes({ requests }) {
+function drawOutcomes({ requests, refreshes }) {
   const all = sum(Object.values(requests).map(totalOf));
   const kinds = Object.keys(OUTCOMES).filter((kind) => totalOf(requests[kind]));
   fill(byId("outcomes"), kinds, String, makeOutcome, (row, kind) => {
@@ -78,6 +78,8 @@ function drawOutcomes({ requests }) {
   });
   const isEmpty = kinds.length === 0;
   byId("outcomes").toggleAttribute("data-empty", isEmpty);
+  const made = totalOf(refreshes);
+  say(byId("refreshes"), made ? `Besides, ${plural(made, "page was", "pages were")} made anew in the background, ${count(refreshes.stored ?? 0)} of them stored.` : "");
 }
 
 const makeOutcome = (kind) =>

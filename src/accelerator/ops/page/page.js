@@ -68,13 +68,15 @@ function take(told) {
   draw();
 }
 
-const ALOUD = { live: "The figures are live again.", lost: "The connection is lost.", old: "The figures are old.", paused: "Paused." };
+const SHORT = { lost: "Connection lost", refused: "No new figures", old: "Figures are old" };
+const ALOUD = { live: "The figures are live again.", lost: "The connection is lost.", refused: "There are no new figures.", old: "The figures are old.", paused: "Paused." };
 let state = "waiting";
 
 function tellState(now, words) {
-  say(byId("state"), now === "live" ? "Live" : now === "paused" ? words : { lost: "Connection lost", old: "Figures are old" }[now] ?? words);
-  say(byId("lost"), now === "lost" || now === "old" ? words : "");
-  byId("lost").hidden = now !== "lost" && now !== "old";
+  const isWrong = now in SHORT;
+  say(byId("state"), isWrong ? SHORT[now] : words);
+  say(byId("lost"), isWrong ? words : "");
+  byId("lost").hidden = !isWrong;
   document.querySelector(".state").dataset.state = now;
   if (now !== state && !(state === "waiting" && now === "live")) announce([ALOUD[now]]);
   state = now;

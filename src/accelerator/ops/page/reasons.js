@@ -7,9 +7,9 @@ import { count, percent, plural, sum } from "./words.js";
 let wanted = null; // the reason whose group is to be looked at once it is drawn
 
 // Each reason that was counted, most often first: [reason, number, [[url, number], …]].
-function groups({ requests, unstored }) {
+function groups({ requests, refreshes, unstored }) {
   const numbers = new Map();
-  for (const reasons of Object.values(requests)) {
+  for (const reasons of [...Object.values(requests), refreshes]) {
     for (const [reason, number] of Object.entries(reasons)) {
       if (reason !== "" && reason !== "stored") numbers.set(reason, (numbers.get(reason) ?? 0) + number);
     }
@@ -40,7 +40,7 @@ export function drawReasons(figures) {
 const makeGroup = ([reason]) =>
   element("article", { "data-reason": reason },
     element("h3", { tabindex: "-1" }, element("bdi", { class: "reason" }, visible(reason))),
-    element("p", { class: "counted" }, element("span", { class: "number" }), " ", element("span", { class: "share quiet" })),
+    element("p", { class: "counted" }, element("span", { class: "number" }), element("span", { class: "share quiet" })),
     element("p", { class: "cure" }, cureOf(reason)),
     element("ol", { class: "ranks" }),
   );

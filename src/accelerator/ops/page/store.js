@@ -35,7 +35,7 @@ function kept({ kind, shared, entries, bytes: size, max_bytes: most, evictions }
 
 function health({ errors = {}, breaker_open: isOpen }) {
   const state = { true: "not asked for now", false: "asked" }[isOpen] ?? NONE;
-  const failed = Object.entries(errors).map(([method, number]) => [`failed: ${method}`, count(number), number > 0]);
+  const failed = Object.entries(errors).map(([method, number]) => [`failed: ${method}`, count(number)]);
   return [["the store is", state, isOpen], ...failed].filter(([, words]) => words !== NONE);
 }
 
@@ -44,11 +44,11 @@ function near({ lease, behind, heartbeat, lapsed, emptied, applied, waited, wait
     ["may answer for", lease > 0 ? span(lease) : "it may not", lease === 0],
     ["lacks", `${count(behind)} invalidations`, behind > 0],
     ["heartbeat took", span(heartbeat)],
-    ["lapsed", count(lapsed), lapsed > 0],
-    ["emptied", count(emptied), emptied > 0],
+    ["lapsed", count(lapsed)],
+    ["emptied", count(emptied)],
     ["invalidations applied", count(applied)],
     ["invalidations waited", waited ? `${count(waited)}, ${span(waiting / waited)} each` : count(waited)],
-    ["followers silent", count(silent), silent > 0],
+    ["followers silent", count(silent)],
   ].filter(([, words]) => words !== NONE);
 }
 
@@ -74,6 +74,6 @@ function drawInvalidations({ invalidations, invalidations_failed: failed, invali
   drawFacts(byId("invalidating"), [
     ["took", inWords(invalidating)],
     ["a minute", until > since ? rate((number * 60) / (until - since)) : NONE],
-    ["failed, and repeated", count(failed), failed > 0],
+    ["failed, and repeated", count(failed)],
   ]);
 }

@@ -7,7 +7,7 @@ const clock = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit"
 const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 const DAY = 86400;
-const SPANS = [[DAY, "d"], [3600, "h"], [60, "min"], [1, "s"], [1e-3, "ms"], [1e-6, "µs"]];
+const SPANS = [[DAY, "d"], [3600, "h"], [60, "min"], [1, "s"], [1e-3, "ms"], [1e-6, "µs"]]; // 100 s, not 1.7 min
 const SIZES = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
 export const NONE = "–";
 
@@ -19,6 +19,7 @@ export function percent(share) {
   if (!Number.isFinite(share)) return NONE;
   const value = share * 100;
   if (value > 99 && value < 100) return `${(Math.floor(value * 100) / 100).toFixed(2)} %`; // 99.99 is not all
+  if (value > 0 && value < 0.1) return "< 0.1 %";
   return `${value < 10 && value > 0 ? value.toFixed(1) : Math.round(value)} %`;
 }
 
@@ -28,7 +29,7 @@ export function span(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
   if (seconds === 0) return "0 s";
   if (seconds < 0) return `−${span(-seconds)}`;
-  const [length, unit] = SPANS.find(([least]) => seconds >= least * (least === 3600 || least === DAY ? 2 : 1)) ?? SPANS.at(-1);
+  const [length, unit] = SPANS.find(([least]) => seconds >= (least > 1 ? 2 : 1) * least) ?? SPANS.at(-1);
   return inUnit(seconds / length, unit);
 }
 
