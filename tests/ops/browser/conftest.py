@@ -6,15 +6,16 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
+from tests.ops.browser.looking import Looking
 from tests.ops.browser.server import Operated, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext
 
 ARGUMENTS: Final = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -22,6 +23,9 @@ ARGUMENTS: Final = [
 ]
 PATIENCE: Final = 60_000.0
 """Milliseconds after which what is waited for will not come: machines are busy."""
+
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -59,15 +63,6 @@ def operated() -> Iterator[Operated]:
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """What the browser's console was told of: errors, and what the page's policy has forbidden."""
-    return []
-
-
-@pytest.fixture
-def page(context: BrowserContext, operated: Operated, complaints: list[str]) -> Page:
-    """The page, before it is gone to."""
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
-    return opened
+def looking(context: BrowserContext, operated: Operated) -> Looking:
+    """Somebody who looks at the page; it is not loaded yet."""
+    return Looking(context.new_page(), operated)
