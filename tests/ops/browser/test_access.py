@@ -37,6 +37,7 @@ def drawn(looking: Looking, view: str) -> None:
 
 def violations(looking: Looking) -> dict[str, list[str]]:
     """The rules of axe that the page breaks, with where."""
+    looking.page.clock.resume()  # axe waits for its own timers
     found = Axe().run(looking.page, options=RULES).response["violations"]
     return {rule["id"]: [node["html"][:200] for node in rule["nodes"]] for rule in found}
 

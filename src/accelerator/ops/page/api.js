@@ -1,5 +1,7 @@
 // What the server is asked, always relative to the page, which may be mounted anywhere.
 
+import { visible } from "./dom.js";
+
 const PATIENCE = 10_000; // ms
 const PATIENCE_TO_TAKE_BACK = 60_000; // an invalidation may have to wait for other processes
 
@@ -8,7 +10,7 @@ const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}${
 // Something that went wrong, in words for whoever looks at the page. `isKnown`: it is certain what became of the request.
 export class Trouble extends Error {
   constructor(words, isKnown) {
-    super(sentence(words));
+    super(sentence(visible(words)));
     this.isKnown = isKnown;
   }
 }

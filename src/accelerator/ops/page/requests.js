@@ -1,6 +1,6 @@
 // Requests: how each outcome is said, and the table of the latest ones.
 
-import { address, element, fill, link, say, tableRow } from "./dom.js";
+import { address, element, fill, link, say, tableRow, visible } from "./dom.js";
 import { count, moment, span } from "./words.js";
 
 export const OUTCOMES = {
@@ -13,19 +13,19 @@ export const OUTCOMES = {
 
 export const FROM_STORE = ["hit", "stale"];
 
-export const outcome = (kind) => element("span", { class: "outcome", "data-outcome": kind in OUTCOMES ? kind : null }, kind);
+export const outcome = (kind) => element("span", { class: "outcome", "data-outcome": Object.hasOwn(OUTCOMES, kind) ? kind : null }, visible(kind));
 
 // A reason is a link to its cure, but for those that are none.
 export function reason(text) {
   if (text === "" || text === "stored") return element("span", { class: "quiet" }, text);
-  return element("a", { href: address("reasons", { reason: text }), class: "reason" }, element("bdi", {}, text));
+  return element("a", { href: address("reasons", { reason: text }), class: "reason" }, element("bdi", {}, visible(text)));
 }
 
 function requestRow(line, now) {
   return tableRow([
     ["Time", moment(line.time, now), "time"],
     ["Outcome", outcome(line.outcome)],
-    ["Request", [element("span", { class: "method" }, line.method, " "), link("story", "url", line.url)], "wide"],
+    ["Request", [element("span", { class: "method" }, visible(line.method), " "), link("story", "url", line.url)], "wide"],
     ["Reason", reason(line.reason), line.reason === "" ? "empty" : ""],
     ["Age", line.age === null ? "" : span(line.age), line.age === null ? "number empty" : "number"],
     ["Times", "", "number times"],

@@ -1,7 +1,7 @@
 // Taking back: nothing is sent before somebody has seen what it is, and said yes.
 
 import { invalidate } from "./api.js";
-import { byId, element, name, say } from "./dom.js";
+import { byId, element, name, say, visible } from "./dom.js";
 import { time } from "./words.js";
 
 const WORD = "everything";
@@ -56,7 +56,7 @@ async function outcomeOf({ kind, text }, soft) {
   try {
     const { done, reason } = await invalidate(KINDS[kind].body(text, soft));
     if (done) return ["done", "Done: it is taken back."];
-    return ["repeated", `Not everywhere yet; it is being repeated: ${reason}`];
+    return ["repeated", `Not everywhere yet; it is being repeated: ${visible(reason)}`];
   } catch (trouble) {
     if (trouble.isKnown) return ["failed", `It failed: ${trouble.message}`];
     return ["failed", `${trouble.message} Nobody knows whether it is taken back: do it again, twice does no harm.`];
