@@ -1,5 +1,6 @@
 // What an operator should look at, from what the figures say now and what they said up to a minute ago.
 
+import { visible } from "./dom.js";
 import { count, plural, sum } from "./words.js";
 
 const MEMORY = 60; // seconds
@@ -19,7 +20,7 @@ export class Attention {
       errors > errorsThen && ["errors", `${plural(errors - errorsThen, "request")} could not use the store in the last minute: the log says why.`],
       failed > failedThen && ["failed", `${plural(failed - failedThen, "invalidation")} failed in the last minute. ${failed - failedThen === 1 ? "It is" : "They are"} being repeated.`],
       ...ofNear(store.near),
-      ...Object.entries(store.fanout ?? {}).map(([name, { waiting }]) => waiting > 0 && [`fanout ${name}`, `${plural(waiting, "invalidation")} wait${waiting === 1 ? "s" : ""} to be told to ${name}.`]),
+      ...Object.entries(store.fanout ?? {}).map(([name, { waiting }]) => waiting > 0 && [`fanout ${name}`, `${plural(waiting, "invalidation")} wait${waiting === 1 ? "s" : ""} to be told to ${visible(name)}.`]),
     ].filter(Boolean);
   }
 }
