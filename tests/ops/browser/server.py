@@ -68,7 +68,9 @@ class Operated:
     entries: list[dict[str, Any]] = field(default_factory=lambda: [entry(number) for number in range(250)])
     examined_at_once: int = 1000
     instead: dict[str, tuple[int, Any]] = field(default_factory=dict)
-    story: dict[str, Any] = field(default_factory=lambda: {"latest": figures()["latest"][:3], "unstored": []})
+    story: dict[str, Any] = field(
+        default_factory=lambda: {"latest": figures()["latest"][:3], "unstored": [], "cursor": None}
+    )
     asked: list[str] = field(default_factory=list)
     orders: list[Any] = field(default_factory=list)
     address: str = ""

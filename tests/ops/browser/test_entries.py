@@ -157,7 +157,7 @@ def test_a_story_has_each_variant_and_the_latest_requests(looking: Looking) -> N
 
 
 def test_a_url_of_which_nothing_is_stored_says_so(looking: Looking) -> None:
-    looking.operated.story = {"latest": [], "unstored": []}
+    looking.operated.story |= {"latest": [], "unstored": []}
     looking.at("#story?url=https%3A%2F%2Felsewhere.example%2F")
     expect(looking["story-told"]).to_contain_text("Nothing is stored for it")
     expect(looking["story-unstored"]).to_be_hidden()
@@ -172,6 +172,15 @@ def test_a_story_of_before_is_not_shown_with_another_url(looking: Looking) -> No
         expect(looking["variants"].locator("article")).to_have_count(0)
         expect(looking["story-latest"].locator("tr")).to_have_count(0)
     expect(looking["variants"].locator("article")).to_have_count(1)
+
+
+def test_a_url_with_more_variants_than_a_story_has_leads_to_all_of_them(looking: Looking) -> None:
+    looking.operated.story["cursor"] = "1"
+    looking.at(STORY)
+    expect(looking["story-told"]).to_contain_text("1 variant found so far")
+    looking.page.get_by_role("link", name="List the others").click()
+    expect(looking["entries-name"]).to_have_value("https://shop.example/products/7")
+    expect(looking["entries"].locator("tr")).to_have_count(1)
 
 
 def test_a_story_can_be_looked_at_again(looking: Looking) -> None:
@@ -190,6 +199,6 @@ def test_a_story_that_fails_says_why(looking: Looking) -> None:
 
 def test_requests_of_another_day_have_their_day(looking: Looking) -> None:
     line = dict(zip(("outcome", "reason", "method", "url", "age", "number"), LATEST[0][1:], strict=True))
-    looking.operated.story = {"latest": [{"time": NOW - 86_400, **line}], "unstored": []}
+    looking.operated.story |= {"latest": [{"time": NOW - 86_400, **line}], "unstored": []}
     looking.at(STORY)
     expect(looking["story-latest"].get_by_role("cell").first).to_have_text("May 27, 20:26")

@@ -39,7 +39,7 @@ def _answers_are_hostile(looking: Looking) -> None:
         entry(url=HOSTILE, method=HOSTILE, tags=[HOSTILE], vary=[HOSTILE], selected_by=[HOSTILE], etag=HOSTILE)
         | {"route": HOSTILE}
     ]
-    looking.operated.story = {"latest": [LINE], "unstored": [[HOSTILE, 2]]}
+    looking.operated.story |= {"latest": [LINE], "unstored": [[HOSTILE, 2]]}
 
 
 def nothing_was_taken(looking: Looking) -> bool:
@@ -48,7 +48,7 @@ def nothing_was_taken(looking: Looking) -> bool:
         "taken" not in page.title()
         and looking.complaints == []
         and page.locator("img, iframe, script:not([src='page.js'])").count() == 0
-        and page.locator("a:not([href^='#'])").count() == 0
+        and page.locator("a[href]:not([href^='#'])").count() == 0
     )
 
 

@@ -2,7 +2,7 @@
 
 import { story as ask } from "./api.js";
 import { cureOf } from "./cures.js";
-import { byId, element, say, shape, tagLinks, visible } from "./dom.js";
+import { address, byId, element, say, shape, tagLinks, visible } from "./dom.js";
 import { stateMark, variantOf } from "./entries.js";
 import { drawRequests, reason } from "./requests.js";
 import { askToTakeBack } from "./takeback.js";
@@ -58,13 +58,14 @@ async function show() {
   const mine = ++turn;
   say(byId("story-told"), "Looking…");
   try {
-    const { entries: variants, latest, unstored } = await ask(url);
+    const { entries: variants, cursor, latest, unstored } = await ask(url);
     if (mine !== turn) return;
     const now = Date.now() / 1000;
     byId("variants").replaceChildren(...variants.map((entry) => variant(entry, now)));
     drawUnstored(unstored);
     drawRequests(byId("story-latest"), latest, now);
-    const found = variants.length ? `${plural(variants.length, "variant")} stored` : "Nothing is stored for it";
+    byId("story-more").hidden = cursor === null;
+    const found = variants.length || cursor !== null ? `${plural(variants.length, "variant")} ${cursor === null ? "stored" : "found so far"}` : "Nothing is stored for it";
     say(byId("story-told"), `${found}, as of ${time(now)}.`);
   } catch (trouble) {
     if (mine !== turn) return;
@@ -76,6 +77,8 @@ async function show() {
 export function openStory(about) {
   url = about.url ?? "";
   say(byId("story-url"), visible(url));
+  byId("story-more").href = address("entries", { url });
+  byId("story-more").hidden = true;
   byId("variants").replaceChildren();
   drawUnstored([]);
   drawRequests(byId("story-latest"), [], 0);
