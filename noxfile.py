@@ -39,7 +39,7 @@ nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "typing", "docs", "build", "tests_all"]
+nox.options.sessions = ["lint", "typing", "docs", "build", "tests_all", "browser"]
 
 
 def install(session: nox.Session, group: str, extras: str = "[demo,fanout,gateway,lmdb,ops,redis,uvicorn]") -> None:
@@ -79,6 +79,15 @@ def valkey(session: nox.Session) -> None:
     server = next(Path(session.virtualenv.location).rglob("valkey-server"))
     tests = session.posargs or ["tests/stores/redis", "tests/benchmarks/test_deployments.py"]
     session.run("pytest", *tests, env={"ACCELERATOR_REDIS_SERVER": str(server)})
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Try the operator's page in headless Chromium, that of the system or Playwright's own; arguments go to pytest."""
+    install(session, "browser")
+    if not any(map(shutil.which, ("chromium", "google-chrome"))):
+        session.run("playwright", "install", "chromium")
+    session.run("pytest", *(session.posargs or ["tests/ops/browser"]), env={"PYTHONDONTWRITEBYTECODE": None})
 
 
 @nox.session
