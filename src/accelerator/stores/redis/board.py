@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import struct
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from accelerator.figures.board import Board, Note
+from accelerator.stores.redis.server import FAILURES
 
 if TYPE_CHECKING:
     from accelerator.stores.redis.keys import Keys
@@ -42,15 +43,23 @@ class RedisBoard(Board):
         self.name = secrets.token_hex(8)
 
     async def publish(self, text: str) -> None:
-        """Write the note, and let the hash live for a day."""
-        connections = self._links.here()
+        """Write the note, and let the hash live for a day.
+
+        Raises:
+            RedisError, OSError: the server is unreachable or slow, or answers with an error. The message has the
+                server's words and no password.
+        """
         note = _WRITTEN.pack(time.time()) + text.encode()
-        await connections.send(self._key, b"HSET", self._key, self.name.encode(), note)
-        await connections.send(self._key, b"EXPIRE", self._key, b"%d" % KEPT_SECONDS)
+        await self._send(self._key, b"HSET", self._key, self.name.encode(), note)
+        await self._send(self._key, b"EXPIRE", self._key, b"%d" % KEPT_SECONDS)
 
     async def read(self) -> dict[str, Note]:
-        """Return the notes of all processes."""
-        found = await self._links.here().send(self._key, b"HGETALL", self._key)
+        """Return the notes of all processes.
+
+        Raises:
+            RedisError, OSError: see `publish`.
+        """
+        found = await self._send(self._key, b"HGETALL", self._key)
         pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
         now = time.time()
         return {
@@ -64,7 +73,7 @@ class RedisBoard(Board):
     async def claim(self, name: str) -> bool:
         """Take the note of a process that has ended, if no other process has a moment ago."""
         claim = b"%s:%s" % (self._key, name.encode())
-        answer = await self._links.here().send(claim, b"SET", claim, b"", b"NX", b"EX", b"%d" % CLAIM_SECONDS)
+        answer = await self._send(claim, b"SET", claim, b"", b"NX", b"EX", b"%d" % CLAIM_SECONDS)
         return answer is not None
 
     def forget(self) -> None:
@@ -73,4 +82,10 @@ class RedisBoard(Board):
 
     async def remove(self, name: str) -> None:
         """Remove the note."""
-        await self._links.here().send(self._key, b"HDEL", self._key, name.encode())
+        await self._send(self._key, b"HDEL", self._key, name.encode())
+
+    async def _send(self, key: bytes, *command: bytes) -> Any:
+        try:
+            return await self._links.here().send(key, *command)
+        except FAILURES as error:
+            raise self._links.address.without_secrets(error, self._links.deadline) from None
