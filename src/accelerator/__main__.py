@@ -15,9 +15,12 @@ except ImportError:
     raise SystemExit(2) from None
 
 from accelerator.commands.explain import TOKEN, explain
+from accelerator.commands.ls import ls
 from accelerator.commands.operators import address_of, serve_with_operators
 from accelerator.commands.printing import need
+from accelerator.commands.stats import stats
 from accelerator.commands.stores import EXAMPLES, STORE, open_present, store_errors, store_option
+from accelerator.commands.top import top
 
 if TYPE_CHECKING:
     from socket import socket
@@ -32,7 +35,8 @@ def main() -> None:
     """An HTTP response cache inside a Python application."""
 
 
-main.add_command(explain)
+for command in (explain, ls, stats, top):
+    main.add_command(command)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -169,6 +170,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     def open_ones() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
+    gc.collect()
     before = open_ones()
     for _ in range(20):
         board = FileBoard(tmp_path)
@@ -180,7 +182,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
         drive(heir.claim(name))
         drive(heir.remove(name))
         drive(heir.claim(name))
-    assert open_ones() == before
+    assert open_ones() <= before
 
 
 def test_a_link_in_the_place_of_a_note_is_not_followed(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_what_is_written_is_read_as_it_was(requests: list[Any]) -> None:
     assert read == Said(figures, ("a", "b"))
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", [name for name in WHOLE if name != "requests"])
 def test_what_an_older_version_did_not_write_counts_as_nothing(name: str) -> None:
     read = said({other: value for other, value in WHOLE.items() if other != name})
     assert read is not None

@@ -132,7 +132,7 @@ def check_with_extras() -> None:
     assert Gateway("http://127.0.0.1:9000")
     assert OpsApp(authorize=lambda _: None)  # it reads the files of its page
     assert callable(serve.serve)  # it could be imported
-    for arguments in ([], ["purge"], ["gateway"], ["demo"]):
+    for arguments in ([], ["purge"], ["gateway"], ["demo"], ["explain"], ["top"], ["stats"], ["ls"]):
         told = run_python("-m", "accelerator", *arguments, "--help")
         assert told.returncode == 0, told
         assert told.stdout.startswith(f"Usage: {' '.join(['python -m accelerator', *arguments])}"), told

@@ -1,4 +1,4 @@
-"""Ask a running site by one GET, and keep what its fields say."""
+"""Ask a running site by one GET."""
 
 from __future__ import annotations
 
@@ -35,10 +35,12 @@ class Answer(NamedTuple):
     Attributes:
         status: the status code.
         fields: the fields by name in lower case, the lines of each joined.
+        content: the beginning of the content, as far as it was to be kept.
     """
 
     status: int
     fields: dict[str, str]
+    content: bytes
 
 
 def field_of(line: str) -> tuple[str, bytes]:
@@ -56,12 +58,13 @@ def field_of(line: str) -> tuple[str, bytes]:
     return name, value.encode()
 
 
-def get(url: str, fields: Iterable[tuple[str, bytes]]) -> Answer:
+def get(url: str, fields: Iterable[tuple[str, bytes]], keep: int = 0) -> Answer:
     """Ask a site for a URL, follow nothing, and read the content, for a response is stored at its end.
 
     Args:
         url: an absolute http or https URL.
         fields: the request fields, beside those that browsers send.
+        keep: the bytes of the content that are kept.
 
     Raises:
         click.ClickException: it is no such URL, or the site does not answer.
@@ -74,7 +77,7 @@ def get(url: str, fields: Iterable[tuple[str, bytes]]) -> Answer:
         connection = make(parts.hostname or "", parts.port, timeout=SECONDS)
         try:
             connection.request("GET", target, headers=dict(given.values()))
-            return _read(connection.getresponse())
+            return _read(connection.getresponse(), keep)
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -83,27 +86,34 @@ def get(url: str, fields: Iterable[tuple[str, bytes]]) -> Answer:
         raise click.ClickException(shown(words)) from None
 
 
-def _split(url: str) -> SplitResult:
+def parts_of(url: str) -> SplitResult | None:
+    """Return the parts of an absolute http or https URL, None if it is none."""
     try:
         parts = urlsplit(url)
         is_right = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_right = False
-    if not is_right:
+        return None
+    return parts if is_right else None
+
+
+def _split(url: str) -> SplitResult:
+    parts = parts_of(url)
+    if parts is None:
         raise click.ClickException(f"{_EXAMPLE}, not {url!r:.200}")
     if parts.username is not None or parts.password is not None:
         raise click.ClickException(f"{_EXAMPLE}, without a user: say it by -H 'Authorization: ...'")
     return parts
 
 
-def _read(response: http.client.HTTPResponse) -> Answer:
+def _read(response: http.client.HTTPResponse, keep: int) -> Answer:
     fields: dict[str, str] = {}
     for name, value in response.getheaders():
         key = name.lower()
         fields[key] = f"{fields[key]}, {value}" if key in fields else value
+    content = bytearray()
     if not fields.get("content-type", "").startswith("text/event-stream"):
         until = monotonic() + SECONDS
         with suppress(OSError, http.client.HTTPException):  # the fields are what was asked for
-            while monotonic() < until and response.read(65536):
-                """What is read is of no use here."""
-    return Answer(response.status, fields)
+            while monotonic() < until and (chunk := response.read(65536)):
+                content += chunk[: keep - len(content)]
+    return Answer(response.status, fields, bytes(content))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
 
 from accelerator.commands import asking, explaining
+from accelerator.commands.entries import described, details_of, in_order, state_of
 from accelerator.commands.printing import say, say_json, shown
 from accelerator.commands.stores import EXAMPLES, open_present, store_errors, store_option
 
@@ -114,48 +115,14 @@ async def _entries(store: Store, address: str) -> list[EntryFacts]:
         await store.aclose()
 
 
-def described(entry: EntryFacts, now: float) -> dict[str, Any]:
-    """Return what is known of an entry as JSON has it, with its age and the time that it has left.
-
-    Args:
-        entry: the entry.
-        now: seconds since the epoch.
-    """
-    age = entry.initial_age + max(0.0, now - entry.received)
-    ttl = entry.lifetime - age if entry.is_fresh else min(0.0, entry.lifetime - age)
-    return {**entry._asdict(), "age": age, "ttl": ttl}
-
-
 def _listed(address: str, entries: list[EntryFacts], now: float) -> Iterator[str]:
     """Yield what is stored for a URL in lines for a reader."""
     if not entries:
         yield f"{address}: nothing is stored. {_ELSEWHERE}"
         return
     yield f"{address}: {len(entries)} {'response' if len(entries) == 1 else 'responses'} stored"
-    for entry in sorted(entries):
+    for entry in sorted(entries, key=in_order):
         facts = described(entry, now)
-        yield f"  {entry.method} {entry.url}: {entry.status}, {entry.size} bytes, {_state(facts)}"
-        for label, words in _details(entry):
+        yield f"  {entry.method} {entry.url}: {entry.status}, {entry.size} bytes, {state_of(facts)}"
+        for label, words in details_of(entry):
             yield f"    {label:13}{words}"
-
-
-def _state(facts: dict[str, Any]) -> str:
-    age, ttl = f"{facts['age']:.0f} s old", facts["ttl"]
-    if not facts["is_usable"]:
-        return f"{age}, taken back"
-    if not facts["is_fresh"]:
-        return f"{age}, softly taken back"
-    return f"{age}, fresh for {ttl:.0f} s" if ttl > 0 else f"{age}, stale for {-ttl:.0f} s"
-
-
-def _details(entry: EntryFacts) -> Iterator[tuple[str, str]]:
-    chosen = [f"{name}: {value}" for name, value in zip(entry.vary, entry.selected_by, strict=True)]
-    if chosen:
-        yield "chosen by", ", ".join(chosen)
-    if entry.partition:
-        yield "partition", "for requests of one partition only"
-    if entry.stale_while_revalidate:
-        yield "revalidated", f"served stale for {entry.stale_while_revalidate:g} s while it is made anew"
-    if entry.stale_if_error:
-        yield "on errors", f"stands in for {entry.stale_if_error:g} s"
-    yield "tags", ", ".join(entry.tags) or "none"

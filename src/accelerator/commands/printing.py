@@ -24,10 +24,15 @@ def shown(text: str) -> str:
     return "".join([one if one.isprintable() else one.encode("unicode_escape").decode() for one in text])
 
 
+def writable(line: str, encoding: str | None) -> str:
+    """Return a line in which what an encoding does not have is escaped."""
+    encoding = encoding or "ascii"
+    return line.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def say(line: str = "") -> None:
     """Write a line. What the terminal's encoding does not have is escaped."""
-    encoding = sys.stdout.encoding or "ascii"
-    click.echo(line.encode(encoding, "backslashreplace").decode(encoding))
+    click.echo(writable(line, sys.stdout.encoding))
 
 
 def say_json(value: object) -> None:

@@ -46,6 +46,10 @@ class InvalidationCounts:
                 numbers[kind] += 1
             self._seconds.add(seconds)
 
+    def number(self) -> int:
+        """Return the number of tags that were invalidated, and of calls that failed."""
+        return sum(self._hard.values()) + sum(self._soft.values()) + self._failed
+
     def add_failure(self) -> None:
         """Count a call that raised."""
         with self._lock:

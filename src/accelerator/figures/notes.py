@@ -7,7 +7,6 @@ each name has a value of its kind, each number is one that can be counted, and n
 from __future__ import annotations
 
 import json
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from accelerator.figures.counts import MAX_LATEST, MAX_REASONS, MAX_TEXT, SHOWN, SLOTS
@@ -26,6 +25,8 @@ MAX_NAMES: Final = 2 * MAX_REASONS
 
 _MAX_SHOWN: Final = 10 * MAX_TEXT
 """Characters of a text: escapes take more than what they stand for."""
+
+_LARGEST: Final = 2**63
 
 Check: TypeAlias = "Callable[[Any], Any]"
 """Returns a value if it is of its kind, and raises `ValueError` otherwise."""
@@ -47,9 +48,21 @@ def said_by(text: str) -> Said | None:
     """Return what a note says, None if it cannot be read."""
     try:
         said = json.loads(text, parse_constant=_refuse)
-        return Said(_FIGURES(said["figures"]), tuple(_list(_text, MAX_ADOPTED)(said["adopted"])))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Said(figures_in(said["figures"]), tuple(_list(_text, MAX_ADOPTED)(said["adopted"])))
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def figures_in(value: Any) -> Figures:
+    """Return the figures that JSON says. Names that an older version does not know are filled in.
+
+    Raises:
+        ValueError: they are no figures.
+    """
+    if not isinstance(value, dict) or "requests" not in value:
+        _refuse(value)
+    figures: Figures = _FIGURES(value)
+    return figures
 
 
 def note_of(said: Said) -> str:
@@ -66,11 +79,11 @@ def _refuse(value: Any) -> Any:
 
 def _number(value: Any) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and value >= 0 and isfinite(value) else _refuse(value)
+    return value if is_number and 0 <= value < _LARGEST else _refuse(value)
 
 
 def _count(value: Any) -> Any:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else _refuse(value)
+    return _number(value) if isinstance(value, int) else _refuse(value)
 
 
 def _flag(value: Any) -> Any:

@@ -86,18 +86,18 @@ def _histogram(some: Sequence[HistogramFigures]) -> HistogramFigures:
 def _store(alive: Sequence[StoreFigures], ended: Sequence[StoreFigures]) -> StoreFigures:
     """Return where a store stands: each process's own, or one that they share."""
     last = alive[-1]
-    found: dict[str, Any] = {**last}
+    found: dict[str, Any] = {name: value for one in alive for name, value in one.items()}  # some leave it to others
     for name in _OF_ALL:
-        if name in last and not last["shared"]:
+        if name in found and not last.get("shared"):
             found[name] = sum([one.get(name, 0) for one in alive])
     for name in ("evictions", "errors", "fanout"):
         if counted := [one[name] for one in (*alive, *ended) if name in one]:  # type: ignore[literal-required]
             found[name] = _sum(counted)
-    if last.get("near"):
+    if found.get("near"):
         nears = [one["near"] for one in (*alive, *ended) if one.get("near")]
-        found["near"] = {**last["near"], **{name: sum([near.get(name) or 0 for near in nears]) for name in _OF_NEAR}}
-    if "breaker_open" in last:
-        found["breaker_open"] = any(one["breaker_open"] for one in alive)
+        found["near"] = {**found["near"], **{name: sum([near.get(name) or 0 for near in nears]) for name in _OF_NEAR}}
+    if "breaker_open" in found:
+        found["breaker_open"] = any(one.get("breaker_open", False) for one in alive)
     return found  # type: ignore[return-value]  # its names are those of `StoreFigures`
 
 

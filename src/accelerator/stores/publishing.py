@@ -145,6 +145,8 @@ class Publishing:
 
     async def _turn(self, board: Board, now: float) -> None:
         number = self._counts.number()
+        if isinstance(self._counted_by, InvalidationCounts):
+            number += self._counted_by.number()
         if number and (number != self._published or now >= self._repeat_at):
             await board.publish(self._note(self._adopted))
             self._published, self._repeat_at = number, now + REPEAT_SECONDS
@@ -241,7 +243,7 @@ def sum_of(notes: Mapping[str, Note], own: Said | None = None) -> Figures | None
         alive.append(own.figures)
     if not (alive or ended):
         return None
-    found = total(alive, ended=ended) if alive else {**total(ended[:1], ended=ended[1:]), "workers": 0}
+    found = total(alive, ended=ended) if alive else {**total(ended[:1], ended=ended[1:]), "workers": 0, "filling": 0}
     found["complete"] &= None not in said.values()
     return found
 

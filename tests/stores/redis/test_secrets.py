@@ -220,10 +220,11 @@ async def test_a_server_that_repeats_the_login_is_quoted_without_it(
     assert not pieces(caplog.text + shown(failed.value) + shown(refused.value))
 
 
-def test_purge_quotes_a_server_that_repeats_the_login_without_it() -> None:
+@pytest.mark.parametrize("command", [["purge", "x"], ["top", "--count", "1"], ["stats"], ["ls"]], ids=lambda c: c[0])
+def test_commands_quote_a_server_that_repeats_the_login_without_it(command: list[str]) -> None:
     async def run() -> str:
         async with Stub(ECHO) as stub:
-            arguments = ["purge", "--store", f"redis://user:s3cr3t@127.0.0.1:{stub.port}", "x"]
+            arguments = [*command, "--store", f"redis://user:s3cr3t@127.0.0.1:{stub.port}"]
             result = await anyio.to_thread.run_sync(CliRunner().invoke, main, arguments)
             await anyio.to_thread.run_sync(loop_thread.stop)
         assert result.exit_code == 1

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from accelerator.figures.board import MAX_BYTES, Board, Note
+from accelerator.stores.redis.server import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,6 +31,9 @@ _WRITTEN: Final = struct.Struct(">d")
 
 class RedisBoard(Board):
     """Notes in a hash, each with the time of the server at which it was written.
+
+    A method raises RedisError or OSError where the server is unreachable or slow, or answers with an error. The message
+    has the server's words and no password.
 
     Each use has connections of its own: those of requests belong to their loops, and may be a client's.
 
@@ -96,6 +100,8 @@ class RedisBoard(Board):
         connections = self._links.own()
         try:
             yield connections
+        except FAILURES as error:
+            raise self._links.address.without_secrets(error, self._links.deadline) from None
         finally:
             await connections.close()
 
