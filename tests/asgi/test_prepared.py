@@ -45,3 +45,12 @@ def test_within_a_second_it_is_prepared_once() -> None:
     assert 1002.249 < prepared.until < 1002.25
     assert (b"age", b"1") in prepared.headers
     assert (b"cache-status", b"accelerator; hit; ttl=58") in prepared.headers
+
+
+def test_what_is_retired_is_not_used_any_more_and_what_is_gone_is_left_alone() -> None:
+    entry = make_entry(make_request(), 0, received=1000.0, lifetime=60.0)
+    prepared = PreparedHit(entry, 1001.0, REPORTER, {})
+    gone = PreparedHit(entry, 1001.0, REPORTER, {}).tally
+    for tally in (prepared.tally, gone):
+        tally.retire()
+    assert prepared.until == -math.inf

@@ -43,6 +43,22 @@ def test_a_note_is_read_as_it_was_written_last(tmp_path: Path) -> None:
     assert len(list((tmp_path / "figures").iterdir())) == 1
 
 
+def test_a_note_that_cannot_be_put_in_its_place_leaves_nothing(tmp_path: Path) -> None:
+    board = FileBoard(tmp_path)
+    (tmp_path / f"{board.name}.figures").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        drive(board.publish("x"))
+    assert [path.name for path in tmp_path.iterdir()] == [f"{board.name}.figures"]
+
+
+def test_where_notes_go_all_the_time_those_that_stay_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = FileBoard(tmp_path)
+    drive(board.publish("x"))
+    names = board._names
+    monkeypatch.setattr(board, "_names", lambda: [*names(), "gone"])
+    assert drive(board.read()) == {board.name: ("x", True)}
+
+
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     board = FileBoard(tmp_path / "figures")
     drive(board.publish("x"))

@@ -15,8 +15,9 @@ from accelerator.figures.board import Board, Note
 from accelerator.stores import publishers
 from accelerator.stores import publishing as publishing_module
 from accelerator.stores.publishing import DIRECTORY, Publishing, sum_of
+from tests.figures.test_requests import Plain
 from tests.scripts import run_script
-from tests.support import app_saying, ask, drive
+from tests.support import BROWSER, app_saying, ask, drive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -384,16 +385,25 @@ def test_a_place_that_fails_costs_no_figure_of_ones_own_and_is_logged_once(caplo
 def test_a_child_process_begins_with_nothing_counted_and_a_note_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place({})
     cache, publishing = at(place)
-    drive(ask(cache))
-    drive(ask(cache))
+    for _ in range(5):
+        drive(ask(cache, headers=BROWSER))
     publishing.turn(1.0)
     monkeypatch.setattr(os, "getpid", lambda: -1)
     publishing.begin()
     assert cache.figures()["requests"] == {}
+    drive(ask(cache, headers=BROWSER))
+    publishing.turn(1.0)
+    assert counted(drive(publishing.total())) == 6
+    assert set(place.notes) == {"own", "own 2"}
+
+
+def test_of_a_store_that_counts_no_invalidations_requests_are_told_all_the_same() -> None:
+    place = Place({})
+    cache = ASGIAccelerator(app_saying(STORED), store=Plain())
+    publishing = Publishing(cache.figures, cache._engine.counts, cache.store, place)
     drive(ask(cache))
     publishing.turn(1.0)
-    assert counted(drive(publishing.total())) == 3
-    assert set(place.notes) == {"own", "own 2"}
+    assert counted(sum_of(place.notes)) == 1
 
 
 def test_a_server_that_forks_without_a_word_is_noticed_by_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,7 +442,7 @@ PRELOADED = """
 import os
 from accelerator import ASGIAccelerator, LMDBStore
 from accelerator.stores import publishers
-from tests.support import app_saying, ask, drive
+from tests.support import BROWSER, app_saying, ask, drive
 
 store = LMDBStore(os.environ["WHERE"])
 cache = ASGIAccelerator(app_saying(("cache-control", "max-age=600")), store=store)
@@ -493,7 +503,7 @@ SERVING = """
 import os, time
 from pathlib import Path
 from accelerator import ASGIAccelerator, LMDBStore
-from tests.support import app_saying, ask, drive
+from tests.support import BROWSER, app_saying, ask, drive
 
 cache = ASGIAccelerator(app_saying(("cache-control", "max-age=600")), store=LMDBStore(os.environ["WHERE"]))
 drive(ask(cache))
@@ -521,7 +531,7 @@ def test_a_thread_of_each_process_publishes_even_after_a_fork_and_what_a_child_c
 LAST = """
 import os
 from accelerator import ASGIAccelerator, LMDBStore
-from tests.support import app_saying, ask, drive
+from tests.support import BROWSER, app_saying, ask, drive
 
 cache = ASGIAccelerator(app_saying(("cache-control", "max-age=600")), store=LMDBStore(os.environ["WHERE"]))
 for _ in range(3):

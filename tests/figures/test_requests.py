@@ -10,18 +10,28 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from accelerator import ASGIAccelerator, MemoryStore, cache_for, no_store, tag
+from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, cache_for, no_store, tag
 from accelerator.figures.counts import MAX_LATEST, MAX_REASONS, MAX_TEXT, MIN_TALLIES, OTHER, SLOTS, Answered, Counts
 from accelerator.figures.tally import Served
 from accelerator.forks import lock_over_forks
 from accelerator.testing import ManualClock
-from tests.support import Answer, app_saying, ask, chunk, drive, start
+from tests import support
+from tests.support import BROWSER, Answer, app_saying, chunk, drive, start
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from accelerator.asgi_types import Receive, Scope, Send
+    from accelerator.stores import Entry, Request
+    from tests.support import Lines
 
 BODY = b"0123456789"
 MADE_IN = 2.0
+
+
+async def ask(app: Any, url: str = "/", *, method: str = "GET", headers: Lines = ()) -> Answer:
+    """Ask as a browser does: hits of such requests are plain ones."""
+    return await support.ask(app, url, method=method, headers=[*BROWSER, *headers])
 
 
 class Site:
@@ -63,6 +73,7 @@ class Site:
         (["GET /page"], {"miss": {"stored": 1}}),
         (["GET /page"] * 4, {"miss": {"stored": 1}, "hit": {"": 3}}),
         (["GET /page", "HEAD /page", "GET /page"], {"miss": {"stored": 1}, "hit": {"": 2}}),
+        (["GET /page", "GET /page", "HEAD /page"], {"miss": {"stored": 1}, "hit": {"": 2}}),
         (["GET /plain"] * 2, {"miss": {"no explicit time": 2}}),
         (["GET /secret"], {"miss": {"no_store()": 1}}),
         (["POST /plain", "DELETE /plain"], {"pass": {"method": 2}}),
@@ -244,6 +255,21 @@ def test_what_counts_plain_hits_keeps_no_body_of_an_entry_that_is_gone() -> None
     assert cache.figures()["bytes_served"] == len(body)
 
 
+class Plain(Store):
+    """A store that is nothing but that, as a user may write one."""
+
+    suspends = False
+
+    async def lookup(self, request: Request) -> Lookup:
+        return Lookup(None, 0, False, None)
+
+    async def commit(self, entry: Entry) -> bool:
+        return False
+
+    async def invalidate(self, tags: Collection[str], *, soft: bool) -> None:
+        """Nothing is stored."""
+
+
 def counts(clock: ManualClock | None = None) -> Counts:
     return Counts(clock or ManualClock(), lock_over_forks())
 
@@ -343,8 +369,8 @@ def test_invalidations_are_counted_by_kind_whoever_asks() -> None:
 
 
 def test_a_store_of_ones_own_that_knows_no_figures_is_named() -> None:
-    class Own(MemoryStore):
-        pass
-
-    cache = ASGIAccelerator(app_saying(), store=Own())
-    assert cache.figures()["store"]["kind"] == "Own"
+    cache = ASGIAccelerator(app_saying(), store=Plain())
+    drive(ask(cache))
+    figures = cache.figures()
+    assert figures["store"] == {"kind": "Plain", "shared": False, "errors": {}}
+    assert sum(figures["invalidating"]["counts"]) == 0

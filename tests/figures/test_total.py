@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelerator.figures.counts import Answered, Counts
+from accelerator.figures.counts import MAX_REASONS, Answered, Counts
 from accelerator.figures.invalidations import InvalidationCounts
 from accelerator.figures.tally import Served
 from accelerator.figures.total import total
@@ -107,3 +107,15 @@ def test_what_near_stores_counted_is_added_and_where_one_stands_is_what_was_read
     near = total(alive, ended=[ended, figures_of([])])["store"]["near"]
     assert (near["lease"], near["behind"], near["heartbeat"]) == (1.5, 1, None)
     assert (near["lapsed"], near["waiting"], near["silent"]) == (7, 0.25, 0)
+
+
+def test_more_reasons_than_are_told_apart_are_counted_as_other_ones() -> None:
+    some = [
+        figures_of([(("miss", f"{which} {number}"), "/", number + 1, 0.0) for number in range(MAX_REASONS)])
+        for which in ("a", "b")
+    ]
+    reasons = total(some)["requests"]["miss"]
+    assert len(reasons) == MAX_REASONS + 1
+    assert sum(reasons.values()) == 2 * sum(range(MAX_REASONS + 1))
+    assert reasons[f"a {MAX_REASONS - 1}"] == MAX_REASONS
+    assert "a 0" not in reasons

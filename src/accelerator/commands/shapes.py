@@ -42,18 +42,11 @@ def _is_list(value: object, arguments: tuple[Any, ...]) -> bool:
     return isinstance(value, list | tuple) and all(_fits(one, arguments[0]) for one in value)
 
 
-def _is_tuple(value: object, arguments: tuple[Any, ...]) -> bool:
-    if arguments[-1] is ...:
-        return _is_list(value, arguments)
-    return isinstance(value, list | tuple) and len(value) == len(arguments) and all(map(_fits, value, arguments))
-
-
 def _is_any(value: object, arguments: tuple[Any, ...]) -> bool:
     return any(_fits(value, argument) for argument in arguments)
 
 
 _CONTAINERS: Final[dict[Any, Callable[[object, tuple[Any, ...]], bool]]] = {
-    list: _is_list,
-    tuple: _is_tuple,
+    tuple: _is_list,  # each of them has one kind of parts
     UnionType: _is_any,
 }
