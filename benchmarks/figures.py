@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import itertools
 import sys
+import threading
+import time
+import tracemalloc
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 from accelerator import ASGIAccelerator, MemoryStore, Store
-from accelerator.figures.counts import Counts
+from accelerator.figures.counts import Answered, Counts
+from accelerator.figures.tally import Served
 from benchmarks.hit import WARM_UP, ask, browser_scope, hello, seconds_of_batch, site
 
 if TYPE_CHECKING:
@@ -126,7 +131,29 @@ async def main(rounds: int) -> None:
         print(f"{name:35}{counted:9.2f}{bare:8.2f}{middle:8.2f}{f'{low:.2f}-{high:.2f}':>15}")
 
 
+def memory(number: int) -> int:
+    """Return the bytes that figures take after so many requests, each of another URL, with another tag and reason."""
+    gc.collect()
+    tracemalloc.start()
+    counts = Counts(time.time, threading.Lock())
+    for turn in range(number // 2):
+        url, of_tag = f"https://example.org/page/{turn}", (f"tag:{turn}",)
+        served = Served(url, of_tag, 0.1)
+        counts.answered(Answered("miss", f"reason {turn}", "GET"), served)
+        counts.served(("hit", "GET", False, 1, turn), 1.0, 100, served, lambda served: lambda: served)
+    counts.number()
+    del served
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return taken
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=60, help="rounds of each case (60)")
-    asyncio.run(main(parser.parse_args().rounds))
+    parser.add_argument("--requests", type=int, default=1_000_000, help="different URLs and tags (1,000,000)")
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.rounds))
+    for number in (2000, arguments.requests):
+        print(f"{memory(number):,} bytes of figures after {number:,} requests, each of another URL, tag and reason")

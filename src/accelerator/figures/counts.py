@@ -162,17 +162,24 @@ class Counts:
             entry: what was served.
             served: returns what tells figures of that.
         """
-        if alike not in self._repeated:
-            self._tell()
         with self._lock:
-            repeated = self._repeated.get(alike)
-            if repeated is not None:
-                repeated.number += 1
-                repeated.sent += sent
+            if self._has_repeated(alike, sent):
                 return
-            if len(self._repeated) >= MAX_REPEATED:
-                self._look_at_repeated()
-            self._repeated[alike] = Repeated(served(entry), age, self._clock(), sent)
+        self._tell()
+        with self._lock:
+            if not self._has_repeated(alike, sent):
+                if len(self._repeated) >= MAX_REPEATED:
+                    self._look_at_repeated()
+                self._repeated[alike] = Repeated(served(entry), age, self._clock(), sent)
+
+    def _has_repeated(self, alike: Alike, sent: int) -> bool:
+        """Count an answer with those that are alike, if there are any yet."""
+        repeated = self._repeated.get(alike)
+        if repeated is None:
+            return False
+        repeated.number += 1
+        repeated.sent += sent
+        return True
 
     def tally(self, tally: Tally) -> None:
         """Count plain hits by a tally from now on. It is called by the thread that gives these answers."""
