@@ -167,6 +167,12 @@ class Fill:
             await self._give_up(_INCOMPLETE)
         self._settle()
 
+    def end(self) -> None:
+        """End the fill where it is, if it has not ended: it was cancelled, or dropped. Nothing more is sent."""
+        if not self._has_ended:
+            self.reason = self.reason or _INCOMPLETE
+            self._settle()
+
     async def rescue(self) -> bool:
         """Answer from the stale entry after an exception, if that is allowed; return whether the client got it."""
         if not self._client.has_sent_anything and self._may_hide_error():

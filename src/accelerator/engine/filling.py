@@ -76,6 +76,7 @@ class Filler:
                 await services.store.invalidate([request.url_tag])
             return fill
         finally:
+            fill.end()
             services.reporter.counts.filling(-1)
             flight.land()
 

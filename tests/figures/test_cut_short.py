@@ -1,0 +1,161 @@
+"""A request whose answer is cut short, by whoever it is, is counted once, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from accelerator import ASGIAccelerator, MemoryStore, WSGIAccelerator
+from accelerator.engine import budget, refresh
+from accelerator.testing import ManualClock
+from tests.support import ask, chunk, drive, http_scope, start
+from tests.wsgi.support import Body, Exchange, environ_of, site_with
+from tests.wsgi.support import ask as ask_wsgi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from accelerator.asgi_types import Message, Receive, Scope, Send
+    from accelerator.events import CacheEvent
+    from accelerator.rules.entry import Entry
+
+SHARED = ("cache-control", "s-maxage=60")
+INCOMPLETE = {"miss": {"incomplete response": 1}}
+
+
+@pytest.fixture(autouse=True)
+def _room_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is room for the copy of one response only, so that what is not given back shows."""
+    monkeypatch.setattr(budget, "MAX_COPIED_BYTES", 10)
+
+
+class Hanging(MemoryStore):
+    """A store that hangs while it stores a certain page."""
+
+    async def commit(self, entry: Entry) -> str:
+        if "/store" in entry.key:
+            await anyio.sleep_forever()
+        return await super().commit(entry)
+
+
+class Site:
+    """An application that hangs where the path says, behind a cache."""
+
+    def __init__(self) -> None:
+        self.events: list[CacheEvent] = []
+        self.cache = ASGIAccelerator(self.app, store=Hanging(), on_event=self.events.append)
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/view":
+            await anyio.sleep_forever()
+        await send(start(SHARED))
+        if scope["path"] == "/body":
+            await send(chunk(b"12345678", more=True))
+            await anyio.sleep_forever()
+        await send(chunk(b"12345678"))
+
+    async def ask_and_leave(self, path: str, **more: Any) -> None:
+        """Ask for a page whose answer hangs, and be cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: ask(self.cache, path, **more))
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/view", "/body", "/store"])
+async def test_a_fill_that_is_cancelled_is_counted_and_gives_back_what_it_has_copied(path: str) -> None:
+    site = Site()
+    await site.ask_and_leave(path)
+    figures = site.cache.figures()
+    assert (figures["requests"], figures["filling"]) == (INCOMPLETE, 0)
+    assert [(event.kind, event.detail) for event in site.events] == [("miss", "incomplete response")]
+    await ask(site.cache, "/page")
+    assert site.cache.figures()["requests"]["miss"]["stored"] == 1
+
+
+@pytest.mark.anyio
+async def test_a_stored_response_whose_client_takes_no_more_is_counted_once_though_it_is_cancelled() -> None:
+    site = Site()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(site.cache, http_scope("/page"), receive, send)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert site.cache.figures()["requests"] == {"miss": {"stored": 1}}
+
+
+@pytest.mark.anyio
+async def test_a_request_that_passes_by_is_counted_though_it_is_cancelled() -> None:
+    site = Site()
+    await site.ask_and_leave("/body", method="POST")
+    assert site.cache.figures()["requests"] == {"pass": {"method": 1}}
+
+
+@pytest.mark.anyio
+async def test_a_refresh_that_takes_too_long_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresh, "REFRESH_SECONDS", 0.01)
+    clock, has_ended = ManualClock(), anyio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(("cache-control", "max-age=60, stale-while-revalidate=600")))
+        if clock() > began:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                has_ended.set()
+        await send(chunk(b"1"))
+
+    began = clock()
+    cache = ASGIAccelerator(app, clock=clock)
+    await ask(cache)
+    clock.advance(70)
+    await ask(cache)
+    with anyio.fail_after(20):
+        await has_ended.wait()
+    await anyio.wait_all_tasks_blocked()
+    figures = cache.figures()
+    assert (figures["refreshes"], figures["filling"]) == ({"incomplete response": 1}, 0)
+
+
+def dropped(exchange: Exchange) -> None:
+    """The server drops the body unclosed."""
+    del exchange.iterable, exchange._chunks
+
+
+def ended(exchange: Exchange) -> None:
+    """The server ends its worker."""
+    with pytest.raises(SystemExit):
+        exchange.finish()
+
+
+@pytest.mark.parametrize("end", [dropped, ended])
+def test_under_wsgi_a_fill_that_a_server_ends_is_counted_and_gives_back_what_it_has_copied(
+    end: Callable[[Exchange], None],
+) -> None:
+    pages = {"/body": Body(b"12345678", SystemExit(1)), "/page": Body(b"12345678")}
+    cache = WSGIAccelerator(lambda environ, reply: site_with(pages[environ["PATH_INFO"]], ttl=60)(environ, reply))
+    exchange = Exchange(cache, environ_of("/body"))
+    exchange.step()
+    end(exchange)
+    figures = cache.figures()
+    assert (figures["requests"], figures["filling"]) == (INCOMPLETE, 0)
+    ask_wsgi(cache, "/page")
+    assert cache.figures()["requests"]["miss"]["stored"] == 1
+
+
+@pytest.mark.parametrize(("ttl", "reason"), [(60, "stored"), (None, "no explicit time")])
+def test_under_wsgi_a_fill_whose_client_leaves_is_counted_once(ttl: float | None, reason: str) -> None:
+    cache = WSGIAccelerator(site_with(Body(b"1", b"2", b"3"), ttl=ttl))
+    exchange = Exchange(cache, environ_of())
+    exchange.step()
+    exchange.close()
+    assert cache.figures()["requests"] == {"miss": {reason: 1}}
