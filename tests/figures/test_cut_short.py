@@ -10,12 +10,12 @@ import pytest
 from accelerator import ASGIAccelerator, MemoryStore, WSGIAccelerator
 from accelerator.engine import budget, refresh
 from accelerator.testing import ManualClock
-from tests.support import ask, chunk, drive, http_scope, start
+from tests.support import ask, chunk, http_scope, start
 from tests.wsgi.support import Body, Exchange, environ_of, site_with
 from tests.wsgi.support import ask as ask_wsgi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from accelerator.asgi_types import Message, Receive, Scope, Send
     from accelerator.events import CacheEvent
@@ -34,7 +34,7 @@ def _room_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
 class Hanging(MemoryStore):
     """A store that hangs while it stores a certain page."""
 
-    async def commit(self, entry: Entry) -> str:
+    async def commit(self, entry: Entry) -> bool:
         if "/store" in entry.key:
             await anyio.sleep_forever()
         return await super().commit(entry)
@@ -159,3 +159,97 @@ def test_under_wsgi_a_fill_whose_client_leaves_is_counted_once(ttl: float | None
     exchange.step()
     exchange.close()
     assert cache.figures()["requests"] == {"miss": {reason: 1}}
+
+
+# --- a 304 that cannot be used, and no second call --------------------------------------------------------------------
+
+
+class Revalidated:
+    """An application whose 304 is about another representation, and which then does as it is told."""
+
+    def __init__(self, then: Callable[[Send], Awaitable[None]], *directives: str) -> None:
+        self.then = then
+        self.directives = ", ".join(("max-age=5", *directives))
+        self.clock = ManualClock()
+        self.events: list[CacheEvent] = []
+        self.cache = ASGIAccelerator(self.app, clock=self.clock, on_event=self.events.append)
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if any(name == b"if-none-match" for name, _ in scope["headers"]):
+            await receive()
+            await send(start(("etag", '"2"'), status=304))
+            await self.then(send)
+        else:
+            await send(start(("etag", '"1"'), ("cache-control", self.directives)))
+            await send(chunk(b"1"))
+
+    async def prepare(self) -> None:
+        """Store a page, and let it become stale."""
+        await ask(self.cache)
+        self.clock.advance(10)
+
+    @property
+    def counted(self) -> tuple[dict[str, dict[str, int]], list[tuple[str, str]]]:
+        """The requests after the first one, and their events."""
+        found = self.cache.figures()["requests"]
+        found["miss"]["stored"] -= 1
+        return found, [(event.kind, event.detail) for event in self.events[1:]]
+
+
+async def fails(send: Send) -> None:
+    """The application fails."""
+    raise BrokenError
+
+
+async def hangs(send: Send) -> None:
+    """The application hangs."""
+    await send(chunk())
+    await anyio.sleep_forever()
+
+
+async def returns(send: Send) -> None:
+    """The application has said what it had to say."""
+    await send(chunk())
+
+
+class BrokenError(Exception):
+    """What an application raises."""
+
+
+@pytest.mark.anyio
+async def test_an_exception_after_a_304_that_cannot_be_used_is_counted_once() -> None:
+    site = Revalidated(fails)
+    await site.prepare()
+    with pytest.raises(BrokenError):
+        await ask(site.cache)
+    assert site.counted == ({"miss": {"stored": 0, "stale": 1}}, [("miss", "")])
+
+
+@pytest.mark.anyio
+async def test_where_a_stale_answer_stands_in_for_that_exception_it_is_counted_once() -> None:
+    site = Revalidated(fails, "stale-if-error=600")
+    await site.prepare()
+    assert (await ask(site.cache)).body == b"1"
+    assert site.counted == (
+        {"miss": {"stored": 0}, "stale": {"stale-if-error": 1}},
+        [("stale", "stale-if-error")],
+    )
+
+
+@pytest.mark.anyio
+async def test_a_cancellation_after_a_304_that_cannot_be_used_is_counted_once() -> None:
+    site = Revalidated(hangs)
+    await site.prepare()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, site.cache)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert site.counted == ({"miss": {"stored": 0, "incomplete response": 1}}, [("miss", "incomplete response")])
+
+
+@pytest.mark.anyio
+async def test_two_calls_of_the_application_for_one_request_are_counted_once() -> None:
+    site = Revalidated(returns)
+    await site.prepare()
+    assert (await ask(site.cache)).body == b"1"
+    assert site.counted == ({"miss": {"stored": 1}}, [("miss", "stored")])

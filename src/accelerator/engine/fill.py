@@ -170,11 +170,13 @@ class Fill:
     def end(self) -> None:
         """End the fill where it is, if it has not ended: it was cancelled, or dropped. Nothing more is sent."""
         if not self._has_ended:
+            self.wants_retry = False
             self.reason = self.reason or _INCOMPLETE
             self._settle()
 
     async def rescue(self) -> bool:
         """Answer from the stale entry after an exception, if that is allowed; return whether the client got it."""
+        self.wants_retry = False
         if not self._client.has_sent_anything and self._may_hide_error():
             await self._answer_stale()
         return self.answered_stale
@@ -396,9 +398,12 @@ class Fill:
         await self._client.send(message, may_leave=self._continues_without_client)
 
     def _settle(self) -> None:
-        """Stop copying: report the outcome, free the copied bytes, and let a `receive` that waits return."""
+        """Stop copying: report the outcome, free the copied bytes, and let a `receive` that waits return.
+
+        If the application is called once more, the outcome is that of the second call.
+        """
         self._plan = None
-        if not self._has_ended:
+        if not (self._has_ended or self.wants_retry):
             self._has_ended = True
             self._report()
         self._services.budget.give_back(self._size)
@@ -410,11 +415,9 @@ class Fill:
             self._receive_may_return.set()
 
     def _report(self) -> None:
-        """Report the outcome, unless the application is called once more."""
+        """Report the outcome."""
         if self._exchange.reasoning is not None:
             self._explain(self._exchange.reasoning)
-        if self.wants_retry:
-            return
         reporter, request = self._services.reporter, self._exchange.request
         detail = "stored" if self.stored else self.reason
         ttl = self.entry.lifetime if self.entry is not None and self.stored else None

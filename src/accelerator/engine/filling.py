@@ -68,7 +68,7 @@ class Filler:
         services.reporter.counts.filling(1)
         try:
             await self._call(exchange, fill, task)
-            if fill.wants_retry and not fill.answered_stale:
+            if fill.wants_retry:
                 exchange, task = exchange.again(), task.without_conditions()
                 fill = Fill(exchange, task, services)
                 await self._call(exchange, fill, task)
