@@ -10,7 +10,7 @@ import pytest
 from accelerator import ASGIAccelerator, MemoryStore, WSGIAccelerator
 from accelerator.engine import budget, refresh
 from accelerator.testing import ManualClock
-from tests.support import ask, chunk, http_scope, start
+from tests.support import Client, ask, chunk, http_scope, start
 from tests.wsgi.support import Body, Exchange, environ_of, site_with
 from tests.wsgi.support import ask as ask_wsgi
 
@@ -252,4 +252,13 @@ async def test_two_calls_of_the_application_for_one_request_are_counted_once() -
     site = Revalidated(returns)
     await site.prepare()
     assert (await ask(site.cache)).body == b"1"
+    assert site.counted == ({"miss": {"stored": 1}}, [("miss", "stored")])
+
+
+@pytest.mark.anyio
+async def test_two_calls_of_the_application_for_a_request_with_content_are_counted_once() -> None:
+    site = Revalidated(returns)
+    await site.prepare()
+    answer = await Client(body=[b"content"]).ask(site.cache)
+    assert answer.body == b"1"
     assert site.counted == ({"miss": {"stored": 1}}, [("miss", "stored")])

@@ -372,7 +372,8 @@ class Fill:
         """Do not store the response. The client gets the rest of it as it comes."""
         self._on_body = Fill._forward
         self.reason = self.reason or reason
-        self._settle()
+        if self._response is not None:  # before, it may be a 304 after which the application is called once more
+            self._settle()
         await self._release()
 
     async def _release(self, *, is_whole: bool = False) -> None:
