@@ -71,8 +71,6 @@ class Fill:
         was_validated: the application confirmed the stored entry by a 304.
         wants_retry: the application is to be called again without conditions: its 304 was about another representation,
             or proves too little.
-        must_drop: the stored entry is not to be served any more: after a 304 it could not be stored with the tags and
-            the audience that it now has.
         answered_stale: the client got the stored entry in place of an error.
     """
 
@@ -83,7 +81,6 @@ class Fill:
         self.reason = ""
         self.was_validated = False
         self.wants_retry = False
-        self.must_drop = False
         self.answered_stale = False
         self._exchange = exchange
         self._client = Downstream(exchange, services.options.clock)
@@ -293,7 +290,8 @@ class Fill:
             await self._keep(merged, made, self._stale.body, mark, self._stale)
             if self.wants_retry:
                 return
-            self.must_drop = self.entry is None
+            if self.entry is None:  # with the tags and the audience that it now has it is not to be served any more
+                await self._services.store.invalidate([self._exchange.request.url_tag])
         self._settle()
         if self.entry is not None and self.stored:
             own = lines_of_one_request(self._response, self._options)

@@ -72,8 +72,6 @@ class Filler:
                 exchange, task = exchange.again(), task.without_conditions()
                 fill = Fill(exchange, task, services)
                 await self._call(exchange, fill, task)
-            if fill.must_drop:
-                await services.store.invalidate([request.url_tag])
             return fill
         finally:
             fill.end()
