@@ -9,8 +9,9 @@ import pytest
 
 from accelerator import ASGIAccelerator, MemoryStore, WSGIAccelerator
 from accelerator.engine import budget, refresh
+from accelerator.figures.counts import MIN_TALLIES
 from accelerator.testing import ManualClock
-from tests.support import Client, ask, chunk, http_scope, start
+from tests.support import BROWSER, Client, app_saying, ask, chunk, http_scope, start
 from tests.wsgi.support import Body, Exchange, environ_of, site_with
 from tests.wsgi.support import ask as ask_wsgi
 
@@ -159,6 +160,54 @@ def test_under_wsgi_a_fill_whose_client_leaves_is_counted_once(ttl: float | None
     exchange.step()
     exchange.close()
     assert cache.figures()["requests"] == {"miss": {reason: 1}}
+
+
+# --- answers from the store -------------------------------------------------------------------------------------------
+
+LONG = ("cache-control", "max-age=86400")
+
+
+@pytest.mark.anyio
+async def test_an_answer_from_the_store_is_counted_though_its_client_has_left() -> None:
+    cache, client = ASGIAccelerator(app_saying(LONG, body=b"1")), Client()
+    await ask(cache, headers=BROWSER)
+    client.leave()
+    ranged = [*BROWSER, ("range", "bytes=0-0")]
+    for lines in (BROWSER, BROWSER, ranged):
+        with pytest.raises(OSError, match="the client has left"):
+            await client.ask(cache, headers=lines)
+    assert cache.figures()["requests"]["hit"] == {"": 3}
+
+
+@pytest.mark.anyio
+async def test_a_504_is_counted_though_its_client_has_left() -> None:
+    cache, client = ASGIAccelerator(app_saying(), obey_request_directives=True), Client()
+    client.leave()
+    with pytest.raises(OSError, match="the client has left"):
+        await client.ask(cache, headers=[("cache-control", "only-if-cached")])
+    assert cache.figures()["requests"] == {"miss": {"only-if-cached": 1}}
+
+
+@pytest.mark.anyio
+async def test_a_hit_is_counted_though_its_client_reads_slowly_until_its_answer_is_given_up() -> None:
+    clock, gate = ManualClock(), anyio.Event()
+    cache = ASGIAccelerator(app_saying(LONG), clock=clock)
+
+    async def fill_and_hit(number: int) -> None:
+        for _ in range(3):  # the second one makes the third one a plain hit
+            await ask(cache, f"/{number}", headers=BROWSER)
+
+    await fill_and_hit(0)
+    assert cache.answer_at_once(http_scope("/0", headers=BROWSER)) is not None, "it is a plain hit"
+    slow = Client(on_send=lambda _: gate.wait())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: slow.ask(cache, "/0", headers=BROWSER))
+        await anyio.wait_all_tasks_blocked()
+        clock.advance(2)
+        for number in range(1, MIN_TALLIES + 2):  # so many that answers which are over are given up
+            await fill_and_hit(number)
+        gate.set()
+    assert cache.figures()["requests"]["hit"] == {"": 2 * (MIN_TALLIES + 2) + 1}
 
 
 # --- a 304 that cannot be used, and no second call --------------------------------------------------------------------

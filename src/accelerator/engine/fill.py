@@ -72,6 +72,7 @@ class Fill:
         wants_retry: the application is to be called again without conditions: its 304 was about another representation,
             or proves too little.
         answered_stale: the client got the stored entry in place of an error.
+        has_ended: the outcome is known, and has been reported.
     """
 
     def __init__(self, exchange: Exchange, task: Task, services: Services) -> None:
@@ -82,6 +83,7 @@ class Fill:
         self.was_validated = False
         self.wants_retry = False
         self.answered_stale = False
+        self.has_ended = False
         self._exchange = exchange
         self._client = Downstream(exchange, services.options.clock)
         self._task = task
@@ -99,7 +101,6 @@ class Fill:
         self._on_body: Callable[[Fill, Message], Awaitable[None]] = Fill._forward
         self._is_event_stream = False
         self._disconnect: Message | None = None
-        self._has_ended = False  # the outcome is known, and has been reported
         self._receive_may_return: anyio.Event | None = None  # set when `receive` need not wait any more
 
     @property
@@ -141,7 +142,7 @@ class Fill:
             self._receive_may_return = self._receive_may_return or anyio.Event()
             with anyio.move_on_after(MAX_SECONDS_WITHOUT_CLIENT):
                 await self._receive_may_return.wait()
-        if not self._has_ended:
+        if not self.has_ended:
             await self._give_up("the client left")  # told of that, an application may send less
 
     async def send(self, message: Message) -> None:
@@ -165,11 +166,10 @@ class Fill:
         self._settle()
 
     def end(self) -> None:
-        """End the fill where it is, if it has not ended: it was cancelled, or dropped. Nothing more is sent."""
-        if not self._has_ended:
-            self.wants_retry = False
-            self.reason = self.reason or _INCOMPLETE
-            self._settle()
+        """End the fill where it is: it was cancelled, or dropped. Nothing more is sent."""
+        self.wants_retry = False
+        self.reason = self.reason or _INCOMPLETE
+        self._settle()
 
     async def rescue(self) -> bool:
         """Answer from the stale entry after an exception, if that is allowed; return whether the client got it."""
@@ -402,8 +402,8 @@ class Fill:
         If the application is called once more, the outcome is that of the second call.
         """
         self._plan = None
-        if not (self._has_ended or self.wants_retry):
-            self._has_ended = True
+        if not (self.has_ended or self.wants_retry):
+            self.has_ended = True
             self._report()
         self._services.budget.give_back(self._size)
         self._size = 0

@@ -74,7 +74,8 @@ class Filler:
                 await self._call(exchange, fill, task)
             return fill
         finally:
-            fill.end()
+            if not fill.has_ended:
+                fill.end()
             services.reporter.counts.filling(-1)
             flight.land()
 
