@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from accelerator import ASGIAccelerator, MemoryStore, cache_for, no_store, tag
+from accelerator import ASGIAccelerator, MemoryStore, WSGIAccelerator, cache_for, no_store, tag
 from accelerator.figures.counts import MAX_LATEST, MAX_REASONS, MAX_TEXT, MIN_TALLIES, OTHER, SLOTS, Answered, Counts
 from accelerator.figures.tally import Served
 from accelerator.forks import lock_over_forks
 from accelerator.testing import ManualClock
-from tests.support import BROWSER, Answer, app_saying, ask, chunk, drive, start
+from tests.support import BROWSER, Answer, Client, app_saying, ask, chunk, drive, start
+from tests.wsgi.support import Exchange, environ_of
+from tests.wsgi.support import ask as ask_wsgi
 
 if TYPE_CHECKING:
-    from accelerator.asgi_types import Receive, Scope, Send
+    from collections.abc import Iterator
+
+    from accelerator.asgi_types import Message, Receive, Scope, Send
+    from tests.wsgi.support import Environ
 
 BODY = b"0123456789"
 MADE_IN = 2.0
@@ -48,10 +53,8 @@ class Site:
 
     def get(self, url: str, method: str = "GET", **fields: str) -> Answer:
         """Ask for a page."""
-        lines = [
-            *BROWSER,
-            *((name.replace("_", "-"), value) for name, value in fields.items()),
-        ]  # plain hits, if it can be
+        own = [(name.replace("_", "-"), value) for name, value in fields.items()]
+        lines = [*BROWSER, *own]
         return drive(ask(self.cache, url, method=method, headers=lines))
 
     @property
@@ -104,6 +107,47 @@ def test_each_hit_saves_what_the_application_took_to_make_the_response() -> None
     assert figures["seconds_saved"] == 3 * MADE_IN
     assert figures["fills"]["sum"] == MADE_IN
     assert sum(figures["fills"]["counts"]) == 1
+
+
+@pytest.mark.anyio
+async def test_the_time_for_which_a_client_lets_the_application_wait_is_not_that_of_the_application() -> None:
+    clock = ManualClock()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(("cache-control", "max-age=6000")))
+        for _ in range(10):
+            clock.advance(MADE_IN)
+            await send(chunk(BODY, more=True))
+        await send(chunk())
+
+    async def read_slowly(message: Message) -> None:
+        clock.advance(30)
+
+    cache = ASGIAccelerator(app, clock=clock)
+    await Client(on_send=read_slowly).ask(cache)
+    await ask(cache)
+    figures = cache.figures()
+    assert figures["fills"]["sum"] == figures["seconds_saved"] == 10 * MADE_IN
+
+
+def test_under_wsgi_too_a_client_may_read_slowly() -> None:
+    clock = ManualClock()
+
+    def app(environ: Environ, start_response: Any) -> Iterator[bytes]:
+        environ["accelerator.cache_for"] = 6000
+        start_response("200 OK", [])
+        for _ in range(10):
+            clock.advance(MADE_IN)
+            yield BODY
+
+    cache = WSGIAccelerator(app, clock=clock)
+    exchange = Exchange(cache, environ_of())
+    while exchange.step():
+        clock.advance(30)
+    exchange.close()
+    ask_wsgi(cache)
+    figures = cache.figures()
+    assert figures["fills"]["sum"] == figures["seconds_saved"] == 10 * MADE_IN
 
 
 def test_the_age_of_each_hit_is_in_the_histogram_by_powers_of_two() -> None:

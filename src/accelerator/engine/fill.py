@@ -356,8 +356,8 @@ class Fill:
         flight.land()
 
     def _seconds_since_call(self) -> float:
-        """Return the seconds that the application took for its complete response, and count them."""
-        seconds = max(0.0, self._options.clock() - self._requested)
+        """Return the seconds that the application took for its complete response, without its client's; count them."""
+        seconds = max(0.0, self._options.clock() - self._requested - self._client.seconds)
         self._services.reporter.counts.filled(seconds)
         return seconds
 
