@@ -65,11 +65,11 @@ class ASGIAccelerator(Uncopied):
             start, body, count, report, shown = hit
             if shown:
                 scope.update(shown)
+            count()  # before the client can make it wait, or leave: meanwhile nobody may look for it here any more
             await send(start)
             if report is not None:
                 report()
             await send(body)
-            count()
         else:
             await self._engine.handle(scope, receive, send)
 
@@ -82,8 +82,8 @@ class ASGIAccelerator(Uncopied):
             scope: the scope of an HTTP request without content, as the application would see it.
 
         Returns:
-            The two messages of the answer, what counts it once they are sent, and what then reports it, None if nobody
-            listens.
+            The two messages of the answer, what counts it at once, before anything waits, and what then reports it,
+            None if nobody listens.
         """
         return None if self._shortcut is None else self._shortcut.answer(scope)
 

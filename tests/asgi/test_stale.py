@@ -613,6 +613,18 @@ async def test_a_304_that_would_lose_a_tag_takes_the_entry_with_it() -> None:
     assert (await ask(cached)).status == 503
 
 
+async def test_it_takes_the_entry_with_it_though_the_client_has_left() -> None:
+    origin, clock, client = Origin((200, [IF_ERROR, STRONG]), (304, []), (503, [])), ManualClock(), Client()
+    cached = ASGIAccelerator(origin, clock=clock)
+    await ask(cached)
+    clock.advance(60)
+    origin.say = lambda: tag(str(number) for number in range(1001))
+    client.leave()
+    with pytest.raises(OSError, match="the client has left"):
+        await client.ask(cached)
+    assert (await ask(cached)).status == 503
+
+
 async def test_an_old_mark_that_the_store_does_not_accept_any_more_is_made_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

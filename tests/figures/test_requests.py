@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, cache_for, no_store, tag
+from accelerator import ASGIAccelerator, Lookup, MemoryStore, Store, WSGIAccelerator, cache_for, no_store, tag
 from accelerator.figures.counts import MAX_LATEST, MAX_REASONS, MAX_TEXT, MIN_TALLIES, OTHER, SLOTS, Answered, Counts
 from accelerator.figures.tally import Served
 from accelerator.forks import lock_over_forks
 from accelerator.testing import ManualClock
 from tests import support
-from tests.support import BROWSER, Answer, app_saying, chunk, drive, start
+from tests.support import BROWSER, Answer, Client, app_saying, chunk, drive, start
+from tests.wsgi.support import Exchange, environ_of
+from tests.wsgi.support import ask as ask_wsgi
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
-    from accelerator.asgi_types import Receive, Scope, Send
+    from accelerator.asgi_types import Message, Receive, Scope, Send
     from accelerator.stores import Entry, Request
     from tests.support import Lines
+    from tests.wsgi.support import Environ
 
 BODY = b"0123456789"
 MADE_IN = 2.0
@@ -58,7 +61,8 @@ class Site:
 
     def get(self, url: str, method: str = "GET", **fields: str) -> Answer:
         """Ask for a page."""
-        lines = [(name.replace("_", "-"), value) for name, value in fields.items()]
+        own = [(name.replace("_", "-"), value) for name, value in fields.items()]
+        lines = [*BROWSER, *own]
         return drive(ask(self.cache, url, method=method, headers=lines))
 
     @property
@@ -112,6 +116,47 @@ def test_each_hit_saves_what_the_application_took_to_make_the_response() -> None
     assert figures["seconds_saved"] == 3 * MADE_IN
     assert figures["fills"]["sum"] == MADE_IN
     assert sum(figures["fills"]["counts"]) == 1
+
+
+@pytest.mark.anyio
+async def test_the_time_for_which_a_client_lets_the_application_wait_is_not_that_of_the_application() -> None:
+    clock = ManualClock()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start(("cache-control", "max-age=6000")))
+        for _ in range(10):
+            clock.advance(MADE_IN)
+            await send(chunk(BODY, more=True))
+        await send(chunk())
+
+    async def read_slowly(message: Message) -> None:
+        clock.advance(30)
+
+    cache = ASGIAccelerator(app, clock=clock)
+    await Client(on_send=read_slowly).ask(cache)
+    await support.ask(cache)
+    figures = cache.figures()
+    assert figures["fills"]["sum"] == figures["seconds_saved"] == 10 * MADE_IN
+
+
+def test_under_wsgi_too_a_client_may_read_slowly() -> None:
+    clock = ManualClock()
+
+    def app(environ: Environ, start_response: Any) -> Iterator[bytes]:
+        environ["accelerator.cache_for"] = 6000
+        start_response("200 OK", [])
+        for _ in range(10):
+            clock.advance(MADE_IN)
+            yield BODY
+
+    cache = WSGIAccelerator(app, clock=clock)
+    exchange = Exchange(cache, environ_of())
+    while exchange.step():
+        clock.advance(30)
+    exchange.close()
+    ask_wsgi(cache)
+    figures = cache.figures()
+    assert figures["fills"]["sum"] == figures["seconds_saved"] == 10 * MADE_IN
 
 
 def test_the_age_of_each_hit_is_in_the_histogram_by_powers_of_two() -> None:
@@ -219,7 +264,7 @@ def test_hits_of_two_accelerators_with_one_store_are_counted_by_the_one_that_gav
     store, clock = MemoryStore(), ManualClock()
     caches = [ASGIAccelerator(app_saying(("cache-control", "max-age=60")), store=store, clock=clock) for _ in range(2)]
     for cache in (0, 0, 1, 0, 1, 1):
-        drive(ask(caches[cache]))
+        drive(ask(caches[cache], headers=BROWSER))
     assert [cache.figures()["requests"] for cache in caches] == [
         {"miss": {"stored": 1}, "hit": {"": 2}},
         {"hit": {"": 3}},
@@ -232,13 +277,13 @@ def test_answers_that_are_over_are_given_up_and_no_hit_is_lost_by_it_even_if_the
     began = clock()
     hits = 0
     for number in range(3 * MIN_TALLIES):
-        drive(ask(cache, f"/{number}"))
-        drive(ask(cache, f"/{number}"))
+        drive(ask(cache, f"/{number}", headers=BROWSER))
+        drive(ask(cache, f"/{number}", headers=BROWSER))
         hits += 1
         clock.advance(0.5)
     clock.advance(began - clock())  # answers that were given up are within their time again
     for number in range(3 * MIN_TALLIES):
-        drive(ask(cache, f"/{number}"))
+        drive(ask(cache, f"/{number}", headers=BROWSER))
         hits += 1
     assert cache.figures()["requests"]["hit"] == {"": hits}
 
@@ -248,7 +293,7 @@ def test_what_counts_plain_hits_keeps_no_body_of_an_entry_that_is_gone() -> None
     cache = ASGIAccelerator(app_saying(("cache-control", "max-age=600"), body=body), store=store, clock=ManualClock())
     before = sys.getrefcount(body)
     for _ in range(2):
-        drive(ask(cache))
+        drive(ask(cache, headers=BROWSER))
     drive(store.clear())
     gc.collect()
     assert sys.getrefcount(body) == before

@@ -18,15 +18,18 @@ import uvicorn
 from click.testing import CliRunner
 
 import accelerator.ops
+from accelerator import ASGIAccelerator
 from accelerator.__main__ import main
 from accelerator.ops.listener import Listener
 from tests.gateway.test_command import origin_of_pages
-from tests.ops.support import JSON, GivenFigures, GivenStore, order, said
-from tests.support import app_saying, ask
+from tests.ops.support import JSON, GivenFigures, GivenStore, order, said, websocket
+from tests.support import Client, app_saying, ask
 from tests.wsgi.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from accelerator.asgi_types import Receive, Scope, Send
 
 PORT = 8081
 ORIGIN = "http://127.0.0.1:9"
@@ -79,6 +82,21 @@ async def test_without_the_address_every_way_in_is_closed(method: str) -> None:
         assert answer.get("cache-control") == "no-store"
         assert key.encode() not in answer.body
     assert (store.taken_back, store.asked) == ([], [])
+
+
+@pytest.mark.anyio
+async def test_a_websocket_is_refused_on_the_port_of_operators_and_is_the_sites_on_any_other() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+
+    cached = ASGIAccelerator(app)
+    site = Listener(cached, cached, "127.0.0.1", PORT)
+    for port, answered in ((PORT, "websocket.close"), (PORT + 1, "websocket.accept")):
+        for path in ("/", site.path, f"{site.path}figures"):
+            client = Client()
+            scope = {**websocket(path), "headers": [(b"host", b"127.0.0.1:8081")], "server": ("127.0.0.1", port)}
+            await site(scope, client.receive, client.send)
+            assert [message["type"] for message in client.answer.messages] == [answered]
 
 
 @pytest.mark.anyio

@@ -27,12 +27,14 @@ class Downstream:
         has_sent_anything: whether any message was sent to the client.
         held: the response start that is held back until the first chunk comes, None if there is none.
         left_at: when the client was found to have left, in seconds since the epoch; None if it is not known to have.
+        seconds: the seconds for which the response had to wait for the client.
     """
 
     def __init__(self, exchange: Exchange, clock: Callable[[], float]) -> None:
         self.has_sent_anything = False
         self.held: Message | None = None
         self.left_at: float | None = None
+        self.seconds = 0.0
         self._exchange = exchange
         self._clock = clock
         self._was_sent_304 = False  # the client was sent a 304: the body is not sent
@@ -81,9 +83,11 @@ class Downstream:
         if self._was_sent_304 and message.get("type") in _CONTENT:
             message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
         self.has_sent_anything = True
+        began = self._clock()
         try:
             await self._exchange.send(message)
         except OSError:
             if not may_leave:
                 raise
             self.left_at = self._clock()
+        self.seconds += max(0.0, self._clock() - began)  # it may have been set back

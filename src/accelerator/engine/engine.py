@@ -190,10 +190,11 @@ class Engine:
         member = self._reporter.status_with_ttl(ttl, *how)
         answer = answer_from(entry, exchange.request, current_age, member, self._options.send_tags)
         self._routes.show(entry.route, exchange.scope)
-        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         times = {"age": current_age, "ttl": ttl}
         sent = len(answer.body)
+        # before the client can make it wait, or leave
         self._reporter.answered_from_store(kind, exchange.request, entry, sent, **times, collapsed=patience.has_waited)
+        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await exchange.send({"type": "http.response.body", "body": answer.body})
 
     # --- requests that are not answered from the store ----------------------------------------------------------------
@@ -204,8 +205,8 @@ class Engine:
             exchange.reasoning.unavailable("only-if-cached")
         line = self._reporter.cache_status('detail="only-if-cached"')
         lines = [(b"content-length", b"0"), *([] if line is None else [(b"cache-status", line)])]
-        await exchange.send({"type": "http.response.start", "status": 504, "headers": lines})
         self._reporter.forwarded("miss", exchange.request, "", detail="only-if-cached")
+        await exchange.send({"type": "http.response.start", "status": 504, "headers": lines})
         await exchange.send({"type": "http.response.body", "body": b""})
 
     async def _forward(self, exchange: Exchange, reason: Reason) -> None:

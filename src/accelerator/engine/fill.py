@@ -71,9 +71,8 @@ class Fill:
         was_validated: the application confirmed the stored entry by a 304.
         wants_retry: the application is to be called again without conditions: its 304 was about another representation,
             or proves too little.
-        must_drop: the stored entry is not to be served any more: after a 304 it could not be stored with the tags and
-            the audience that it now has.
         answered_stale: the client got the stored entry in place of an error.
+        has_ended: the outcome is known, and has been reported.
     """
 
     def __init__(self, exchange: Exchange, task: Task, services: Services) -> None:
@@ -83,8 +82,8 @@ class Fill:
         self.reason = ""
         self.was_validated = False
         self.wants_retry = False
-        self.must_drop = False
         self.answered_stale = False
+        self.has_ended = False
         self._exchange = exchange
         self._client = Downstream(exchange, services.options.clock)
         self._task = task
@@ -102,7 +101,6 @@ class Fill:
         self._on_body: Callable[[Fill, Message], Awaitable[None]] = Fill._forward
         self._is_event_stream = False
         self._disconnect: Message | None = None
-        self._has_ended = False  # the outcome is known, and has been reported
         self._receive_may_return: anyio.Event | None = None  # set when `receive` need not wait any more
 
     @property
@@ -144,7 +142,7 @@ class Fill:
             self._receive_may_return = self._receive_may_return or anyio.Event()
             with anyio.move_on_after(MAX_SECONDS_WITHOUT_CLIENT):
                 await self._receive_may_return.wait()
-        if not self._has_ended:
+        if not self.has_ended:
             await self._give_up("the client left")  # told of that, an application may send less
 
     async def send(self, message: Message) -> None:
@@ -167,8 +165,15 @@ class Fill:
             await self._give_up(_INCOMPLETE)
         self._settle()
 
+    def end(self) -> None:
+        """End the fill where it is: it was cancelled, or dropped. Nothing more is sent."""
+        self.wants_retry = False
+        self.reason = self.reason or _INCOMPLETE
+        self._settle()
+
     async def rescue(self) -> bool:
         """Answer from the stale entry after an exception, if that is allowed; return whether the client got it."""
+        self.wants_retry = False
         if not self._client.has_sent_anything and self._may_hide_error():
             await self._answer_stale()
         return self.answered_stale
@@ -285,7 +290,8 @@ class Fill:
             await self._keep(merged, made, self._stale.body, mark, self._stale)
             if self.wants_retry:
                 return
-            self.must_drop = self.entry is None
+            if self.entry is None:  # with the tags and the audience that it now has it is not to be served any more
+                await self._services.store.invalidate([self._exchange.request.url_tag])
         self._settle()
         if self.entry is not None and self.stored:
             own = lines_of_one_request(self._response, self._options)
@@ -350,8 +356,8 @@ class Fill:
         flight.land()
 
     def _seconds_since_call(self) -> float:
-        """Return the seconds that the application took for its complete response, and count them."""
-        seconds = max(0.0, self._options.clock() - self._requested)
+        """Return the seconds that the application took for its complete response, without its client's; count them."""
+        seconds = max(0.0, self._options.clock() - self._requested - self._client.seconds)
         self._services.reporter.counts.filled(seconds)
         return seconds
 
@@ -364,7 +370,8 @@ class Fill:
         """Do not store the response. The client gets the rest of it as it comes."""
         self._on_body = Fill._forward
         self.reason = self.reason or reason
-        self._settle()
+        if self._response is not None:  # before, it may be a 304 after which the application is called once more
+            self._settle()
         await self._release()
 
     async def _release(self, *, is_whole: bool = False) -> None:
@@ -390,10 +397,13 @@ class Fill:
         await self._client.send(message, may_leave=self._continues_without_client)
 
     def _settle(self) -> None:
-        """Stop copying: report the outcome, free the copied bytes, and let a `receive` that waits return."""
+        """Stop copying: report the outcome, free the copied bytes, and let a `receive` that waits return.
+
+        If the application is called once more, the outcome is that of the second call.
+        """
         self._plan = None
-        if not self._has_ended:
-            self._has_ended = True
+        if not (self.has_ended or self.wants_retry):
+            self.has_ended = True
             self._report()
         self._services.budget.give_back(self._size)
         self._size = 0
@@ -404,11 +414,9 @@ class Fill:
             self._receive_may_return.set()
 
     def _report(self) -> None:
-        """Report the outcome, unless the application is called once more."""
+        """Report the outcome."""
         if self._exchange.reasoning is not None:
             self._explain(self._exchange.reasoning)
-        if self.wants_retry:
-            return
         reporter, request = self._services.reporter, self._exchange.request
         detail = "stored" if self.stored else self.reason
         ttl = self.entry.lifetime if self.entry is not None and self.stored else None

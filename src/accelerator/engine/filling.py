@@ -68,14 +68,14 @@ class Filler:
         services.reporter.counts.filling(1)
         try:
             await self._call(exchange, fill, task)
-            if fill.wants_retry and not fill.answered_stale:
+            if fill.wants_retry:
                 exchange, task = exchange.again(), task.without_conditions()
                 fill = Fill(exchange, task, services)
                 await self._call(exchange, fill, task)
-            if fill.must_drop:
-                await services.store.invalidate([request.url_tag])
             return fill
         finally:
+            if not fill.has_ended:
+                fill.end()
             services.reporter.counts.filling(-1)
             flight.land()
 

@@ -33,7 +33,7 @@ MAX_KEPT_TAG_LINES: Final = 256
 """If more bytes of tags are sent the engine writes them for each hit. Kept, they would exceed `sizes.READY_BYTES`."""
 
 PlainHit: TypeAlias = "tuple[Message, Message, Callable[[], None], Callable[[], None] | None, Mapping[str, object]]"
-"""An answer: its two messages, what counts it once they are sent, what reports it before the second one if somebody
+"""An answer: its two messages, what counts it before they are sent, what reports it before the second one if somebody
 listens, and what the scope is to have for middlewares outside."""
 
 

@@ -47,11 +47,16 @@ class Listener:
         self.path = f"{self._key}/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by the port on which a request came in, which its client cannot make up."""
-        if scope["type"] == "http" and (scope["server"] or ("", None))[1] == self._port:
+        """Answer by the port on which a request came in, which its client cannot make up.
+
+        On that of operators a WebSocket is refused.
+        """
+        if scope["type"] == "lifespan" or (scope["server"] or ("", None))[1] != self._port:
+            await self._site(scope, receive, send)
+        elif scope["type"] == "http":
             await self._operate(scope, receive, send)
         else:
-            await self._site(scope, receive, send)
+            await self._ops(scope, receive, send)
 
     async def _operate(self, scope: Scope, receive: Receive, send: Send) -> None:
         first, slash, _ = scope["path"].removeprefix("/").partition("/")

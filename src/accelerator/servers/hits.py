@@ -182,8 +182,8 @@ class HitsFirstProtocol(HttpToolsProtocol):
         if found is None:
             return False
         written, count, report = found
-        self._write(*written)
         count()
+        self._write(*written)
         self.cycle = _ANSWERED
         self._hits_of_packet += 1
         self.server_state.total_requests += 1
@@ -195,7 +195,7 @@ class HitsFirstProtocol(HttpToolsProtocol):
         """Find the answer to a plain hit, and log it; None for any other request.
 
         Returns:
-            Its head and content, what counts it once it is written, and what then reports it, None if nobody listens.
+            Its head and content, what counts it, and what then reports it, None if nobody listens.
         """
         scope = self._scope()
         try:
