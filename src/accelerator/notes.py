@@ -38,10 +38,12 @@ class Notes:
         credential_after_call: what identifies the user after the call of the application, such as `a session` of an
             outer middleware that the application has filled; `""` for nothing.
         route: the template of the route that answers, `""` if that is not known.
+        is_counted: whether figures count the request: not if it is one of those who look at them.
     """
 
     __slots__ = (
         "credential_after_call",
+        "is_counted",
         "no_store",
         "public",
         "route",
@@ -64,6 +66,11 @@ class Notes:
         self.no_store = False
         self.credential_after_call = ""
         self.route = ""
+        self.is_counted = True
+
+    def leave_uncounted(self) -> None:
+        """Leave the request out of the figures."""
+        self.is_counted = False
 
     def name_route(self, template: str) -> None:
         """Note the route, unless it is known."""

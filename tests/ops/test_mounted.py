@@ -270,3 +270,17 @@ async def test_purge_around_a_wsgi_site(anyio_backend: str) -> None:
         assert [(await client.get("/p")).text for _ in range(2)] == ["page 1", "page 1"]
         assert (await client.request("PURGE", "/p")).json() == {"done": True}
         assert (await client.get("/p")).text == "page 2"
+
+
+async def test_requests_of_operators_are_none_of_the_figures_of_the_site() -> None:
+    site = FastAPI()
+    cached = ASGIAccelerator(site)
+    site.mount("/ops", OpsApp(cached, authorize=lambda request: request.headers.get("x-operator")))
+    for path in ("/ops/", "/ops/figures", "/ops/nothing", "/elsewhere"):
+        await ask(cached, path, headers=[OPERATOR])
+        await ask(cached, path)
+    await order(cached, {"all": True}, url="/ops/invalidate", headers=[JSON, OPERATOR])
+    figures = cached.figures()
+    assert figures["requests"] == {"miss": {"no explicit time": 2}}
+    assert {line["url"] for line in figures["latest"]} == {"https://example.org/elsewhere"}
+    assert figures["invalidations"]["all"]["hard"] == 1

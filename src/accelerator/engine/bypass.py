@@ -85,8 +85,9 @@ class Bypass:
         """Report the request, unless that is done."""
         if not self._is_reported:
             self._is_reported = True
-            reason = self._reason
-            self._services.reporter.forwarded("pass", self._exchange.request, reason.fwd, detail=reason.detail)
+            request, (fwd, detail, _) = self._exchange.request, self._reason
+            is_counted = self.notes.is_counted
+            self._services.reporter.forwarded("pass", request, fwd, is_counted=is_counted, detail=detail)
 
     def _lines(self, response: Response) -> list[tuple[bytes, bytes]]:
         """Return the header lines for the client: the application's without tags, with Vary and Cache-Status."""

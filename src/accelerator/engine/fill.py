@@ -423,12 +423,12 @@ class Fill:
         if self._task.is_in_background:
             reporter.refreshed(self.kind, request, self.entry, detail=detail, ttl=ttl)
         else:
-            reporter.forwarded(self.kind, request, self._task.fwd, self.entry, detail=detail, ttl=ttl)
+            fwd, is_counted = self._task.fwd, self.notes.is_counted
+            reporter.forwarded(self.kind, request, fwd, self.entry, is_counted=is_counted, detail=detail, ttl=ttl)
 
     def _explain(self, reasoning: Reasoning) -> None:
         """Note what has come of the fill so far, for a request that is told its reasoning."""
-        detail = "stored" if self.stored else self.reason
-        reasoning.filled(self.kind, self._task.fwd, detail, self.entry)
+        reasoning.filled(self.kind, self._task.fwd, "stored" if self.stored else self.reason, self.entry)
 
     def _may_hide_error(self) -> bool:
         now, purpose = self._options.clock(), self._task.purpose

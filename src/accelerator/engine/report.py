@@ -84,7 +84,16 @@ class Reporter:
         self.counts.served(alike, more["age"], sent, entry, what_is_served)
         self._report(kind, request, entry, **more)
 
-    def forwarded(self, kind: EventKind, request: Request, fwd: str, entry: Entry | None = None, **more: Any) -> None:
+    def forwarded(
+        self,
+        kind: EventKind,
+        request: Request,
+        fwd: str,
+        entry: Entry | None = None,
+        *,
+        is_counted: bool = True,
+        **more: Any,
+    ) -> None:
         """Report that a request was not answered from the store, or only after the application was called.
 
         Args:
@@ -92,9 +101,11 @@ class Reporter:
             request: the request.
             fwd: why it was forwarded, as a `fwd` value of Cache-Status (RFC 9211 §2.2).
             entry: the entry that was made of its response; None if there is none.
+            is_counted: whether it is one of the site's requests, and not one of those who look at its figures.
             more: other attributes of the event.
         """
-        self.counts.answered(Answered(kind, more["detail"] or fwd, request.method), Served(request.url))
+        if is_counted:
+            self.counts.answered(Answered(kind, more["detail"] or fwd, request.method), Served(request.url))
         self._report(kind, request, entry, **more)
 
     def refreshed(self, kind: EventKind, request: Request, entry: Entry | None, **more: Any) -> None:

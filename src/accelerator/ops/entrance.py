@@ -94,6 +94,7 @@ def keep_out_of_the_cache(method: str) -> None:
     no_store()
     if (notes := current_notes()) is not None:
         notes.allow_methods(frozenset({method}))
+        notes.leave_uncounted()  # figures are those of the site, however often an operator looks at them
 
 
 def _is_from_elsewhere(request: Request) -> bool:
