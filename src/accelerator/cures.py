@@ -1,4 +1,4 @@
-"""Why a response was not stored or a request not answered from the store, and what to do about it: one table each.
+"""Why a response was not stored or a request not answered from the store, and what to do about it.
 
 The command line, the operator's page and the documentation say these words. docs/troubleshooting.md has a heading for
 each reason in `CURES`, and more to say.
@@ -28,10 +28,6 @@ class Cure(NamedTuple):
     rule: str = ""
 
 
-_MALFORMED: Final = Cure(
-    "The application sent what is no response by ASGI.",
-    "See what the server's log says of it; serve files that the server sends by itself from outside.",
-)
 _OUTAGE: Final = "The store is away, slow, or refuses what it is asked: the log says so once, in the server's words."
 
 CURES: Final[Mapping[str, Cure]] = {
@@ -48,7 +44,7 @@ CURES: Final[Mapping[str, Cure]] = {
     "a time of 0": Cure("The view said `cache_for` with 0 seconds or less.", "Look at how the view computes the time."),
     "no time to be fresh": Cure(
         "The response is stale at once, by `max-age=0`, `no-cache` or `Expires`, and nothing can validate it.",
-        "Say `cache_for(60)` in the view, or send an `ETag`.",
+        "Say `cache_for(60)` in the view, which takes the place of what the response says, or send an `ETag`.",
         "RFC 9111 §4.2.1",
     ),
     "Set-Cookie": Cure(
@@ -62,7 +58,7 @@ CURES: Final[Mapping[str, Cure]] = {
         "RFC 9111 §5.2.2.7",
     ),
     "no-store": Cure(
-        "The response says `Cache-Control: no-store`.",
+        "The response says `Cache-Control: no-store`, as admins and `@never_cache` do.",
         "Where that is wrong, take it off; nothing lifts it.",
         "RFC 9111 §5.2.2.5",
     ),
@@ -78,7 +74,7 @@ CURES: Final[Mapping[str, Cure]] = {
     ),
     "status …": Cure(
         "The response has a status that is not stored: errors would outlive their cause, and a part is no whole.",
-        "`cacheable_errors=True` stores errors that say a time themselves.",
+        "Stored are success, redirects, 404 and 410; `cacheable_errors=True` stores errors that say a time themselves.",
         "RFC 9111 §3",
     ),
     "a request with Cookie needs a word for shared caches": Cure(
@@ -112,40 +108,48 @@ CURES: Final[Mapping[str, Cure]] = {
         "Look at what calls it; the log tells of a key that makes no sense.",
     ),
     "tags": Cure(
-        "A name was said that no tag can have, or there were too many.",
+        "A name was said that no tag can have, there were more than 1000, or `Cache-Groups` cannot be read.",
         "The log says which; look at what comes from the URL before it becomes a tag.",
     ),
-    "body too large": Cure("The body is longer than `max_body_bytes`.", "Raise it, or serve large files from outside."),
+    "body too large": Cure(
+        "The body is longer than `max_body_bytes`, 8 MiB unless told.", "Raise it, or serve large files from outside."
+    ),
     "incomplete response": Cure(
         "The application ended before the end of its response, or sent another number of bytes than it said.",
         "See the application's log; correct its `Content-Length`.",
         "RFC 9111 §3.3",
     ),
     "trailers": Cure("The response announces trailers, which are not kept.", "Leave them out.", "RFC 9110 §6.5"),
-    "a malformed start": _MALFORMED,
-    "a malformed body": _MALFORMED,
-    "a message of another kind": _MALFORMED,
+    "a malformed start": Cure(
+        "What the application sent is no start of a response by ASGI.", "See what the server's log says of it."
+    ),
+    "a malformed body": Cure("The application sent a chunk that is not bytes.", "Send bytes."),
+    "a message of another kind": Cure(
+        "The server sends the file itself (`http.response.pathsend`), or the application uses another extension.",
+        "Serve such files from outside.",
+    ),
     "a request with content": Cure(
         "The `GET` came with content, which the application read: its answer may depend on it.",
         'Ask by `QUERY`, or by a `POST` that says `@cached(60, methods=["POST"])`.',
         "RFC 9110 §9.3.1",
     ),
     "the client left": Cure(
-        "The client went away before the response was complete.",
-        "Nothing needs to be done; see why clients do not wait.",
+        "The client went away before the response was complete, which then could not be stored, or took more than a"
+        " minute longer.",
+        "Make it quicker, or say its time at its start.",
     ),
     "too many responses under way": Cure(
-        "The copies of the responses that are being made take all the room that there is for them.",
+        "The copies of the responses that are being made take more than 128 MiB.",
         "Lower `max_body_bytes`, or put a proxy in front that takes responses quickly.",
     ),
     "refused by the store": Cure(
-        "The response was taken back while it was being made, or is too large for the store.",
+        "The response was taken back while it was being made, as it should be, or is too large for the store.",
         "Ask again; if it comes each time, raise the store's `max_bytes`, or take back less.",
     ),
     "the store's lookup failed": Cure(_OUTAGE, "Bring it back; requests are answered by the application meanwhile."),
     "the store's commit failed": Cure(_OUTAGE, "Bring it back, or let its user write as well as read."),
     "stale-if-error": Cure(
-        "The application failed, and the last good response stood in.",
+        "The application failed, and the client got the last good response in its place.",
         "The log has the error.",
         "RFC 5861 §4",
     ),
@@ -158,7 +162,10 @@ CURES: Final[Mapping[str, Cure]] = {
 """What stands in `detail` of Cache-Status, with `…` for what is filled in."""
 
 FORWARDED: Final[Mapping[str, Cure]] = {
-    "uri-miss": Cure("Nothing is stored for this URL.", "Ask again: this request may have filled the cache."),
+    "uri-miss": Cure(
+        "Nothing is stored for this URL.",
+        "Ask again: this request may have filled the cache. If it comes each time, another reason stands beside it.",
+    ),
     "vary-miss": Cure(
         "What is stored for this URL is for requests with other values of the fields that its `Vary` names.",
         "Name fewer fields in `Vary`; a field with many values, such as `User-Agent`, makes a copy for each.",
@@ -166,7 +173,7 @@ FORWARDED: Final[Mapping[str, Cure]] = {
     ),
     "miss": Cure(
         "What was stored has been taken back, or the store failed.",
-        "If it is taken back all the time, its tags are too coarse.",
+        "If it is taken back all the time, a tag that each write takes back is too coarse for pages that show one row.",
     ),
     "stale": Cure(
         "What is stored is past its time, or was taken back softly.",
@@ -190,6 +197,11 @@ FORWARDED: Final[Mapping[str, Cure]] = {
     ),
 }
 """What stands in `fwd` of Cache-Status: why the application was asked."""
+
+COUNTED: Final[Mapping[str, Cure]] = {
+    "other": Cure("So many reasons have come that not all are told apart.", "The latest requests say theirs.")
+}
+"""What stands in the figures alone."""
 
 
 def cure_of(detail: str) -> Cure | None:

@@ -55,8 +55,8 @@ class Crowd:
         if what == "hit":
             self.bytes += len(answer.content)
 
-    async def ask_much(self) -> None:
-        """Send all requests, a dozen at a time."""
+    async def ask_much(self, requests: int) -> None:
+        """Send so many requests, a dozen at a time."""
         gate = asyncio.Semaphore(12)
 
         async def one(number: int) -> None:
@@ -64,7 +64,7 @@ class Crowd:
                 await self.ask(number)
 
         async with asyncio.TaskGroup() as tasks:
-            for number in range(REQUESTS):
+            for number in range(requests):
                 tasks.create_task(one(number))
 
 
@@ -122,7 +122,7 @@ async def said_by_command(*arguments: str) -> Any:
 async def test_page_scrape_and_command_line_say_what_the_client_counted(server: Server, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{server.port}"
     crowd = Crowd(url)
-    await crowd.ask_much()
+    await crowd.ask_much(REQUESTS)
     assert crowd.counted.total() == REQUESTS
     assert min(crowd.counted[name] for name in OF_CLIENT) > 0
     async with httpx.AsyncClient(timeout=PATIENCE, headers={"x-operator": "me"}) as client:

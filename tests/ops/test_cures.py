@@ -1,34 +1,47 @@
-"""The operator's page has a cure for each reason that a request can have, and the documentation says more of it."""
+"""Operators are told what each reason means that a request can have, and the documentation says more of it."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import accelerator
+import pytest
+
+from accelerator.cures import CURES
+from accelerator.figures.counts import OTHER
 from tests.docs.test_troubleshooting import HEADINGS, all_reasons, missing
+from tests.ops.support import Operators, said
 from tests.wsgi.servers import ROOT
 
-FILE: Final = (Path(accelerator.__file__).parent / "ops" / "page" / "cures.js").read_text()
-CURES: Final = dict(re.findall(r'^  \["(.+?)", "(.+)"\],$', FILE, re.MULTILINE))
+pytestmark = pytest.mark.anyio
+
 FORWARDED: Final = re.findall(
     r"^\| `([\w-]+)` \|", (ROOT / "docs" / "cache-status.md").read_text().partition("| `fwd=` |")[2], re.MULTILINE
 )
 
 
-def test_each_reason_in_the_source_has_a_cure() -> None:
-    assert missing(all_reasons(), CURES) == set()
+async def told() -> Any:
+    return said(await Operators().get("/cures"))
 
 
-def test_each_way_past_the_cache_has_a_cure() -> None:
+async def test_each_reason_in_the_source_has_a_cure() -> None:
+    assert missing(all_reasons(), await told()) == set()
+
+
+async def test_each_way_past_the_cache_has_a_cure_and_so_has_what_figures_do_not_tell_apart() -> None:
     assert {"bypass", "uri-miss"} <= set(FORWARDED)
-    assert set(FORWARDED) - set(CURES) == set()
+    assert {*FORWARDED, OTHER} - set(await told()) == set()
 
 
-def test_each_cure_is_of_a_reason_that_the_documentation_explains() -> None:
-    assert set(CURES) - {*HEADINGS, *FORWARDED, "other"} == set()
+async def test_each_cure_is_of_a_reason_that_the_documentation_explains() -> None:
+    assert set(await told()) - {*HEADINGS, *FORWARDED, OTHER} == set()
 
 
-def test_a_cure_is_a_line_of_the_table_and_no_line_is_left_out() -> None:
-    assert len(CURES) == FILE.partition("];")[0].count("\n  [")
+async def test_a_reason_has_what_it_means_what_to_do_and_its_rule() -> None:
+    cure = CURES["Set-Cookie"]
+    assert (await told())["Set-Cookie"] == {"why": cure.why, "cure": cure.cure, "rule": "RFC 9111 §7.3"}
+
+
+async def test_one_part_of_a_reason_at_most_is_filled_in() -> None:
+    """The page goes by what stands before and behind it."""
+    assert [reason for reason in await told() if reason.count("…") > 1] == []

@@ -25,7 +25,7 @@ CLOSED = {"error": "this is closed: the function that was given as authorize did
 PATHS = [
     *("/", "", "//", "/.", "/index.html", "/page.css", "/nothing", "/../figures", "/%2e%2e/figures"),
     *("/figures", "/figures/", "//figures", "/FIGURES", "/entries", f"/story?url={URL}", "/invalidate", "/invalidate/"),
-    f"/{URL}",
+    *("/cures", f"/{URL}"),
 ]
 METHODS = ["GET", "HEAD", "POST", "PUT", "OPTIONS", "PURGE", "purge", "BREW"]
 
@@ -191,7 +191,7 @@ async def test_the_page_is_there_with_all_of_its_files() -> None:
 
 async def test_each_path_has_its_methods() -> None:
     operators = Operators()
-    for path in ("/", "/figures", "/entries", "/story"):
+    for path in ("/", "/figures", "/cures", "/entries", "/story"):
         answer = await operators.get(path, method="POST")
         assert (answer.status, answer.get("allow")) == (405, "GET, HEAD")
     answer = await operators.get("/invalidate")

@@ -54,7 +54,9 @@ def site_with_ops(**options: Any) -> tuple[GivenFigures, GivenStore]:
 OPERATOR = ("x-operator", "ada")
 
 
-@pytest.mark.parametrize("path", ["/ops/", "/ops/figures", "/ops/entries", f"/ops/story?url={URL}", "/ops/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/ops/", "/ops/figures", "/ops/cures", "/ops/entries", f"/ops/story?url={URL}", "/ops/nothing"]
+)
 async def test_no_cache_around_it_keeps_an_answer(path: str) -> None:
     cached, _ = site_with_ops()
     for headers in ([], [OPERATOR], [], [OPERATOR]):

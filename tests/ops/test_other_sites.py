@@ -72,7 +72,7 @@ async def test_a_page_of_another_site_takes_nothing_back(headers: list[tuple[str
 @pytest.mark.parametrize("headers", OTHERS, ids=repr)
 async def test_a_page_of_another_site_reads_nothing(headers: list[tuple[str, str]]) -> None:
     operators = Operators()
-    for path in ("/figures", "/entries", f"/story?url={URL}", "/"):
+    for path in ("/figures", "/cures", "/entries", f"/story?url={URL}", "/"):
         assert (await operators.get(path, headers=[*headers, ("sec-fetch-mode", "cors")])).status == 403
     assert operators.store.asked == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accelerator.cures import CURES, FORWARDED, Cure, cure_of, heading_of
+from accelerator.cures import COUNTED, CURES, FORWARDED, Cure, cure_of, heading_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cache-status.md").read_text()
 
@@ -40,7 +40,7 @@ def test_each_reason_to_ask_the_application_is_explained() -> None:
     assert [*FORWARDED] == re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
 
 
-@pytest.mark.parametrize("cure", [*CURES.values(), *FORWARDED.values()])
+@pytest.mark.parametrize("cure", [*CURES.values(), *FORWARDED.values(), *COUNTED.values()])
 def test_a_cure_is_said_in_sentences_and_its_rule_is_a_section(cure: Cure) -> None:
     for sentence in (cure.why, cure.cure):
         assert sentence.endswith(".")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Router
 
+from accelerator.cures import COUNTED, CURES, FORWARDED
 from accelerator.ops.answers import RequestError, error_answer, file_answer, json_answer
 from accelerator.ops.entrance import Authorize, Entrance
 from accelerator.ops.entries import entries, figures, story
@@ -78,10 +79,18 @@ class OpsApp:
             case "story":
                 _allow(request, "GET", "HEAD")
                 return json_answer(await story(operated, request))
+            case "cures":
+                _allow(request, "GET", "HEAD")
+                return json_answer(cures())
             case name if name in self._files:
                 _allow(request, "GET", "HEAD")
                 return file_answer(*self._files[name])
         raise RequestError(404, "there is nothing at this path: the page is where this is mounted, with a / at the end")
+
+
+def cures() -> dict[str, dict[str, str]]:
+    """Return each reason that figures may have, with what it means and what to do about it."""
+    return {reason: cure._asdict() for reason, cure in {**FORWARDED, **CURES, **COUNTED}.items()}
 
 
 def _name(scope: Scope) -> str:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 import accelerator
+from accelerator.ops.app import cures
 from tests.ops.browser.figures import entry, figures
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Operated:
         """The page and its API, mounted deep in a site."""
         api = [
             Route("/figures", self._answer),
+            Route("/cures", self._answer),
             Route("/entries", self._answer),
             Route("/story", self._answer),
             Route("/invalidate", self._answer, methods=["POST"]),
@@ -125,6 +127,8 @@ class Operated:
         match name:
             case "figures":
                 return self.figures
+            case "cures":
+                return cures()
             case "entries":
                 return self._listed(**request.query_params)
             case "story":

@@ -152,7 +152,7 @@ def test_a_story_has_each_variant_and_the_latest_requests(looking: Looking) -> N
     expect(variants.nth(1)).to_contain_text("past its time by 15 s")
     expect(variants.nth(1)).to_contain_text("No tags.")
     expect(variants.nth(1)).not_to_contain_text("ETag")
-    expect(looking["story-unstored"]).to_contain_text("It sets a cookie")
+    expect(looking["story-unstored"]).to_contain_text("The response sets a cookie")
     expect(looking["story-latest"].locator("tr")).to_have_count(3)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from playwright.sync_api import expect
 
+from accelerator.cures import cure_of
+from accelerator.ops.app import cures
 from tests.ops.browser.figures import LATEST, NOW, figures
 
 if TYPE_CHECKING:
@@ -151,7 +153,7 @@ def test_reasons_are_grouped_with_their_cure_and_their_urls_most_often_first(loo
     expect(groups).to_have_count(2)
     expect(groups.first).to_contain_text("method")
     expect(groups.nth(1).locator(".counted")).to_have_text(re.compile(r"^11\s*11 %$"))
-    expect(groups.nth(1).locator(".cure")).to_contain_text("It sets a cookie")
+    expect(groups.nth(1).locator(".cure")).to_contain_text("The response sets a cookie")
     expect(groups.nth(1).get_by_role("link")).to_have_text(["https://b.example/", "https://a.example/"])
 
 
@@ -162,7 +164,35 @@ def test_a_reason_leads_to_its_cure(looking: Looking, reason: str) -> None:
     group = looking["reasons"].locator(".looked-at")
     expect(group.locator("h3")).to_have_text(reason)
     expect(group.locator("h3")).to_be_focused()
-    expect(group.locator(".cure")).not_to_contain_text("knows no cure")
+    cure = cure_of(reason)
+    assert cure is not None
+    expect(group.locator(".cure")).to_have_text(f"{cure.why} {cure.cure} {cure.rule}".replace("`", "").rstrip())
+
+
+def test_what_a_view_or_an_option_says_is_seen_to_be_code(looking: Looking) -> None:
+    looking.at("#reasons", requests={"miss": {"body too large": 1}}, refreshes={}, unstored=[])
+    expect(looking["reasons"].locator(".cure code")).to_have_text("max_body_bytes")
+
+
+def test_all_cures_are_there_and_asked_for_once(looking: Looking) -> None:
+    page = looking.at("#reasons")
+    looking.see(2)
+    page.goto(f"{looking.operated.address}#story?url=https%3A%2F%2Fshop.example%2Fproducts%2F1")
+    expect(looking["story-told"]).to_contain_text("1 variant stored")
+    assert looking["cures"].locator("dt").all_text_contents() == [*cures()]
+    assert looking.operated.times_asked("cures") == 1
+
+
+def test_cures_that_did_not_come_are_asked_for_again(looking: Looking) -> None:
+    looking.operated.instead["cures"] = (503, {"error": "away"})
+    looking.page.clock.install(time=NOW - 1)
+    looking.page.clock.pause_at(NOW)
+    looking.page.goto(f"{looking.operated.address}#reasons")
+    expect(looking["lost"]).to_have_text("Away. There are no figures yet.")
+    del looking.operated.instead["cures"]
+    looking.wait(2)
+    expect(looking["state"]).to_have_text("Live")
+    expect(looking["reasons"].locator(".cure").first).to_contain_text("The method is not one")
 
 
 def test_a_reason_that_is_new_leads_to_where_all_are_explained(looking: Looking) -> None:

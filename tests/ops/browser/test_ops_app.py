@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -14,7 +15,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from accelerator import ASGIAccelerator, cache_for, tag
+from accelerator.fanout import FanOut, Varnish, sender
 from accelerator.ops import OpsApp
+from tests.fanout.edges import Answer, VarnishEdge
 from tests.ops.browser.figures import HOSTILE
 from tests.ops.browser.server import serving
 
@@ -141,6 +144,29 @@ def test_a_url_and_everything_are_taken_back(site: Site, page: Page) -> None:
     expect(page.locator("#dialog-result")).to_have_text("Done: it is taken back.")
     site.ask("/pages/1", "/pages/2")
     assert (site.made["/pages/1"], site.made["/pages/2"]) == (3, 2)
+
+
+def test_what_a_cache_downstream_was_not_told_yet_is_seen_until_it_was(
+    site: Site, page: Page, complaints: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "MAX_PAUSE", sender.FIRST_PAUSE)
+    with VarnishEdge() as edge, closing(FanOut(Varnish(edge.url), again_after=None)) as fan_out:
+        edge.failing = Answer(503)
+        fan_out.follow(site.app.store)
+        page.goto(f"{site.ops}#take-back")
+        page.locator("#take-back-name").fill("page:1")
+        page.locator("#take-back-name").press("Enter")
+        page.get_by_role("dialog").get_by_role("button", name="Take back").click()
+        expect(page.locator("#dialog-result")).to_have_text("Done: it is taken back.")
+        page.get_by_role("button", name="Close").click()
+        page.get_by_role("link", name="Store").click()
+        expect(page.locator("#fanout tr")).to_have_text(re.compile(r"^Varnish\s*0\s*[1-9]\d*\s*1$"))
+        expect(page.locator("#attention")).to_have_text("1 invalidation waits to be told to Varnish.")
+        edge.failing = None
+        expect(page.locator("#fanout tr")).to_have_text(re.compile(r"^Varnish\s*1\s*[1-9]\d*\s*0$"))
+        expect(page.locator("#attention")).to_be_hidden()
+        assert edge.keys() == ["page:1"]
+    assert complaints == []
 
 
 def test_what_cannot_be_a_tag_is_refused_in_words(site: Site, page: Page) -> None:

@@ -41,6 +41,7 @@ async function ask(path, options = {}, patience = PATIENCE) {
 const query = (about) => new URLSearchParams(Object.entries(about).filter(([, value]) => value !== null && value !== undefined));
 
 export const figures = () => ask("figures");
+export const cures = () => ask("cures");
 export const entries = (about) => ask(`entries?${query(about)}`);
 export const story = (url) => ask(`story?${query({ url })}`);
 

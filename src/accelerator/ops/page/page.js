@@ -1,11 +1,12 @@
 // The operator's page: which view is shown, and what it is drawn from.
 
 import { figures as askForFigures } from "./api.js";
+import { loadCures } from "./cures.js";
 import { byId, say } from "./dom.js";
 import { openEntries, setUpEntries } from "./entries.js";
 import { Live } from "./live.js";
 import { drawAttention, drawOverview } from "./overview.js";
-import { drawCures, drawReasons, openReasons } from "./reasons.js";
+import { drawReasons, openReasons } from "./reasons.js";
 import { drawStore } from "./store.js";
 import { openStory, setUpStory } from "./story.js";
 import { setUpTakingBack } from "./takeback.js";
@@ -84,7 +85,10 @@ function tellState(now, words) {
 
 // --- start -----------------------------------------------------------------------------------------------------------
 
-const live = new Live(askForFigures, take, tellState);
+// Figures have reasons, whose cures are there when they are drawn.
+const ask = () => Promise.all([askForFigures(), loadCures()]).then(([told]) => told);
+
+const live = new Live(ask, take, tellState);
 
 byId("pause").addEventListener("click", (event) => {
   const isPaused = !live.isPaused;
@@ -95,7 +99,6 @@ byId("pause").addEventListener("click", (event) => {
 setUpEntries();
 setUpStory();
 setUpTakingBack(() => live.now());
-drawCures();
 window.addEventListener("hashchange", go);
 go();
 live.now();

@@ -1,7 +1,7 @@
 // What is not cached and why, grouped by reason, each with its cure.
 
+import { allCures, cureOf } from "./cures.js";
 import { byId, element, fill, link, say, visible } from "./dom.js";
-import { CURES, cureOf } from "./cures.js";
 import { isOfSite } from "./requests.js";
 import { count, percent, plural, sum } from "./words.js";
 
@@ -35,6 +35,7 @@ export function drawReasons(figures) {
     const sorted = urls.sort((one, other) => other[1] - one[1]);
     fill(group.querySelector("ol"), sorted, ([url]) => url, makeUrl, (row, [, times]) => say(row.lastElementChild, count(times)));
   });
+  if (!byId("cures").hasChildNodes()) drawCures();
   if (wanted !== null) goTo(wanted);
 }
 
@@ -42,14 +43,14 @@ const makeGroup = ([reason]) =>
   element("article", { "data-reason": reason },
     element("h3", { tabindex: "-1" }, element("bdi", { class: "reason" }, visible(reason))),
     element("p", { class: "counted" }, element("span", { class: "number" }), element("span", { class: "share quiet" })),
-    element("p", { class: "cure" }, cureOf(reason)),
+    element("p", { class: "cure" }, ...cureOf(reason)),
     element("ol", { class: "ranks" }),
   );
 
 const makeUrl = ([url]) => element("li", {}, link("story", "url", url), element("span", { class: "number" }));
 
-export function drawCures() {
-  byId("cures").replaceChildren(...CURES.flatMap(([reason, cure]) => [element("dt", {}, reason), element("dd", {}, cure)]));
+function drawCures() {
+  byId("cures").replaceChildren(...allCures().flatMap(([reason, words]) => [element("dt", {}, reason), element("dd", {}, ...words)]));
 }
 
 // Look at one reason, now or as soon as it is drawn.

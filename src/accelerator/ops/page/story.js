@@ -1,7 +1,7 @@
 // All that is known of one URL: what is stored for it, for how long, and its latest requests.
 
 import { story as ask } from "./api.js";
-import { cureOf } from "./cures.js";
+import { cureOf, loadCures } from "./cures.js";
 import { address, byId, element, say, shape, tagLinks, visible } from "./dom.js";
 import { stateMark, variantOf } from "./entries.js";
 import { drawRequests, reason } from "./requests.js";
@@ -50,7 +50,7 @@ function variant(entry, now) {
 
 function drawUnstored(reasons) {
   byId("story-unstored-section").hidden = reasons.length === 0;
-  const said = ([why, number]) => [element("dt", {}, reason(why), " ", element("span", { class: "number quiet" }, `× ${count(number)}`)), element("dd", {}, cureOf(why))];
+  const said = ([why, number]) => [element("dt", {}, reason(why), " ", element("span", { class: "number quiet" }, `× ${count(number)}`)), element("dd", {}, ...cureOf(why))];
   byId("story-unstored").replaceChildren(...reasons.flatMap(said));
 }
 
@@ -58,7 +58,7 @@ async function show() {
   const mine = ++turn;
   say(byId("story-told"), "Looking…");
   try {
-    const { entries: variants, cursor, latest, unstored } = await ask(url);
+    const [{ entries: variants, cursor, latest, unstored }] = await Promise.all([ask(url), loadCures()]);
     if (mine !== turn) return;
     const now = Date.now() / 1000;
     byId("variants").replaceChildren(...variants.map((entry) => variant(entry, now)));
