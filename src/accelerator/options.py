@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from accelerator.events import CacheEvent
 
+MIN_TOKEN_LENGTH: Final = 16
+"""Characters of a token of the option `debug`: a shorter one might be guessed."""
 
 VARY_COOKIES: Final = ("django_language", "messages", "_LOCALE_", "I18N_LANGUAGE")
 """Cookies that select the responses of frameworks, although their Vary does not name Cookie.
@@ -116,9 +118,9 @@ class Options:
         coalesce: let requests wait for a running fill of the same key (collapsed forwarding).
         cache_status: the name of this cache in Cache-Status (RFC 9211); None does not send the field.
         on_event: called with a `CacheEvent` for each request and invalidation; it must not block.
-        debug: a token of visible ASCII characters: the response to a request that carries it in `Accelerator-Debug` has
-            the whole reasoning of the cache in a field of that name, and no cache in front may store it. True tells
-            every request, for development; False tells none.
+        debug: a token of at least 16 visible ASCII characters: the response to a request that carries it in
+            `Accelerator-Debug` has the whole reasoning of the cache in a field of that name, and no cache in front may
+            store it. True tells every request, for development; False tells none.
         enabled: False lets every request bypass the cache.
         clock: returns the time in seconds since the epoch.
     """
@@ -253,11 +255,15 @@ def _check_cache_status(option: str, value: object) -> None:
 
 
 def _check_debug(option: str, value: object) -> None:
-    """Accept a bool, or a token that can be the value of a field. What is wrong with a token is said without it."""
+    """Accept a bool, or a token that nobody guesses and a field can carry. What is wrong with it is said without it."""
     if not isinstance(value, bool | str):
         raise TypeError(f"{option} is a bool, or a token, not {type(value).__name__}")
-    if isinstance(value, str) and not (value.isascii() and value.isprintable() and value.split() == [value]):
-        raise ValueError(f"{option} is a bool, or a token of visible ASCII characters without blanks")
+    if isinstance(value, str) and not (
+        len(value) >= MIN_TOKEN_LENGTH and value.isascii() and value.isprintable() and value.split() == [value]
+    ):
+        raise ValueError(
+            f"{option} is a bool, or a token of at least {MIN_TOKEN_LENGTH} visible ASCII characters without blanks"
+        )
 
 
 _CHECKS: Final[dict[str, Callable[[str, Any], object]]] = {

@@ -35,7 +35,7 @@ from tests.support import (
 
 pytestmark = pytest.mark.anyio
 
-TOKEN = "correct-horse"
+TOKEN = "correct-horse-battery"
 ASKING = [("accelerator-debug", TOKEN)]
 SECRETS = ("SECRET-COOKIE", "SECRET-KEY", "SECRET-PARTITION", "SECRET-BEARER")
 

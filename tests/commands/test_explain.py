@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from wsgiref.types import WSGIApplication
 
-TOKEN = "correct-horse"
+TOKEN = "correct-horse-battery"
 TELLING = ["--token", TOKEN]
 
 

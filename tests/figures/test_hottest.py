@@ -57,3 +57,11 @@ def test_a_clock_that_is_set_back_begins_a_new_window() -> None:
     hottest.add("later", 1, 1000.0)
     hottest.add("now", 1, 10.0)
     assert hottest.most(9, 10.0) == [("now", 1)]
+
+
+def test_what_comes_late_counts_in_the_present_window_and_wipes_nothing() -> None:
+    hottest: Hottest[str] = Hottest()
+    turn = 1000.0 + WINDOW_SECONDS
+    for name, now in (("before", 1000.0), ("first", turn), ("late", turn - 0.3), ("first", turn), ("late", 1000.0)):
+        hottest.add(name, 1, now)
+    assert sorted(hottest.most(9, turn)) == [("before", 1), ("first", 2), ("late", 2)]

@@ -105,7 +105,7 @@ def test_the_store_is_the_one_that_was_named(
         (["--cacheable-errors"], {"cacheable_errors": True}),
         (["--heuristic"], {"heuristic": True}),
         (["--obey-request-directives"], {"obey_request_directives": True}),
-        (["--debug-token", "correct-horse"], {"debug": "correct-horse"}),
+        (["--debug-token", "correct-horse-battery"], {"debug": "correct-horse-battery"}),
         (["--trusted-field", "X-Forwarded-User", "--trusted-field", "X-Forwarded-Host"], {}),
         (["--trusted-field", "Shib-Name"], {"credentials": (*CREDENTIALS, "Shib-Name")}),
         (["--trusted-field", "CF-IPCountry"], {"vary": ("CF-IPCountry",)}),
@@ -137,14 +137,17 @@ def test_the_fields_of_a_trusted_proxy_reach_the_origin_of_the_command(monkeypat
         ([ORIGIN, "--store", "nowhere"], "Error: "),
         ([ORIGIN, "--stale-if-error", "-1"], "Error: stale_if_error is 0 or more seconds, not -1.0\n"),
         ([ORIGIN, "--trusted-field", "caf\xe9"], "Error: trusted_fields are names of fields"),
-        ([ORIGIN, "--debug-token", ""], "Error: debug is a bool, or a token of visible ASCII characters"),
+        (
+            [ORIGIN, "--debug-token", "too-short"],
+            "Error: debug is a bool, or a token of at least 16 visible ASCII characters without blanks\n",
+        ),
     ],
     ids=[
         "an origin that is none",
         "a store that is none",
         "a value that makes no sense",
         "a field that is none",
-        "no token",
+        "a token that may be guessed",
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], text: str) -> None:
@@ -152,6 +155,15 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], text: str) -> N
     assert answer.exit_code == 1
     assert answer.output.startswith(text)
     assert answer.output.count("\n") == 1
+
+
+def test_what_is_wrong_with_a_token_in_the_environment_is_said_in_one_line_too_and_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uvicorn, "run", lambda app, **_options: None)
+    answer = CliRunner().invoke(main, ["gateway", ORIGIN], env={"ACCELERATOR_DEBUG_TOKEN": "too-short"})
+    words = "debug is a bool, or a token of at least 16 visible ASCII characters without blanks"
+    assert (answer.exit_code, answer.output) == (1, f"Error: {words}\n")
 
 
 def test_a_missing_extra_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -818,9 +818,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_token_of_the_cache_does_not_reach_the_origin_and_the_reasoning_reaches_who_has_it() -> None:
-    asking = [("accelerator-debug", "correct-horse")]
+    asking = [("accelerator-debug", "correct-horse-battery")]
     async with serving(saying(CACHED)) as origin, gateway_to(origin.url) as gateway:
-        cached = ASGIAccelerator(gateway, debug="correct-horse")
+        cached = ASGIAccelerator(gateway, debug="correct-horse-battery")
         told = [await ask(cached, headers=asking) for _ in range(2)]
         assert [(answer.get("accelerator-debug") or "").split(",")[0] for answer in told] == [
             "outcome=miss;fwd=uri-miss;pending",

@@ -93,7 +93,7 @@ def test_options_are_keyword_only() -> None:
         ("cache_status", "Example-Cache.1/a:b"),
         ("on_event", print),
         ("debug", True),
-        ("debug", "0pen-Sesame!"),
+        ("debug", "0pen-Sesame-now!"),
         ("enabled", False),
         ("clock", time.monotonic),
     ],
@@ -188,12 +188,15 @@ def test_a_value_that_makes_no_sense_is_a_value_error_at_once_that_names_the_opt
         options(**{name: value})
 
 
-@pytest.mark.parametrize("token", ["", " ", "SECRET word", "SECRET ", "SECRET\n", "SECRET\xe9", "SECRET\x7f"])
-def test_a_token_that_no_field_can_carry_is_refused_and_not_repeated(token: str) -> None:
-    with pytest.raises(ValueError, match="debug is a bool, or a token of visible ASCII") as caught:
+@pytest.mark.parametrize(
+    "token",
+    ["", " ", "A-SECRET-OF-15.", *(f"A-LONG-SECRET-WORD{end}" for end in (" word", " ", "\n", "\xe9", "\x7f"))],
+)
+def test_a_token_that_may_be_guessed_or_that_no_field_can_carry_is_refused_and_not_repeated(token: str) -> None:
+    with pytest.raises(ValueError, match="debug is a bool, or a token of at least 16 visible ASCII") as caught:
         options(debug=token)
     assert "SECRET" not in str(caught.value)
-    assert "SECRET" not in repr(options(debug="SECRET"))
+    assert "SECRET" not in repr(options(debug="A-SECRET-OF-16.."))
 
 
 def test_cookie_is_no_credential_and_the_error_says_what_to_do() -> None:

@@ -13,7 +13,7 @@ from tests.wsgi.support import ask, environ_of, site_saying, site_with
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TOKEN = "correct-horse"
+TOKEN = "correct-horse-battery"
 ASKING = [("accelerator-debug", TOKEN)]
 
 

@@ -65,8 +65,11 @@ class Hottest(Generic[Name]):
         return counted.most_common(number)
 
     def _turn(self, now: float) -> None:
-        """Begin a new window if the last one is over, or the clock was set back."""
-        if not self._began <= now < self._began + WINDOW_SECONDS:
+        """Begin a new window if the last one is over, or the clock was set back.
+
+        What comes a little late counts in the present window: names come in batches, each as of its beginning.
+        """
+        if not self._began - WINDOW_SECONDS <= now < self._began + WINDOW_SECONDS:
             is_next = self._began <= now < self._began + 2 * WINDOW_SECONDS
             self._before = self._window if is_next else _Window()
             self._window = _Window()
