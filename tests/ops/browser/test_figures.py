@@ -86,17 +86,6 @@ def test_the_latest_requests_have_outcome_reason_age_and_number(looking: Looking
     expect(rows.nth(1)).to_contain_text("no explicit time")
 
 
-def test_what_the_page_itself_asks_for_is_left_out(looking: Looking) -> None:
-    own = f"{looking.operated.address}figures"
-    latest = [{**figures()["latest"][0], "url": own}, figures()["latest"][1]]
-    told: dict[str, Any] = {"requests": {"miss": {"no_store()": 1}}, "refreshes": {}}
-    page = looking.at(latest=latest, **told, unstored=[["no_store()", own, 1]])
-    expect(looking["latest"].locator("tr")).to_have_count(1)
-    page.goto(f"{looking.operated.address}#reasons")
-    expect(looking["reasons"].locator("h3")).to_have_text("no_store()")
-    expect(looking["reasons"].get_by_role("link")).to_have_count(0)
-
-
 def test_a_hot_url_leads_to_its_story_and_a_hot_tag_to_its_entries(looking: Looking) -> None:
     page = looking.at(urls=[["https://shop.example/?a=b&c=#d", 5]], tags=[["a&b", 4]])
     looking["urls"].get_by_role("link").click()

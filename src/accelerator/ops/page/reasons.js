@@ -2,7 +2,6 @@
 
 import { allCures, cureOf } from "./cures.js";
 import { byId, element, fill, link, say, visible } from "./dom.js";
-import { isOfSite } from "./requests.js";
 import { count, percent, plural, sum } from "./words.js";
 
 let wanted = null; // the reason whose group is to be looked at once it is drawn
@@ -16,7 +15,7 @@ function groups({ requests, refreshes, unstored }) {
     }
   }
   const urls = new Map([...numbers.keys()].map((reason) => [reason, []]));
-  for (const [reason, url, number] of unstored.filter((line) => isOfSite(line[1]))) {
+  for (const [reason, url, number] of unstored) {
     if (!urls.has(reason)) urls.set(reason, []);
     urls.get(reason).push([url, number]);
   }

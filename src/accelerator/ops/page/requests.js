@@ -11,11 +11,6 @@ export const OUTCOMES = {
   pass: "passed by the cache",
 };
 
-const own = new URL(".", document.baseURI).href;
-
-// Whether a URL is not one of this page's own: it may be mounted inside of the cache, which then counts it.
-export const isOfSite = (url) => !url.startsWith(own);
-
 export const FROM_STORE = ["hit", "stale"];
 
 export const outcome = (kind) => element("span", { class: "outcome", "data-outcome": Object.hasOwn(OUTCOMES, kind) ? kind : null }, visible(kind));
@@ -39,7 +34,7 @@ function requestRow(line, now) {
 
 export function drawRequests(body, lines, now) {
   const keyOf = ({ time, outcome: kind, reason: why, method, url }) => JSON.stringify([time, kind, why, method, url]);
-  fill(body, lines.filter(({ url }) => isOfSite(url)), keyOf, (line) => requestRow(line, now), (row, { number }) => {
+  fill(body, lines, keyOf, (line) => requestRow(line, now), (row, { number }) => {
     say(row.lastElementChild, number > 1 ? `× ${count(number)}` : "");
     row.lastElementChild.classList.toggle("empty", number <= 1);
   });
