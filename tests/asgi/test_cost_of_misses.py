@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,12 @@ def kind(name: str) -> Callable[[], object]:
     """Return work that sends a request of a kind."""
     more = dict(KINDS[name])
     return requests(*more.pop("lines"), **more)
+
+
+@pytest.fixture(autouse=True)
+def _without_django(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Django is loaded it is asked for its route; another test may have loaded it."""
+    monkeypatch.delitem(sys.modules, "django.urls", raising=False)
 
 
 @pytest.mark.parametrize(

@@ -382,6 +382,17 @@ def test_a_place_that_fails_costs_no_figure_of_ones_own_and_is_logged_once(caplo
     assert set(place.notes) == {"own"}
 
 
+def test_while_the_place_is_away_numbers_do_not_fall() -> None:
+    place = Place({"other": note_of(7, is_alive=True)})
+    cache, publishing = at(place)
+    drive(ask(cache))
+    assert counted(drive(publishing.total())) == 8
+    place.error = OSError("away")
+    drive(ask(cache))
+    figures = drive(publishing.total())
+    assert (counted(figures), figures["workers"], figures["complete"]) == (9, 2, False)
+
+
 def test_a_child_process_begins_with_nothing_counted_and_a_note_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place({})
     cache, publishing = at(place)

@@ -282,6 +282,7 @@ async def test_requests_of_operators_are_none_of_the_figures_of_the_site() -> No
         await ask(cached, path, headers=[OPERATOR])
         await ask(cached, path)
     await order(cached, {"all": True}, url="/ops/invalidate", headers=[JSON, OPERATOR])
+    assert said(await ask(cached, "/ops/figures", headers=[OPERATOR]))["filling"] == 0
     figures = cached.figures()
     assert figures["requests"] == {"miss": {"no explicit time": 2}}
     assert {line["url"] for line in figures["latest"]} == {"https://example.org/elsewhere"}

@@ -65,7 +65,6 @@ class Filler:
         fwd = reason_to_forward(request, found, services.options.clock())
         task = Task(found, decision, flight, fwd, purpose)
         fill = Fill(exchange, task, services)
-        services.reporter.counts.filling(1)
         try:
             await self._call(exchange, fill, task)
             if fill.wants_retry:
@@ -76,7 +75,6 @@ class Filler:
         finally:
             if not fill.has_ended:
                 fill.end()
-            services.reporter.counts.filling(-1)
             flight.land()
 
     async def _call(self, exchange: Exchange, fill: Fill, task: Task) -> None:
@@ -84,6 +82,8 @@ class Filler:
         request = exchange.request
         headers = [line for line in request.lines() if line[0] not in CONDITIONS] + task.conditions()
         send = self._invalidations.watching_send(request, fill.notes, fill.send)
+        counts = self._services.reporter.counts
+        counts.begin_fill(fill.notes)
         try:
             await self._upstream.call(exchange, fill.notes, fill.receive, send, headers)
         except Exception:
@@ -91,4 +91,6 @@ class Filler:
                 await fill.finish()
                 raise
             logger.exception("the application failed, a stale response was served: %r", request.url)
+        finally:
+            counts.end_fill(fill.notes)
         await fill.finish()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from accelerator.figures.histogram import Histogram
 from accelerator.figures.hottest import Hottest
@@ -91,6 +91,12 @@ Alike: TypeAlias = "tuple[str, str, bool, int, Hashable]"
 another fill, whole seconds of the age, and what tells the responses apart. A plain tuple is made soonest."""
 
 
+class Noted(Protocol):
+    """What the application says about its response."""
+
+    is_counted: bool
+
+
 class Counts:
     """Counts what happens to requests. Any thread may use it, but plain hits are for the thread of one loop.
 
@@ -120,7 +126,7 @@ class Counts:
         self._seconds_saved = 0.0
         self._ages = Histogram(1.0)
         self._fills = Histogram(0.001)
-        self._filling = 0
+        self._filling: set[Noted] = set()
         self._urls: Hottest[str] = Hottest()
         self._tags: Hottest[str] = Hottest()
         self._unstored: Hottest[tuple[str, str]] = Hottest()
@@ -199,10 +205,19 @@ class Counts:
         with self._lock:
             self._fills.add(seconds)
 
-    def filling(self, number: int) -> None:
-        """Count a call of the application that begins, as 1, or ends, as -1."""
+    def begin_fill(self, notes: Noted) -> None:
+        """Count a call of the application as one that is under way.
+
+        Args:
+            notes: what the application says meanwhile: it may leave its request out of the figures.
+        """
         with self._lock:
-            self._filling += number
+            self._filling.add(notes)
+
+    def end_fill(self, notes: Noted) -> None:
+        """Note that a call of the application has ended."""
+        with self._lock:
+            self._filling.discard(notes)
 
     def _look_at_tallies(self) -> None:
         """Count what was added to the tallies."""
@@ -284,7 +299,7 @@ class Counts:
                 "seconds_saved": self._seconds_saved,
                 "ages": self._ages.as_dict(),
                 "fills": self._fills.as_dict(),
-                "filling": self._filling,
+                "filling": sum([notes.is_counted for notes in self._filling]),
                 **invalidations,
                 "store": store,
                 "urls": self._urls.most(SHOWN, now),

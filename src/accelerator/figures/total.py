@@ -95,7 +95,10 @@ def _store(alive: Sequence[StoreFigures], ended: Sequence[StoreFigures]) -> Stor
             found[name] = _sum(counted)
     if found.get("near"):
         nears = [one["near"] for one in (*alive, *ended) if one.get("near")]
-        found["near"] = {**found["near"], **{name: sum([near.get(name) or 0 for near in nears]) for name in _OF_NEAR}}
+        found["near"] = {
+            **found["near"],
+            **{name: sum([near.get(name) or 0 for near in nears]) for name in _OF_NEAR},
+        }
     if "breaker_open" in found:
         found["breaker_open"] = any(one.get("breaker_open", False) for one in alive)
     return found  # type: ignore[return-value]  # its names are those of `StoreFigures`

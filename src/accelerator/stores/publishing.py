@@ -102,6 +102,7 @@ class Publishing:
 
     def _forget(self) -> None:
         self._adopted = _NOBODY
+        self._seen: dict[str, Note] = {}  # the notes that were read last: numbers do not fall while they are away
         self._published = 0
         self._due = self._repeat_at = self._look_at = 0.0
 
@@ -204,7 +205,7 @@ class Publishing:
     # --- of all processes ---------------------------------------------------------------------------------------------
 
     async def total(self) -> Figures:
-        """Return the sum of the figures of all processes: of this one alone if those of others cannot be read."""
+        """Return the sum of the figures of all processes: with what others said last, if that cannot be read now."""
         if self._board is None:
             return self._figures()
         own = self._own()
@@ -212,10 +213,11 @@ class Publishing:
             notes = await self._board.read()
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._note_failure(error)
-            return total([{**own, "complete": False}], ended=self._adopted.figures)
-        notes.pop(self._board.name, None)
+            notes, own["complete"] = self._seen, False
+        self._seen = notes
+        others = {name: note for name, note in notes.items() if name != self._board.name}
         adopted = self._adopted  # after the notes were read: what was added since is among them
-        return cast("Figures", sum_of(notes, Said(total([own], ended=adopted.figures), adopted.names)))
+        return cast("Figures", sum_of(others, Said(total([own], ended=adopted.figures), adopted.names)))
 
     def total_now(self) -> Figures:
         """Do what `total` does, and block the thread meanwhile."""

@@ -180,11 +180,13 @@ class TieredStore(
         await self._far.invalidate(tags, soft=soft)
 
     def store_figures(self) -> StoreFigures:
-        """Return where both stores stand: entries and bytes are those of the near one."""
+        """Return where both stores stand."""
         near = self._near.store_figures() if isinstance(self._near, KnowsFigures) else StoreFigures()
+        kept: dict[str, float | str | None] = {
+            name: near[name] for name in ("entries", "bytes", "max_bytes", "evictions") if name in near
+        }
         far = self._far.store_figures()
-        own: StoreFigures = {"kind": type(self).__name__, "shared": near.get("shared", False)}
-        return {**far, **near, **own, "near": self.figures()._asdict()}
+        return {**far, "kind": type(self).__name__, "near": {**self.figures()._asdict(), **kept}}
 
     def invalidation_figures(self) -> InvalidationFigures:
         """Return what this process has invalidated."""
