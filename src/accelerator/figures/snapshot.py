@@ -71,8 +71,8 @@ class StoreFigures(TypedDict, total=False):
         evictions: the number of entries that this process has made give way to others.
         errors: the number of calls for requests that failed, by method.
         breaker_open: whether the server failed when it was asked last.
-        near: the figures of a near store, see `NearFigures`, with its `entries`, `bytes`, `max_bytes`, `evictions`: what it
-            counts is a sum, and the rest is of one process.
+        near: the figures of a near store, see `NearFigures`, with its `entries`, `bytes`, `max_bytes` and `evictions`.
+            What it counts is a sum, and the rest is of one process.
         fanout: what caches downstream were told, by their names.
     """
 
