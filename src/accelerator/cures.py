@@ -108,8 +108,10 @@ CURES: Final[Mapping[str, Cure]] = {
         "Look at what calls it; the log tells of a key that makes no sense.",
     ),
     "tags": Cure(
-        "A name was said that no tag can have, there were more than 1000, or `Cache-Groups` cannot be read.",
-        "The log says which; look at what comes from the URL before it becomes a tag.",
+        "A name was said that no tag can have, there were more than 1000 or of more than 16 KiB in all, or"
+        " `Cache-Groups` cannot be read.",
+        "The log says which; look at what comes from the URL before it becomes a tag. A page that shows so much wants a"
+        " coarser tag.",
     ),
     "body too large": Cure(
         "The body is longer than `max_body_bytes`, 8 MiB unless told.", "Raise it, or serve large files from outside."

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from accelerator.cures import COUNTED, CURES, FORWARDED, NEWER, UNFIT, Cure, cure_of, heading_of
+from accelerator.tags import MAX_TAGS, MAX_TAGS_BYTES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "cache-status.md").read_text()
@@ -56,6 +57,13 @@ def test_public_is_advised_only_where_a_request_has_credentials() -> None:
     assert "only then" in before
     rows = re.findall(r"^\| `(unfit=\w+|asked)` \|.*public", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
     assert rows == ["unfit=credentials"]
+
+
+def test_the_limits_of_tags_are_those_that_are_told() -> None:
+    section = (DOCS / "troubleshooting.md").read_text().partition("### `tags`")[2].partition("###")[0]
+    for text in (CURES["tags"].why, section):
+        assert f"more than {MAX_TAGS} " in text
+        assert f"more than {MAX_TAGS_BYTES // 1024} KiB in all" in text
 
 
 @pytest.mark.parametrize("cure", [*CURES.values(), *FORWARDED.values(), *UNFIT.values(), NEWER, *COUNTED.values()])
