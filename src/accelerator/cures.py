@@ -108,8 +108,10 @@ CURES: Final[Mapping[str, Cure]] = {
         "Look at what calls it; the log tells of a key that makes no sense.",
     ),
     "tags": Cure(
-        "A name was said that no tag can have, there were more than 1000, or `Cache-Groups` cannot be read.",
-        "The log says which; look at what comes from the URL before it becomes a tag.",
+        "A name was said that no tag can have, there were more than 1000 or of more than 16 KiB in all, or"
+        " `Cache-Groups` cannot be read.",
+        "The log says which; look at what comes from the URL before it becomes a tag. A page that shows so much wants a"
+        " coarser tag.",
     ),
     "body too large": Cure(
         "The body is longer than `max_body_bytes`, 8 MiB unless told.", "Raise it, or serve large files from outside."
@@ -181,9 +183,12 @@ FORWARDED: Final[Mapping[str, Cure]] = {
         "RFC 9111 §4.2.4",
     ),
     "request": Cure(
-        "What is stored is fresh, and yet not for this request: it says who asks, or asks for something newer.",
-        "Say `cache_for(60, public=True)` where the response is the same for all who may ask.",
-        "RFC 9111 §3.5",
+        "What is stored is not for this request: by the codings that it accepts, by its cookies or credentials, or"
+        " for it asks for something newer.",
+        "By codings, ask again: the next is answered. By cookies, say `cache_for(60)` where the response is the same"
+        " for all. By credentials, such as `Authorization`, and only then, say `cache_for(60, public=True)` where it is"
+        " the same for all who may ask. By what it asks for, nothing.",
+        "RFC 9111 §4",
     ),
     "method": Cure(
         "The method is not one that is answered from the store.",
@@ -197,6 +202,34 @@ FORWARDED: Final[Mapping[str, Cure]] = {
     ),
 }
 """What stands in `fwd` of Cache-Status: why the application was asked."""
+
+UNFIT: Final[Mapping[str, Cure]] = {
+    "codings": Cure(
+        "What is stored was made for a client that does not accept gzip, and this one does.",
+        "Nothing needs to be done: the next request with these codings is answered. Where the response differs by them,"
+        " name `Accept-Encoding` in `Vary`.",
+        "RFC 9110 §12.5.3",
+    ),
+    "cookies": Cure(
+        "What is stored answers no request with cookies: nothing says that it is not for one visitor alone.",
+        "Say `cache_for(60)` or `s-maxage` where it is the same for all. `ignore_cookies` and `keep_cookies` leave out"
+        " cookies that the application does not read.",
+    ),
+    "credentials": Cure(
+        "What is stored answers no request that says who asks.",
+        "Say `cache_for(60, public=True)` where the response is the same for all who may ask, or give each their own"
+        " `partition`.",
+        "RFC 9111 §3.5",
+    ),
+}
+"""What stands in `unfit` of Accelerator-Debug: by what a stored response is not for a request."""
+
+NEWER: Final = Cure(
+    "The request asks by its `Cache-Control` for something newer than what is stored.",
+    "Nothing needs to be done.",
+    "RFC 9111 §5.2.1",
+)
+"""The other cause of `fwd=request`."""
 
 COUNTED: Final[Mapping[str, Cure]] = {
     "other": Cure("So many reasons have come that not all are told apart.", "The latest requests say theirs.")

@@ -364,8 +364,34 @@ async def test_other_variants_and_what_is_not_for_this_request_are_told_apart() 
     told = reasoning(await ask(cached, headers=[("x-tenant", "2")]))
     assert (told["found"], told["outcome"][1]["fwd"]) == (("others", {}), "vary-miss")
     unfit = reasoning(await ask(cached, headers=[("x-tenant", "1"), ("authorization", "SECRET-BEARER")]))
-    assert unfit["found"][1]["unfit"] is True
+    assert unfit["found"][1]["unfit"] == "credentials"
     assert unfit["outcome"][1]["detail"] == "a request with Authorization needs public"
+
+
+@pytest.mark.parametrize(
+    ("said", "line", "by"),
+    [
+        ("s-maxage=60", ("accept-encoding", "gzip"), "codings"),
+        ("max-age=60", ("cookie", "sid=SECRET"), "cookies"),
+        ("max-age=60", ("authorization", "SECRET"), "credentials"),
+    ],
+)
+async def test_by_what_a_stored_response_is_not_for_a_request_is_told(
+    said: str, line: tuple[str, str], by: str
+) -> None:
+    cached = ASGIAccelerator(app_saying(("cache-control", said)), debug=True)
+    await ask(cached)
+    told = reasoning(await ask(cached, headers=[line]))
+    assert told["outcome"][1]["fwd"] == "request"
+    assert told["found"][1]["unfit"] == by
+
+
+async def test_what_was_not_for_these_codings_is_stored_for_the_next_request_with_them() -> None:
+    cached = ASGIAccelerator(app_saying(("cache-control", "s-maxage=60")), debug=True)
+    await ask(cached)
+    told = [reasoning(await ask(cached, headers=[("accept-encoding", "gzip")])) for _ in range(2)]
+    assert [one["outcome"][0] for one in told] == ["miss", "hit"]
+    assert "unfit" not in told[1]["found"][1]
 
 
 async def test_a_request_that_waited_for_another_tells_so() -> None:

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from accelerator import WSGIAccelerator
 from accelerator.__main__ import main
 from accelerator.commands.explaining import lines_of, reasoning_of
-from accelerator.cures import CURES
+from accelerator.cures import CURES, FORWARDED, NEWER, UNFIT, Cure
 from tests.wsgi.support import site_saying
 
 if TYPE_CHECKING:
@@ -160,10 +160,41 @@ def test_json_has_the_reasoning_and_the_cures() -> None:
     assert found["reasons"][0]["cure"] == "Where that is wrong, take it off; nothing lifts it."
 
 
+def test_what_was_made_for_a_client_without_gzip_is_explained_and_the_next_request_is_answered() -> None:
+    with serving(WSGIAccelerator(site_saying(ttl=60), debug=TOKEN)) as url:
+        explain(url, *TELLING, "-H", "Accept-Encoding: identity")
+        second, third = (explain(url, *TELLING, "-H", "Accept-Encoding: gzip") for _ in range(2))
+    assert "  request (RFC 9110 §12.5.3): What is stored was made for a client that does not accept gzip" in second
+    assert "    What to do: Nothing needs to be done: the next request with these codings is answered." in second
+    assert "not for a request with these codings" in second
+    assert "A hit: answered from the store" in third
+
+
+@pytest.mark.parametrize(
+    ("members", "cure"),
+    [
+        ("found=entry;unfit=codings", UNFIT["codings"]),
+        ("found=entry;unfit=cookies", UNFIT["cookies"]),
+        ("found=entry;unfit=credentials", UNFIT["credentials"]),
+        ('found=entry;unfit=codings, asked="no-cache"', UNFIT["codings"]),
+        ('found=entry, asked="no-cache"', NEWER),
+        ("found=entry;unfit", FORWARDED["request"]),
+        ("tags=()", FORWARDED["request"]),
+    ],
+)
+def test_what_is_stored_and_not_for_the_request_is_explained_by_its_cause(members: str, cure: Cure) -> None:
+    said = reasoning_of({"accelerator-debug": f"outcome=miss;fwd=request;stored, {members}"})
+    lines = [*lines_of("https://example.org/", 200, said)]
+    assert lines[2:4] == [
+        f"  request ({cure.rule}): {cure.why}" if cure.rule else f"  request: {cure.why}",
+        f"    What to do: {cure.cure}",
+    ]
+
+
 def test_every_member_that_there_is_has_its_words() -> None:
     field = (
         'outcome=miss;fwd=stale;pending, decision=pass;rule="RFC 9111, section 4";range, bypassed-by=("POST"),'
-        ' asked="no-cache", found=entry;age=3;ttl=-2;soft;unfit, method="GET", key="https://example.org/",'
+        ' asked="no-cache", found=entry;age=3;ttl=-2;soft;unfit=codings, method="GET", key="https://example.org/",'
         ' keyed-by=("x-a"), selected-by=("accept: a"), cookies=("a"), cookies-ignored=("b"), query-ignored,'
         ' partition=?0, lifetime=1;from="max-age";stale-if-error=9, answers=("cookies"), said=("200"),'
         ' tags=("a" "b");more=98, cut, unheard-of="x"'
@@ -176,7 +207,7 @@ def test_every_member_that_there_is_has_its_words() -> None:
         "  decided           pass (RFC 9111 §4, range)",
         "  passes by for     POST",
         "  the request asks  no-cache",
-        "  in the store      a response (age 3 s, ttl -2 s, soft, unfit)",
+        "  in the store      a response (age 3 s, ttl -2 s, soft, not for a request with these codings)",
         "  method            GET",
         "  key               https://example.org/",
         "  and in the key    x-a",

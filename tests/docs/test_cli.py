@@ -13,12 +13,23 @@ from tests.wsgi.servers import ROOT
 if TYPE_CHECKING:
     import click
 
-SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", (ROOT / "docs" / "cli.md").read_text(), re.M | re.S))
+PAGE = (ROOT / "docs" / "cli.md").read_text()
+SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 
 
 def written(parameter: click.Parameter) -> str:
     """How a parameter is written on a command line."""
     return parameter.opts[0] if parameter.param_type_name == "option" else str(parameter.metavar)
+
+
+def test_what_is_said_to_be_above_or_below_is_there() -> None:
+    found = [*re.finditer(r"\[see (above|below)\]\(#([\w-]+)\)", PAGE)]
+    assert {link[1] for link in found} == {"above", "below"}
+    places = {
+        heading[1].lower().replace(" ", "-"): heading.start() for heading in re.finditer(r"^#+ (.+)$", PAGE, re.M)
+    }
+    for link in found:
+        assert (link[1] == "above") is (places[link[2]] < link.start()), PAGE[: link.start()].count("\n") + 1
 
 
 def test_every_command_has_its_section() -> None:

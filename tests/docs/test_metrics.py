@@ -56,6 +56,33 @@ def test_alerts_and_dashboard_use_metrics_that_there_are() -> None:
     assert without == {"accelerator_complete", "accelerator_start_time_seconds"}
 
 
+def test_a_call_downstream_that_failed_is_no_alarm_for_it_is_repeated_but_what_keeps_waiting_is() -> None:
+    alerts = PAGE.partition("```yaml")[2].partition("```")[0]
+    assert "accelerator_fanout_failed_total" not in alerts
+    assert re.search(r"expr: accelerator_fanout_waiting > 0\n +for: 10m\n", alerts)
+
+
+def test_what_is_told_downstream_is_counted_in_keys_and_calls_as_figures_count_it() -> None:
+    fanout = {metric.name: (metric.unit, metric.help) for metric in METRICS if metric.name.startswith("fanout.")}
+    assert {name: unit for name, (unit, _) in fanout.items()} == {
+        "fanout.sent": "{key}",
+        "fanout.failed": "{call}",
+        "fanout.waiting": "{key}",
+    }
+    assert "sent again" in fanout["fanout.failed"][1]
+    legends = {
+        NAME.findall(target["expr"])[0]: target["legendFormat"]
+        for panel in panels()
+        for target in panel["targets"]
+        if "accelerator_fanout" in target["expr"]
+    }
+    assert legends == {
+        "accelerator_fanout_sent_total": "{{downstream}}: keys sent each second",
+        "accelerator_fanout_failed_total": "{{downstream}}: calls that failed",
+        "accelerator_fanout_waiting": "{{downstream}}: keys waiting",
+    }
+
+
 def test_the_dashboard_can_be_imported() -> None:
     numbers = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(numbers) == len(set(numbers))

@@ -30,23 +30,25 @@ COOKIE, CREDENTIALS = ("cookie", "a=1"), ("authorization", "Basic x")
 
 
 @pytest.mark.parametrize(
-    ("lines", "for_cookies", "for_credentials", "is_open"),
+    ("lines", "for_cookies", "for_credentials", "unfit_by"),
     [
-        ([], False, False, True),
-        ([COOKIE], False, True, False),
-        ([COOKIE], True, False, True),
-        ([CREDENTIALS], True, False, False),
-        ([CREDENTIALS], False, True, True),
-        ([COOKIE, CREDENTIALS], True, False, False),
-        ([COOKIE, CREDENTIALS], False, True, False),
-        ([COOKIE, CREDENTIALS], True, True, True),
+        ([], False, False, ""),
+        ([COOKIE], False, True, "cookies"),
+        ([COOKIE], True, False, ""),
+        ([CREDENTIALS], True, False, "credentials"),
+        ([CREDENTIALS], False, True, ""),
+        ([COOKIE, CREDENTIALS], True, False, "credentials"),
+        ([COOKIE, CREDENTIALS], False, True, "cookies"),
+        ([COOKIE, CREDENTIALS], False, False, "credentials"),
+        ([COOKIE, CREDENTIALS], True, True, ""),
     ],
 )
 def test_an_entry_is_open_to_those_whose_credentials_it_allows(
-    lines: list[Line], for_cookies: bool, for_credentials: bool, is_open: bool
+    lines: list[Line], for_cookies: bool, for_credentials: bool, unfit_by: str
 ) -> None:
     made = entry(for_cookies=for_cookies, for_credentials=for_credentials)
-    assert made.may_answer(request(*lines)) is is_open
+    assert made.unfit_by(request(*lines)) == unfit_by
+    assert made.may_answer(request(*lines)) is (unfit_by == "")
 
 
 @pytest.mark.parametrize(
@@ -62,4 +64,6 @@ def test_what_was_made_for_no_coding_is_not_for_those_who_take_one(
     for_codings: bool, accepted: str | None, is_open: bool
 ) -> None:
     lines: list[Line] = [] if accepted is None else [("accept-encoding", accepted)]
-    assert entry(for_codings=for_codings).may_answer(request(*lines)) is is_open
+    made = entry(for_codings=for_codings)
+    assert made.may_answer(request(*lines)) is is_open
+    assert made.unfit_by(request(*lines)) == ("" if is_open else "codings")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from accelerator.cures import COUNTED, CURES, FORWARDED, Cure, cure_of, heading_of
+from accelerator.cures import COUNTED, CURES, FORWARDED, NEWER, UNFIT, Cure, cure_of, heading_of
+from accelerator.tags import MAX_TAGS, MAX_TAGS_BYTES
 
-PAGE = (Path(__file__).parents[2] / "docs" / "cache-status.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "cache-status.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,31 @@ def test_each_reason_to_ask_the_application_is_explained() -> None:
     assert [*FORWARDED] == re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
 
 
-@pytest.mark.parametrize("cure", [*CURES.values(), *FORWARDED.values(), *COUNTED.values()])
+def test_the_causes_of_a_response_that_is_not_for_the_request_are_all_named() -> None:
+    row = re.findall(r"^\| `request` \| (.+) \|$", PAGE, re.MULTILINE)
+    for text in (FORWARDED["request"].why, *row):
+        assert [word for word in (*UNFIT, "newer") if word not in text] == []
+    section = (DOCS / "troubleshooting.md").read_text().partition("## What is stored is not for this request")[2]
+    assert re.findall(r"^\| `unfit=(\w+)` \|", section, re.MULTILINE) == [*UNFIT]
+
+
+def test_public_is_advised_only_where_a_request_has_credentials() -> None:
+    assert [name for name, cure in UNFIT.items() if "public" in cure.cure] == ["credentials"]
+    before = FORWARDED["request"].cure.partition("public=True")[0]
+    assert "credentials" in before
+    assert "only then" in before
+    rows = re.findall(r"^\| `(unfit=\w+|asked)` \|.*public", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+    assert rows == ["unfit=credentials"]
+
+
+def test_the_limits_of_tags_are_those_that_are_told() -> None:
+    section = (DOCS / "troubleshooting.md").read_text().partition("### `tags`")[2].partition("###")[0]
+    for text in (CURES["tags"].why, section):
+        assert f"more than {MAX_TAGS} " in text
+        assert f"more than {MAX_TAGS_BYTES // 1024} KiB in all" in text
+
+
+@pytest.mark.parametrize("cure", [*CURES.values(), *FORWARDED.values(), *UNFIT.values(), NEWER, *COUNTED.values()])
 def test_a_cure_is_said_in_sentences_and_its_rule_is_a_section(cure: Cure) -> None:
     for sentence in (cure.why, cure.cure):
         assert sentence.endswith(".")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import http_sf
 
-from accelerator.cures import FORWARDED, cure_of, heading_of
+from accelerator.cures import FORWARDED, NEWER, UNFIT, cure_of, heading_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,9 +103,15 @@ def reasons(reasoning: Mapping[str, Member]) -> list[tuple[str, str, Cure]]:
     outcome = reasoning["outcome"]
     detail, fwd = str(outcome.get("detail", "")), str(outcome.get("fwd", ""))
     found = [] if (cure := cure_of(detail)) is None else [(detail, heading_of(detail), cure)]
-    if (forwarded := FORWARDED.get(fwd)) is not None:
+    if (forwarded := _cure_of_request(reasoning) if fwd == "request" else FORWARDED.get(fwd)) is not None:
         found.append((fwd, "", forwarded))
     return found
+
+
+def _cure_of_request(reasoning: Mapping[str, Member]) -> Cure:
+    """Return what `fwd=request` means, which has causes of several kinds: all of them where the site has told none."""
+    unfit_by = str(reasoning.get("found", {}).get("unfit", ""))
+    return UNFIT.get(unfit_by) or (NEWER if "asked" in reasoning else FORWARDED["request"])
 
 
 def as_json(url: str, status: int, reasoning: Mapping[str, Member]) -> dict[str, Any]:
@@ -165,6 +171,8 @@ def _detail(name: str, value: Any) -> str:
     """Return a parameter in words; numbers are seconds but for the number of what is left out."""
     if value is True:
         return name
+    if name == "unfit":
+        return f"not for a request with these {value}"
     if name == "rule":
         return str(value).replace(", section ", " §")
     return f"{name} {value} s" if type(value) is int and name != "more" else f"{name} {value}"

@@ -199,12 +199,12 @@ def found_members(request: Request, found: Lookup, now: float) -> dict[str, Memb
     if entry is None:
         what = "nothing" if found.vary is None else "others" if found.vary else "taken-back"
         return {"found": Member(Token(what))}
-    current_age = age(entry, now)
+    current_age, unfit_by = age(entry, now), entry.unfit_by(request)
     parameters = {
         "age": current_age,
         "ttl": entry.lifetime - current_age,
         "soft": True if found.invalidated else None,
-        "unfit": None if entry.may_answer(request) else True,
+        "unfit": Token(unfit_by) if unfit_by else None,
     }
     return {"found": Member(Token("entry"), parameters)}
 

@@ -85,12 +85,17 @@ class Entry:
 
     def may_answer(self, request: Request) -> bool:
         """Tell whether the entry may answer a request with these cookies, credentials and accepted codings."""
+        return not self.unfit_by(request)
+
+    def unfit_by(self, request: Request) -> str:
+        """Return by what the entry may not answer a request, `""` if it may: `credentials`, `cookies` or `codings`."""
         audience = request.audience
-        if audience and not (
-            (self.for_cookies or audience[0] != COOKIE) and (self.for_credentials or audience[-1] == COOKIE)
-        ):
-            return False
-        return self.for_codings or not request.prefers_gzip
+        if audience:
+            if not self.for_credentials and audience[-1] != COOKIE:
+                return "credentials"
+            if not self.for_cookies and audience[0] == COOKIE:
+                return "cookies"
+        return "" if self.for_codings or not request.prefers_gzip else "codings"
 
 
 class Answer(NamedTuple):
