@@ -62,6 +62,16 @@ def test_what_has_a_tag_and_what_there_is_of_a_url_are_listed(store: LMDBStore, 
     assert re.fullmatch(r"nothing is stored of https://example.org/2 with the tag tag:1 \(.+: \d\)\n", neither)
 
 
+def test_long_names_are_cut_and_a_few_of_many_tags_are_written_but_in_json(store: LMDBStore, url: str) -> None:
+    page, tags = "https://example.org/" + "a" * 3000, [f"{number:02}{'t' * 200}" for number in range(25)]
+    stored(store, page, tags, [("accept-language", "l" * 200)], vary=(b"accept-language",))
+    (line,) = run("ls", "--store", url).splitlines()
+    some = ", ".join([f"{number:02}{'t' * 57}…" for number in range(10)])
+    assert line.endswith(f"{page[:119]}… (accept-language: {'l' * 42}…)  tags: {some} and 15 more")
+    (facts,) = json.loads(run("ls", "--store", url, "--json"))["entries"]
+    assert (facts["url"], sorted(facts["tags"])) == (page, tags)
+
+
 def test_a_long_list_ends_at_the_limit_and_goes_on_by_its_cursor(store: LMDBStore, url: str) -> None:
     every = {f"https://example.org/{number}" for number in range(25)}
     for page in every:

@@ -55,6 +55,16 @@ def test_what_all_workers_have_counted_is_written(tmp_path: Path, url: str) -> N
     assert "time of invalidations  " in text
 
 
+def test_ten_of_the_hottest_are_written_and_what_was_not_stored_comes_first(tmp_path: Path, url: str) -> None:
+    visit(cache_at(tmp_path), *[f"/{number}" for number in range(12)] * 2, *[f"/private/{n}" for n in range(11)])
+    text = run("stats", "--store", url)
+    _, unstored, urls, tags = re.split(r"^(?=Not stored|Hot URLs|Hot tags)", text, flags=re.MULTILINE)
+    assert [len(re.findall(r"^ +\d+  ", part, re.MULTILINE)) for part in (unstored, urls, tags)] == [10, 10, 10]
+    for part, number in ((unstored, 1), (urls, 2), (tags, 3)):  # twelve pages have a tag each, and one together
+        assert part.rstrip().endswith(f"  and {number} more: --json has them")
+    assert tags.splitlines()[1].endswith("12  pages")
+
+
 def test_json_says_what_figures_say(tmp_path: Path, url: str) -> None:
     cache = cache_at(tmp_path)
     visit(cache, "/a", "/a")
@@ -124,17 +134,21 @@ def test_figures_of_which_none_can_be_read_are_said_in_one_line(tmp_path: Path, 
 def test_a_store_says_what_it_knows_of_itself() -> None:
     from accelerator.commands.stats import _spread, _store
 
-    near: dict[str, Any] = {"lease": 1.5, "behind": None, "name": "x"}
-    lines = [*_store({"entries": 12345, "breaker_open": None, "near": near, "errors": {}, "bytes": 2048})]
+    near: dict[str, Any] = {"lease": 1.5, "heartbeat": 0.00071, "behind": None, "follower": "x", "max_bytes": 2**20}
+    fanout = {"Fastly": {"sent": 1200, "waiting": 3}}
+    figures = {"entries": 12345, "breaker_open": None, "near": near, "errors": {}, "bytes": 2048, "fanout": fanout}
+    lines = [*_store(figures)]
     assert lines == [
         "",
         "Store",
         "  entries       12,345",
         "  breaker open  -",
-        "  near          lease 1.5, behind -, name x",
+        "  near          lease 1.5 s, heartbeat 0.71 ms, behind -, follower x, max bytes 1.0 MiB",
         "  errors        -",
         "  bytes         2.0 KiB",
+        "  fanout        Fastly sent 1,200, waiting 3",
     ]
+    assert [*_store({"near": {"lease": "soon"}})][-1] == "  near  lease soon"
     assert [*_store({})] == ["", "Store"]
     assert _spread({"bounds": [1, 2], "counts": [0, 1, 3], "sum": 40}) == (
         "10 s in the mean, 50 % below any time, 95 % below any time, 99 % below any time"

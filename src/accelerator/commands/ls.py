@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from accelerator.commands.entries import state_of
-from accelerator.commands.printing import say, say_json, shown
+from accelerator.commands.printing import say, say_json, short, shown
 from accelerator.commands.sources import takes_source
 from accelerator.commands.units import size
 from accelerator.stores.listing import MAX_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from accelerator.commands.sources import Found, Source
+
+_URL: Final = 120
+_TAG: Final = 60
+"""Characters that are shown of a URL and of a tag, or of what else chose a response."""
+
+_TAGS: Final = 10
+"""How many tags of a response are shown."""
 
 
 @click.command()
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--cursor", metavar="CURSOR", help="Go on where the list before has ended.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def ls(source: Source, tag: str | None, page: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
-    """List what is stored: all of it, what has a tag, or what there is of a URL."""
+    """List what is stored: all of it, what has a tag, or what there is of a URL. Long names are cut, but in JSON."""
     parts = _parts(source, page, tag, cursor, limit)
     if as_json:
         _write_json(parts)
@@ -78,13 +85,21 @@ def _write(parts: Iterator[Found], page: str | None, tag: str | None, *, is_begu
 
 
 def _line(facts: Mapping[str, Any]) -> str:
-    chosen = ", ".join([f"{name}: {value}" for name, value in zip(facts["vary"], facts["selected_by"], strict=False)])
+    fields = zip(facts["vary"], facts["selected_by"], strict=False)
+    chosen = ", ".join([short(f"{name}: {value}", _TAG) for name, value in fields])
     kind = "" if facts["method"] == "GET" else f"{facts['method']} "
-    words = [f"{facts['status']:>3} {size(facts['size']):>10}  {state_of(facts):<34}  {kind}{facts['url']}"]
+    words = [
+        f"{facts['status']:>3} {size(facts['size']):>10}  {state_of(facts):<34}  {kind}{short(facts['url'], _URL)}"
+    ]
     if chosen:
         words.append(f"({chosen})")
     if facts["partition"]:
         words.append("(of one partition)")
     if facts["tags"]:
-        words.append(f" tags: {', '.join(facts['tags'])}")
+        words.append(f" tags: {_tags(facts['tags'])}")
     return " ".join(words)
+
+
+def _tags(tags: Sequence[str]) -> str:
+    some = ", ".join([short(tag, _TAG) for tag in tags[:_TAGS]])
+    return f"{some} and {len(tags) - _TAGS} more" if len(tags) > _TAGS else some

@@ -24,6 +24,12 @@ def shown(text: str) -> str:
     return "".join([one if one.isprintable() else one.encode("unicode_escape").decode() for one in text])
 
 
+def short(text: str, length: int) -> str:
+    """Return a text as a terminal may show it, cut to a number of characters."""
+    whole = shown(text)
+    return whole if len(whole) <= length else f"{whole[: length - 1]}…"
+
+
 def writable(line: str, encoding: str | None) -> str:
     """Return a line in which what an encoding does not have is escaped."""
     encoding = encoding or "ascii"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,11 +12,14 @@ from accelerator.commands.sources import takes_source
 from accelerator.commands.units import duration, share, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from accelerator.commands.sources import Source
     from accelerator.figures.histogram import HistogramFigures
     from accelerator.figures.snapshot import Figures
+
+_MOST: Final = 10
+"""How many of the hottest names are written, and of what was not stored."""
 
 
 @click.command()
@@ -57,10 +60,10 @@ def _lines(name: str, figures: Figures) -> Iterator[str]:
     yield from _table("Refreshes in the background", sorted(figures["refreshes"].items(), key=_by_number))
     yield from _table("Invalidations", _counted(figures["invalidations"]))
     yield from _store(figures["store"])
-    yield from _table("Hot URLs, of the last ten to twenty minutes", figures["urls"])
-    yield from _table("Hot tags, likewise", figures["tags"])
     unstored = [(f"{reason}: {url}", number) for reason, url, number in figures["unstored"]]
-    yield from _table("Not stored: `explain URL` says what to do about it", unstored)
+    yield from _top("Not stored: `explain URL` says what to do about it", unstored)
+    yield from _top("Hot URLs, of the last ten to twenty minutes", figures["urls"])
+    yield from _top("Hot tags, likewise", figures["tags"])
 
 
 def _pairs(*pairs: tuple[str, str]) -> Iterator[str]:
@@ -76,6 +79,13 @@ def _table(heading: str, rows: Iterable[tuple[str, int]], of: int = 0) -> Iterat
             yield ""
             yield heading
         yield f"{count:>15,}  {f'{share(count, of):>7}  ' if of else ''}{name}"
+
+
+def _top(heading: str, rows: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """Yield the first ones of names that are many, the most often counted first."""
+    yield from _table(heading, rows[:_MOST])
+    if len(rows) > _MOST:
+        yield f"{'':>15}  and {len(rows) - _MOST} more: --json has them"
 
 
 def _counted(numbers: Mapping[str, Mapping[str, int]]) -> list[tuple[str, int]]:
@@ -94,17 +104,26 @@ def _store(store: Mapping[str, Any]) -> Iterator[str]:
     """Yield where the store stands, as far as it is known."""
     yield ""
     yield "Store"
-    words: dict[str, Callable[[Any], str]] = {"bytes": size, "max_bytes": size}
-    told = {name: words.get(name, _told)(value) for name, value in store.items()}
-    yield from _pairs(*[(f"  {name.replace('_', ' ')}", text) for name, text in told.items()])
+    yield from _pairs(*[(f"  {name.replace('_', ' ')}", _told(name, value)) for name, value in store.items()])
 
 
-def _told(value: Any) -> str:
+_UNITS: Final[Mapping[str, Callable[[float], str]]] = {
+    **dict.fromkeys(("bytes", "max_bytes", "near bytes", "near max_bytes"), size),
+    **dict.fromkeys(("near lease", "near heartbeat", "near waiting"), duration),
+}
+"""How numbers of a store are written that are bytes or seconds, by their names."""
+
+
+def _told(name: str, value: Any) -> str:
     """Return what a store says of itself in words."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, dict):
-        return ", ".join([f"{name} {_told(one)}" for name, one in value.items()]) or "-"
+        return (
+            ", ".join([f"{key.replace('_', ' ')} {_told(f'{name} {key}', one)}" for key, one in value.items()]) or "-"
+        )
+    if name in _UNITS and isinstance(value, int | float):
+        return _UNITS[name](value)
     return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 

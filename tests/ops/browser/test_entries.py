@@ -128,6 +128,70 @@ def test_a_tag_of_an_entry_leads_to_all_with_the_tag(looking: Looking) -> None:
     expect(looking["entries-told"]).to_have_text("1 entry, and no more; 250 looked at.")
 
 
+def test_a_long_url_is_cut_and_leads_to_the_story_of_the_whole(looking: Looking) -> None:
+    long = "https://shop.example/" + "a" * 6000
+    looking.operated.entries = [entry(url=long)]
+    looking.at("#entries")
+    shown = looking["entries"].get_by_role("rowheader")
+    expect(shown).to_have_text(long[:119] + "…")
+    expect(shown.get_by_title(long)).to_be_visible()
+    shown.get_by_role("link").click()
+    expect(looking["story-url"]).to_have_text(long)
+    expect(looking["variants"].locator("article")).to_have_count(1)
+
+
+def test_a_long_tag_is_cut_and_leads_to_all_with_the_whole(looking: Looking) -> None:
+    long = "t" * 58 + "\N{BELL}" + "u" * 900
+    looking.operated.entries = [entry(tags=[long]), entry(8)]
+    looking.at("#entries")
+    looking["entries"].get_by_role("link", name="t" * 58 + "…", exact=True).click()  # no half of a character
+    expect(looking["entries-name"]).to_have_value(long)
+    expect(looking["entries"].locator("tr")).to_have_count(1)
+
+
+def test_a_long_variant_is_cut_in_the_list_and_whole_in_the_story(looking: Looking) -> None:
+    looking.operated.entries = [entry(7, vary=["user-agent"], selected_by=["v" * 2000])]
+    looking.at("#entries")
+    expect(looking["entries"].get_by_role("cell").last).to_have_text("user-agent: " + "v" * 107 + "…")
+    looking["entries"].get_by_role("rowheader").get_by_role("link").click()
+    expect(looking["variants"]).to_contain_text("user-agent: " + "v" * 2000)
+
+
+@pytest.mark.parametrize("view", ["#entries", STORY])
+def test_the_tags_of_an_entry_after_the_first_ones_are_opened_by_key(looking: Looking, view: str) -> None:
+    looking.operated.entries = [entry(7, tags=[f"tag-{number}" for number in range(300)])]
+    page = looking.at(view)
+    links = page.get_by_role("link", name=re.compile(r"^tag-\d+$"))
+    expect(links).to_have_count(10)
+    more = page.get_by_text("and 290 more", exact=True)
+    more.press("Enter")
+    expect(links).to_have_count(300)
+    for _ in range(2):
+        more.press("Enter")
+    expect(links).to_have_count(300)
+    links.last.click()
+    expect(looking["entries-name"]).to_have_value("tag-299")
+
+
+@pytest.mark.parametrize("kind", [{"viewport": {"width": width, "height": 900}} for width in (1360, 900, 320)], ids=str)
+def test_long_urls_and_many_tags_leave_each_column_its_width(looking: Looking) -> None:
+    tags = [f"{number}-{'t' * 900}" for number in range(1000)]
+    looking.operated.entries = [
+        entry(url="https://shop.example/" + "a" * 6000, tags=tags, selected_by=["v" * 2000], is_fresh=False),
+        entry(8, tags=tags[:3]),
+    ]
+    page = looking.at("#entries")
+    row = looking["entries"].get_by_role("row").first
+    expect(row).to_be_visible()
+    widths = [
+        round(cell["width"]) for place in (1, 8) if (cell := row.locator(f":nth-child({place})").first.bounding_box())
+    ]
+    assert min(widths) >= 180, widths
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    height = row.evaluate("row => row.offsetHeight")
+    assert height < 1000
+
+
 def test_a_listing_that_fails_says_why(looking: Looking) -> None:
     looking.operated.instead["entries"] = (400, {"error": "tag: it is empty"})
     looking.at("#entries")

@@ -197,10 +197,29 @@ def test_the_store_tells_what_it_keeps_and_how_it_does(looking: Looking) -> None
     expect(looking["kept"]).to_contain_text("184,220")
     expect(looking["kept"]).to_contain_text("1.8 GiB (44 %)")
     expect(looking["health"]).to_have_text(re.compile(r"the store is\s*asked\s*failed: lookup\s*4"))
-    expect(looking["near"]).to_contain_text("1.6 s")
+    expect(looking["near"]).to_have_text(
+        re.compile(r"^entries\s*12,400\s*size\s*118 MiB \(46 %\)\s*at most\s*256 MiB\s*may answer for\s*1.6 s\s*lacks")
+    )
+    expect(looking["near"]).to_contain_text(re.compile(r"heartbeat took\s*0.7 ms"))
     expect(looking["fanout"]).to_have_text(re.compile(r"Fastly\s*8,702\s*2\s*0"))
     expect(looking["invalidations"].locator("tr").first).to_have_text(re.compile(r"a tag\s*8,211\s*430"))
     expect(looking["ages"].locator(".readout")).to_have_text("half below 16 s, 99 % below 2.1 min, 22 s on average")
+
+
+def test_a_lease_is_told_in_seconds_however_short_it_is(looking: Looking) -> None:
+    near = {**figures()["store"]["near"], "lease": 0.31, "heartbeat": None}
+    looking.at("#store", store={**figures()["store"], "near": near})
+    expect(looking["near"]).to_contain_text(re.compile(r"may answer for\s*0.3 s"))
+    expect(looking["near"]).not_to_contain_text("heartbeat")
+
+
+def test_entries_that_the_far_store_does_not_count_are_those_of_the_near_one(looking: Looking) -> None:
+    page = looking.at(store={"kind": "TieredStore", "shared": True, "near": figures()["store"]["near"]})
+    expect(page.locator("[data-figure=entries]")).to_have_text("12,400")
+    expect(page.locator("[data-figure=entries-more]")).to_have_text("118 MiB of 256 MiB, in the near store")
+    looking.see(2, store={"kind": "RedisStore", "shared": True})
+    expect(page.locator("[data-figure=entries]")).to_have_text("–")
+    expect(page.locator("[data-figure=entries-more]")).to_have_text("RedisStore")
 
 
 def test_what_a_store_does_not_know_is_not_shown(looking: Looking) -> None:

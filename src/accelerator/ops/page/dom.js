@@ -2,6 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const LONGEST = 256; // figures cut longer names, so they do not say which one it is
+const URL_LENGTH = 120;
+const TAG_LENGTH = 60;
+const TAGS = 10; // an entry may have a thousand
 
 export const byId = (id) => document.getElementById(id);
 
@@ -40,8 +43,27 @@ export function link(view, about, text) {
   return element("a", { href: address(view, { [about]: text }), class: "name" }, element("bdi", {}, visible(text)));
 }
 
+// Text in so many characters; what is cut off can be read by pointing at it.
+export function short(text, length, attributes = {}) {
+  const whole = visible(text);
+  const isLong = whole.length > length;
+  const begin = isLong ? `${whole.slice(0, length - 1).replace(/[\ud800-\udbff]$/, "")}…` : whole; // no half character
+  return element("bdi", { title: isLong && whole, ...attributes }, begin);
+}
+
+// A link by a name that nobody has cut: a long one is shown in part, and leads to the whole.
+const wholeLink = (view, about, text, length) => element("a", { href: address(view, { [about]: text }), class: "name" }, short(text, length));
+
+export const urlLink = (url) => wholeLink("story", "url", url, URL_LENGTH);
+
+const tagList = (tags) => element("ul", { class: "tags" }, ...tags.map((tag) => element("li", {}, wholeLink("entries", "tag", tag, TAG_LENGTH))));
+
+// Links to what has the tags. Those after the first ones are made when somebody wants to see them.
 export function tagLinks(tags) {
-  return element("ul", { class: "tags" }, ...tags.map((tag) => element("li", {}, link("entries", "tag", tag))));
+  if (tags.length <= TAGS) return [tagList(tags)];
+  const more = element("details", { class: "more-tags" }, element("summary", {}, `and ${tags.length - TAGS} more`));
+  more.addEventListener("toggle", () => more.append(tagList(tags.slice(TAGS))), { once: true });
+  return [tagList(tags.slice(0, TAGS)), more];
 }
 
 // --- lists that are drawn again and again ----------------------------------------------------------------------------

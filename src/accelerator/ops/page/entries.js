@@ -1,11 +1,12 @@
 // What is stored, by tag, by URL or all of it, a hundred at a time.
 
 import { entries as ask } from "./api.js";
-import { address, byId, element, link, say, tableRow, tagLinks, visible } from "./dom.js";
+import { address, byId, element, say, short, tableRow, tagLinks, urlLink, visible } from "./dom.js";
 import { askToTakeBack } from "./takeback.js";
 import { bytes, count, plural, span } from "./words.js";
 
 const PAGE = 100;
+const VARIANT_LENGTH = 120;
 
 let listed = {}; // what is listed: {tag}, {url} or {}
 let cursors = [null]; // those of the pages so far; the last one is that of the page that is shown
@@ -32,7 +33,7 @@ export function variantOf({ method, vary, selected_by: values, partition }) {
 function entryRow(entry) {
   const variant = variantOf(entry);
   return tableRow([
-    ["URL", link("story", "url", entry.url), "head"],
+    ["URL", urlLink(entry.url), "head"],
     ["State", stateMark(entry)],
     ["Status", String(entry.status), "number"],
     ["Age", span(entry.age), "number"],
@@ -40,7 +41,7 @@ function entryRow(entry) {
     ["Size", bytes(entry.size), "number"],
     ["Hits", count(entry.hits), "number"],
     ["Tags", tagLinks(entry.tags), entry.tags.length ? "" : "empty"],
-    ["Variant", element("bdi", { class: "variant" }, variant), variant ? "" : "empty"],
+    ["Variant", short(variant, VARIANT_LENGTH, { class: "variant" }), variant ? "" : "empty"],
   ]);
 }
 

@@ -36,6 +36,8 @@ export function drawOverview(figures) {
 
 function drawFigures(figures, minute) {
   const { requests, store } = figures;
+  const isNear = store.entries === undefined && store.near?.entries !== undefined; // a far store may not count them
+  const held = isNear ? store.near : store;
   const totals = Object.fromEntries(Object.entries(requests).map(([kind, reasons]) => [kind, totalOf(reasons)]));
   const all = sum(Object.values(totals));
   const fromStore = sum(FROM_STORE.map((kind) => totals[kind] ?? 0));
@@ -50,11 +52,16 @@ function drawFigures(figures, minute) {
     "served-more": plural(fromStore, "response"),
     filling: count(figures.filling),
     "filling-more": `${count(figures.collapsed)} waited for another’s`,
-    entries: brief(store.entries),
-    "entries-more": store.bytes === undefined ? store.kind : `${bytes(store.bytes)}${store.max_bytes === undefined ? "" : ` of ${bytes(store.max_bytes)}`}`,
+    entries: brief(held.entries),
+    "entries-more": sizeOf(held) + (isNear ? ", in the near store" : ""),
   };
   for (const [figure, text] of Object.entries(words)) say(document.querySelector(`[data-figure=${figure}]`), text);
   say(byId("since"), `since ${moment(figures.since, figures.until)}`);
+}
+
+function sizeOf({ kind, bytes: size, max_bytes: most }) {
+  if (size === undefined) return kind;
+  return `${bytes(size)}${most === undefined ? "" : ` of ${bytes(most)}`}`;
 }
 
 function drawMinutes(all) {

@@ -2,7 +2,7 @@
 
 import { drawHistogram, inWords } from "./charts.js";
 import { byId, element, fill, say, visible } from "./dom.js";
-import { bytes, count, NONE, percent, rate, span } from "./words.js";
+import { bytes, count, inMilliseconds, inSeconds, NONE, percent, rate, span } from "./words.js";
 
 const YES = { true: "yes", false: "no, each has its own" };
 const KINDS = { tag: "a tag", url: "a URL", all: "everything" };
@@ -21,15 +21,21 @@ export function drawStore(figures) {
   drawHistogram(byId("durations"), figures.invalidating);
 }
 
-function kept({ kind, shared, entries, bytes: size, max_bytes: most, evictions }) {
-  const used = size !== undefined && most ? ` (${percent(size / most)})` : "";
+function held({ entries, bytes: size, max_bytes: most }) {
+  const used = Number.isFinite(size) && most ? ` (${percent(size / most)})` : "";
   return [
-    ["kind", kind],
-    ["shared by the workers", YES[shared]],
     ["entries", count(entries)],
     ["size", bytes(size) + used],
     ["at most", bytes(most)],
-    ["evictions", count(evictions)],
+  ];
+}
+
+function kept(store) {
+  return [
+    ["kind", store.kind],
+    ["shared by the workers", YES[store.shared] ?? NONE],
+    ...held(store),
+    ["evictions", count(store.evictions)],
   ].filter(([, words]) => words !== NONE);
 }
 
@@ -39,11 +45,12 @@ function health({ errors = {}, breaker_open: isOpen }) {
   return [["the store is", state, isOpen], ...failed].filter(([, words]) => words !== NONE);
 }
 
-function near({ lease, behind, heartbeat, lapsed, emptied, applied, waited, waiting, silent }) {
+function near({ lease, behind, heartbeat, lapsed, emptied, applied, waited, waiting, silent, ...keeps }) {
   return [
-    ["may answer for", lease > 0 ? span(lease) : "it may not", lease === 0],
+    ...held(keeps),
+    ["may answer for", lease > 0 ? inSeconds(lease) : "it may not", lease === 0],
     ["lacks", `${count(behind)} invalidations`, behind > 0],
-    ["heartbeat took", span(heartbeat)],
+    ["heartbeat took", inMilliseconds(heartbeat)],
     ["lapsed", count(lapsed)],
     ["emptied", count(emptied)],
     ["invalidations applied", count(applied)],

@@ -44,7 +44,7 @@ function variant(entry, now) {
     lifeOf(entry),
     element("p", { class: "quiet" }, lifeInWords(entry)),
     element("dl", { class: "facts flat" }, ...facts.map(([label, words]) => element("div", {}, element("dt", {}, label), element("dd", {}, element("bdi", {}, visible(words)))))),
-    entry.tags.length ? tagLinks(entry.tags) : element("p", { class: "quiet" }, "No tags."),
+    ...(entry.tags.length ? tagLinks(entry.tags) : [element("p", { class: "quiet" }, "No tags.")]),
   );
 }
 

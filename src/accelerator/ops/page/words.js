@@ -12,7 +12,7 @@ const SIZES = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
 export const NONE = "–";
 
 export const count = (number) => (number === null || number === undefined ? NONE : whole.format(number));
-export const brief = (number) => (number < 100_000 ? count(number) : short.format(number));
+export const brief = (number) => (number >= 100_000 ? short.format(number) : count(number));
 export const rate = (number) => (number >= 10 || number === 0 ? count(number) : fine.format(number));
 
 export function percent(share) {
@@ -32,6 +32,9 @@ export function span(seconds) {
   const [length, unit] = SPANS.find(([least]) => seconds >= (least > 1 ? 2 : 1) * least) ?? SPANS.at(-1);
   return inUnit(seconds / length, unit);
 }
+
+export const inSeconds = (seconds) => (seconds === null || seconds === undefined ? NONE : inUnit(seconds, "s"));
+export const inMilliseconds = (seconds) => (seconds === null || seconds === undefined ? NONE : inUnit(seconds * 1000, "ms"));
 
 export function bytes(number) {
   if (number === null || number === undefined) return NONE;
