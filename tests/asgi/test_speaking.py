@@ -835,17 +835,22 @@ async def test_a_failing_store_fails_no_request_and_is_logged_once(
 
 
 @pytest.mark.parametrize("method", ["lookup", "commit"])
-async def test_each_outage_of_a_store_is_logged(method: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_outage_of_a_store_is_logged_and_so_is_its_end(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
     store = Failing()
     accelerated = ASGIAccelerator(app_saying(SHARED), store=store)
-    with caplog.at_level(logging.ERROR, "accelerator"):
+    await ask(accelerated, "/before")
+    with caplog.at_level(logging.INFO, "accelerator"):
         for outage in range(3):
             store.failing = {method}
             for number in range(3):
                 await ask(accelerated, f"/{outage}/{number}")
             store.failing = set()
-            await ask(accelerated, f"/{outage}")
-    assert len(caplog.records) == 3
+            for number in range(3):
+                await ask(accelerated, f"/{outage}/{number} again")
+    said = [(record.levelname, record.getMessage().partition(",")[0]) for record in caplog.records]
+    assert said == [("ERROR", f"the store's {method} fails"), ("WARNING", f"the store's {method} works again")] * 3
 
 
 async def test_a_store_that_is_back_is_used_again() -> None:

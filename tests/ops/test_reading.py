@@ -13,6 +13,7 @@ from werkzeug.test import Client
 from accelerator import ASGIAccelerator, Lookup, Store, WSGIAccelerator
 from accelerator.ops import OpsApp
 from accelerator.ops.entries import MAX_LOOKS
+from accelerator.stores.redis.server import ServerLeftAloneError
 from tests.ops.support import FACTS, URL, Operators, order, said
 from tests.support import app_saying, ask
 
@@ -115,15 +116,28 @@ async def test_a_cursor_that_is_none_is_said_in_a_sentence() -> None:
     assert (answer.status, said(answer)) == (400, {"error": words})
 
 
-@pytest.mark.parametrize("fault", [OSError("the server is gone"), ValueError("it makes no sense")], ids=repr)
-async def test_a_store_that_fails_is_told_from_a_mistake(fault: Exception, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OSError("the server is gone"), "the server is gone"),
+        (ValueError("it makes no sense"), "it makes no sense"),
+        (ServerLeftAloneError("it failed a moment ago"), "it failed a moment ago"),
+        (OSError("two\nlines \x1b[31m\u202e\udcff"), "two?lines ?[31m??"),
+        (OSError("x" * 1000), "x" * 500),
+        (OSError(), "it does not say why"),
+    ],
+    ids=["OSError", "ValueError", "of Redis", "hostile", "long", "silent"],
+)
+async def test_a_store_that_fails_is_told_from_a_mistake_and_says_what_is_the_matter(
+    fault: Exception, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     operators = Operators()
     operators.store.fails = fault
     for path in ("/entries", f"/story?url={URL}"):
         answer = await operators.get(path)
-        words = f"the store did not answer ({type(fault).__name__}): the log says more, ask again later"
-        assert (answer.status, said(answer)) == (503, {"error": words})
-    assert caplog.messages == [f"an operator's question failed: {fault!r}"] * 2
+        told = f"the store did not answer, ask again later: {words}"
+        assert (answer.status, said(answer)) == (503, {"error": told})
+    assert caplog.messages == [f"an operator's question failed: {type(fault).__name__}: {words}"] * 2
 
 
 @pytest.mark.parametrize("path", ["/figures", "/entries", f"/story?url={URL}"])

@@ -9,9 +9,9 @@ import pytest
 
 from accelerator import InvalidationError, LMDBStore, MemoryStore
 from accelerator.figures.invalidations import InvalidationCounts
-from accelerator.stores.lmdb import repeating
 from accelerator.stores.lmdb.file import File
 from accelerator.stores.observed import Invalidated, observed
+from accelerator.stores.pending import Pending
 from accelerator.tags import group_tag
 from accelerator.testing import make_entry, make_request
 from tests.stores.downstream import Noting
@@ -60,8 +60,8 @@ def test_lookups_and_commits_count_nothing() -> None:
     assert MemoryStore().invalidated.as_figures() == InvalidationCounts().as_figures()
 
 
-def test_a_call_that_raises_counts_as_failed_and_as_nothing_else_and_is_told_again_when_it_was_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_call_that_raises_counts_as_failed_and_counts_by_kind_and_is_told_again_when_it_was_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     store, noting = LMDBStore(tmp_path / "store", 4_000_000), Noting()
     store.invalidated.follow(noting)
@@ -69,19 +69,43 @@ def test_a_call_that_raises_counts_as_failed_and_as_nothing_else_and_is_told_aga
     def fail(*_: object) -> None:
         raise OSError("no room")
 
+    repaired = threading.Event()
+    monkeypatch.setattr("accelerator.stores.lmdb.repeating.sleep", lambda _: repaired.wait(60))
     with monkeypatch.context() as patch:
-        patch.setattr(repeating, "REPEAT_SECONDS", (0.01,))
         patch.setattr(File, "take_back", fail)
         with pytest.raises(InvalidationError):
             drive(store.invalidate_tag("a"))
-        assert noting.told == [(("a",), False)]  # it holds in this process
+        with pytest.raises(InvalidationError):
+            drive(store.invalidate_tag("a", "b", soft=True))
+        told = [(("a",), False), (("a", "b"), True)]
+        assert noting.told == told  # it holds in this process
     figures = store.invalidated.as_figures()
-    assert figures["invalidations_failed"] == 1
+    assert figures["invalidations_failed"] == 2
     assert figures["invalidations"]["tag"] == {"hard": 0, "soft": 0}
     assert sum(figures["invalidating"]["counts"]) == 0
+    assert caplog.messages == ["an invalidation failed and will be repeated: no room"] * 2
+    repaired.set()
     wait_for_repetition()
-    assert noting.told == [(("a",), False)] * 2  # others have answered from it until now
+    assert noting.told == [*told, (("a",), False), (("b",), True)]  # others have answered from it until now
+    figures = store.invalidated.as_figures()
+    assert figures["invalidations_failed"] == 2
+    assert figures["invalidations"]["tag"] == {"hard": 1, "soft": 1}
+    assert sum(figures["invalidating"]["counts"]) == 0, "nobody has waited for it"
+    assert caplog.messages[2:] == ["invalidations that had failed hold now (tags: 2)"]
     store.close()
+
+
+def test_of_what_was_asked_for_again_meanwhile_nothing_is_said_until_it_holds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pending, invalidated = Pending(), Invalidated()
+    pending.add(["a", "b"], soft=False)
+    done = pending.kept
+    pending.add(["a", "b"], soft=False)
+    invalidated.settled(*pending.settle(done))
+    assert (invalidated.number(), caplog.messages) == (0, [])
+    invalidated.settled(*pending.settle(pending.kept))
+    assert (invalidated.number(), len(caplog.messages), dict(pending.kept)) == (2, 1, {})
 
 
 def test_who_is_downstream_is_told_what_was_taken_back_after_it_is(store: MemoryStore | LMDBStore) -> None:

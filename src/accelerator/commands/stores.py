@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ STORE: Final = "ACCELERATOR_STORE"
 
 LOCAL: Final = "lmdb:///dev/shm/site"
 EXAMPLES: Final = f"{LOCAL} or redis://localhost:6379/0"
+
+_UNHEARD: Final = logging.NullHandler()
 
 _Command = TypeVar("_Command", bound="Callable[..., object]")
 
@@ -47,6 +50,9 @@ def store_errors(url: str | None) -> Iterator[None]:
 def open_present(url: str, options: Mapping[str, str] | None = None) -> Store:
     """Open a store that others have. A path where there is none is a mistake, and not a place for a new one.
 
+    Its log is not written, unless it is configured: it is that of a process which stays, and a command says itself
+    what went wrong.
+
     Args:
         url: the URL of the store.
         options: what else is said of it, as it would stand behind the `?` of the URL.
@@ -59,4 +65,5 @@ def open_present(url: str, options: Mapping[str, str] | None = None) -> Store:
     named = shared(f"{url}{'&' if '?' in url else '?'}{urlencode(options)}" if options else url)
     if named.store == "LMDBStore" and not Path(*named.arguments, "data.mdb").exists():
         raise FileNotFoundError(f"there is no cache in {named.arguments[0]}: is that the path that the workers have?")
+    logging.getLogger("accelerator").addHandler(_UNHEARD)  # else warnings go to standard error
     return named.open(deadline=5)

@@ -34,7 +34,7 @@ _NO_LEASE: Final = _NoLease()
 
 
 class _Outages:
-    """Counts the failures of a store, and logs each outage once, until the store works again.
+    """Counts the failures of a store, and logs where each outage begins, and where the store works again.
 
     Attributes:
         errors: the number of failed calls, by method.
@@ -50,6 +50,11 @@ class _Outages:
             self._failing.add(method)
             kind = type(error).__name__
             logger.error("the store's %s fails, requests go to the application: %s: %s", method, kind, error)
+
+    def _succeed(self, method: str) -> None:
+        if method in self._failing:
+            self._failing.discard(method)
+            logger.warning("the store's %s works again", method)  # as loud as the outage: a log may keep no INFO
 
 
 class Guard(_Outages):
@@ -79,7 +84,7 @@ class Guard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("lookup", error)
             return None
-        self._failing.discard("lookup")
+        self._succeed("lookup")
         return found
 
     async def commit(self, entry: Entry) -> str:
@@ -89,7 +94,7 @@ class Guard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("commit", error)
             return COMMIT_FAILED
-        self._failing.discard("commit")
+        self._succeed("commit")
         return "" if stored else REFUSED
 
     async def invalidate(self, tags: Collection[str]) -> None:
@@ -122,7 +127,7 @@ class LeaseGuard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("lease", error)
             return _NO_LEASE
-        self._failing.discard("lease")
+        self._succeed("lease")
         return turn
 
     async def wait(self, taken: TakenLease, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> float:
@@ -132,7 +137,7 @@ class LeaseGuard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("wait for a lease", error)
             return seconds
-        self._failing.discard("wait for a lease")
+        self._succeed("wait for a lease")
         return left
 
     def end(self, lease: Lease, unstorable_seconds: float) -> None:
@@ -142,4 +147,4 @@ class LeaseGuard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("end of a lease", error)
         else:
-            self._failing.discard("end of a lease")
+            self._succeed("end of a lease")

@@ -39,12 +39,20 @@ class InvalidationCounts:
 
     def add(self, tags: Collection[str], seconds: float, *, soft: bool) -> None:
         """Count a call that succeeded."""
-        numbers = self._soft if soft else self._hard
         with self._lock:
-            for tag in tags:
-                kind = "tag" if tag[:1] != "@" else "all" if tag == ALL else "url" if tag[1:5] == "url:" else "tag"
-                numbers[kind] += 1
+            self._count(tags, self._soft if soft else self._hard)
             self._seconds.add(seconds)
+
+    def add_repeated(self, hard: Collection[str], soft: Collection[str]) -> None:
+        """Count tags whose invalidation had failed, and holds now. It has no seconds: nobody has waited for it."""
+        with self._lock:
+            self._count(hard, self._hard)
+            self._count(soft, self._soft)
+
+    def _count(self, tags: Collection[str], numbers: dict[str, int]) -> None:
+        for tag in tags:
+            kind = "tag" if tag[:1] != "@" else "all" if tag == ALL else "url" if tag[1:5] == "url:" else "tag"
+            numbers[kind] += 1
 
     def number(self) -> int:
         """Return the number of tags that were invalidated, and of calls that failed."""

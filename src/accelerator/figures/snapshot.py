@@ -37,7 +37,8 @@ class InvalidationFigures(TypedDict):
         invalidations: the number of tags that were invalidated: of those by `tag` (of the application, or of a cache
             group), `url` and `all`, how many `hard` and how many `soft`.
         invalidating: a histogram of the seconds that the calls took which succeeded.
-        invalidations_failed: the number of calls that raised. They are kept and repeated.
+        invalidations_failed: the number of calls that raised. They are kept and repeated, and their tags are among
+            `invalidations` once that has succeeded.
     """
 
     invalidations: dict[str, dict[str, int]]

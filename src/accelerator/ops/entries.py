@@ -30,6 +30,10 @@ MAX_LOOKS: Final = 20
 """How often the store is asked for one story. What is left then is behind its cursor."""
 
 
+MAX_WORDS: Final = 500
+"""How many characters an answer and the log have of what a store says of its failure."""
+
+
 async def figures(operated: Operated) -> Figures:
     """Return the figures of all workers.
 
@@ -119,8 +123,10 @@ async def _listed(operated: Operated, **asked: Any) -> Listed:
 
 
 def _failure(error: Exception) -> RequestError:
-    logger.warning("an operator's question failed: %r", error)
-    return RequestError(503, f"the store did not answer ({type(error).__name__}): the log says more, ask again later")
+    """Log why the store did not answer, and return what says so. The words are those of the store, in one line."""
+    words = "".join([one if one.isprintable() else "?" for one in str(error)[:MAX_WORDS]]) or "it does not say why"
+    logger.warning("an operator's question failed: %s: %s", type(error).__name__, words)
+    return RequestError(503, f"the store did not answer, ask again later: {words}")
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------

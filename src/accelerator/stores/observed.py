@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from functools import wraps
 from time import perf_counter
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
 
     from accelerator.figures.snapshot import DownstreamFigures, StoreFigures
+
+logger = logging.getLogger("accelerator")
 
 InvalidateT = TypeVar("InvalidateT", bound="Callable[..., Coroutine[Any, Any, None]]")
 
@@ -51,6 +54,12 @@ class Invalidated(InvalidationCounts):
         """Tell the caches downstream that these tags are taken back here."""
         if self._downstream is not None:
             self._downstream.take_back(tags, soft=soft)
+
+    def settled(self, hard: Collection[str], soft: Collection[str]) -> None:
+        """Count tags whose invalidations had failed and hold now, and log that, unless there are none."""
+        if hard or soft:
+            self.add_repeated(hard, soft)
+            logger.warning("invalidations that had failed hold now (tags: %d)", len(hard) + len(soft))
 
     def downstream_figures(self) -> StoreFigures:
         """Return what the caches downstream were told, as a part of the figures of the store."""

@@ -49,11 +49,18 @@ class Pending:
                 kept, self._size = {ALL: (True, self._calls)}, text_bytes(ALL)
             self.kept = kept
 
-    def settle(self, done: Kept) -> None:
-        """Forget the invalidations in `done`, except those that were asked for again since."""
+    def settle(self, done: Kept) -> tuple[list[str], list[str]]:
+        """Forget the invalidations in `done`, except those that were asked for again since.
+
+        Returns:
+            the tags that are forgotten: those that were invalidated hard, and those that were softly.
+        """
         with self._lock:
-            self.kept = {tag: record for tag, record in self.kept.items() if done.get(tag) != record}
+            before = self.kept
+            self.kept = {tag: record for tag, record in before.items() if done.get(tag) != record}
             self._size = sum(map(text_bytes, self.kept))
+            settled = {tag: is_hard for tag, (is_hard, _) in before.items() if tag not in self.kept}
+        return [tag for tag in settled if settled[tag]], [tag for tag in settled if not settled[tag]]
 
 
 def judge(kept: Kept, tags: Collection[str]) -> tuple[bool, bool]:

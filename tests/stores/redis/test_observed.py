@@ -46,8 +46,8 @@ async def test_an_invalidation_counts_and_is_told_although_its_caller_was_cancel
     assert noting.is_closed
 
 
-async def test_one_that_the_server_did_not_get_counts_as_failed_and_is_told_again_when_it_has_it(
-    start_server: StartServer, open_store: OpenStore
+async def test_one_that_the_server_did_not_get_counts_as_failed_and_counts_and_is_told_again_when_it_has_it(
+    start_server: StartServer, open_store: OpenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = start_server()
     store, noting = open_store(server.url), Noting()
@@ -66,3 +66,9 @@ async def test_one_that_the_server_did_not_get_counts_as_failed_and_is_told_agai
             await asyncio.sleep(0.01)
     assert noting.told[1:]
     assert {*noting.told} == {(("a",), False)}
+    figures = store.invalidated.as_figures()
+    assert figures["invalidations_failed"] == 1
+    assert figures["invalidations"]["tag"] == {"hard": 1, "soft": 0}
+    failed, holds = [record for record in caplog.records if "invalidation" in record.getMessage()]
+    assert failed.getMessage().startswith("an invalidation failed and will be repeated: ")
+    assert (holds.levelname, holds.getMessage()) == ("WARNING", "invalidations that had failed hold now (tags: 1)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -218,6 +219,15 @@ def test_purge_says_what_went_wrong(arguments: list[str], status: int, text: str
     result = purge(*arguments)
     assert result.exit_code == status
     assert text in result.output
+
+
+@pytest.mark.parametrize("command", [["purge", "x"], ["stats"], ["ls"], ["explain", "https://example.org/"], ["top"]])
+def test_a_server_that_is_down_is_one_line_of_the_command_and_none_of_a_log(command: list[str]) -> None:
+    name, *words = command
+    arguments = ["-m", "accelerator", name, "--store", "redis://127.0.0.1:1", *words]
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"Error: .*Redis at 127\.0\.0\.1:1: .*\n", done.stderr), done.stderr
 
 
 DROPPED = """

@@ -86,7 +86,7 @@ class File:
     def _forget(self, pending: Kept) -> None:
         """Begin with nothing opened, and with locks of its own: what was there before a fork is not used after it."""
         self.pending = Pending(pending)
-        self.repeater = Repeater(self.pending)
+        self.repeater = Repeater(self.pending, self.invalidated)
         self._opening = threading.RLock()  # a signal handler may come here while what it has interrupted is here
         self._is_opening = False
         self._opened = None

@@ -13,6 +13,7 @@ from accelerator.stores.lmdb.layout import DamagedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from accelerator.stores.observed import Invalidated
     from accelerator.stores.pending import Pending
 
 FAILURES: Final = (OSError, RuntimeError, lmdb.Error, DamagedError)
@@ -30,10 +31,12 @@ class Repeater:
 
     Args:
         pending: the failed invalidations.
+        invalidated: what was taken back in this process, and is told when they have succeeded.
     """
 
-    def __init__(self, pending: Pending) -> None:
+    def __init__(self, pending: Pending, invalidated: Invalidated) -> None:
         self._pending = pending
+        self._invalidated = invalidated
         self._running = threading.Lock()
 
     def see_to(self, take_back: Callable[[list[str], bool], None]) -> None:
@@ -66,4 +69,4 @@ class Repeater:
             except FAILURES:
                 pause = next(pauses, pause)
             else:
-                self._pending.settle(kept)
+                self._invalidated.settled(*self._pending.settle(kept))

@@ -394,7 +394,7 @@ def _told_by(node: ClusterNode, error: Exception) -> Exception:
     if isinstance(error, TimeoutError):
         return TimeoutError(f"no answer of {node.name} in time")
     if isinstance(error, ServerLeftAloneError):
-        return ServerLeftAloneError(f"{node.name} failed a moment ago")
+        return ServerLeftAloneError(f"{node.name} failed a moment ago, and is left alone for a second")
     return error
 
 

@@ -204,4 +204,4 @@ class Invalidations:
             except FAILURES:
                 pause = next(pauses, pause)
             else:
-                self.pending.settle(kept)
+                self.invalidated.settled(*self.pending.settle(kept))

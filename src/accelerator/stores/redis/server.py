@@ -104,7 +104,7 @@ class Breaker:
             ServerLeftAloneError: it is.
         """
         if self._left_alone_until and clock() < self._left_alone_until:
-            raise ServerLeftAloneError("the server failed a moment ago")
+            raise ServerLeftAloneError("the server failed a moment ago, and is left alone for a second")
 
     def enter(self, *, anyway: bool) -> None:
         """Begin a call. After a failure one tries, and the others do not try at the same time.
