@@ -3,7 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const LONGEST = 256; // figures cut longer names, so they do not say which one it is
 const URL_LENGTH = 120;
-const TAG_LENGTH = 60;
+const TAG_LENGTH = 48;
 const TAGS = 10; // an entry may have a thousand
 
 export const byId = (id) => document.getElementById(id);
