@@ -375,7 +375,7 @@ def test_a_place_that_fails_costs_no_figure_of_ones_own_and_is_logged_once(caplo
         figures = drive(publishing.total())
     assert (counted(figures), figures["complete"]) == (1, False)
     assert [record.getMessage() for record in caplog.records] == [
-        "the figures of this process cannot be shared with others: OSError('no space left')"
+        "the figures of this process cannot be shared with others: OSError: no space left"
     ]
     place.error = None
     publishing.turn(5.0)

@@ -225,7 +225,8 @@ class Publishing:
 
     def _note_failure(self, error: Exception) -> None:
         if not self._fails:
-            logger.warning("the figures of this process cannot be shared with others: %r", error)
+            kind = type(error).__name__
+            logger.warning("the figures of this process cannot be shared with others: %s: %s", kind, error)
         self._fails = True
 
 
