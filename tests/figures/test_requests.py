@@ -61,8 +61,7 @@ class Site:
 
     def get(self, url: str, method: str = "GET", **fields: str) -> Answer:
         """Ask for a page."""
-        own = [(name.replace("_", "-"), value) for name, value in fields.items()]
-        lines = [*BROWSER, *own]
+        lines = [(name.replace("_", "-"), value) for name, value in fields.items()]
         return drive(ask(self.cache, url, method=method, headers=lines))
 
     @property
@@ -264,7 +263,7 @@ def test_hits_of_two_accelerators_with_one_store_are_counted_by_the_one_that_gav
     store, clock = MemoryStore(), ManualClock()
     caches = [ASGIAccelerator(app_saying(("cache-control", "max-age=60")), store=store, clock=clock) for _ in range(2)]
     for cache in (0, 0, 1, 0, 1, 1):
-        drive(ask(caches[cache], headers=BROWSER))
+        drive(ask(caches[cache]))
     assert [cache.figures()["requests"] for cache in caches] == [
         {"miss": {"stored": 1}, "hit": {"": 2}},
         {"hit": {"": 3}},
@@ -277,13 +276,13 @@ def test_answers_that_are_over_are_given_up_and_no_hit_is_lost_by_it_even_if_the
     began = clock()
     hits = 0
     for number in range(3 * MIN_TALLIES):
-        drive(ask(cache, f"/{number}", headers=BROWSER))
-        drive(ask(cache, f"/{number}", headers=BROWSER))
+        drive(ask(cache, f"/{number}"))
+        drive(ask(cache, f"/{number}"))
         hits += 1
         clock.advance(0.5)
     clock.advance(began - clock())  # answers that were given up are within their time again
     for number in range(3 * MIN_TALLIES):
-        drive(ask(cache, f"/{number}", headers=BROWSER))
+        drive(ask(cache, f"/{number}"))
         hits += 1
     assert cache.figures()["requests"]["hit"] == {"": hits}
 
@@ -293,7 +292,7 @@ def test_what_counts_plain_hits_keeps_no_body_of_an_entry_that_is_gone() -> None
     cache = ASGIAccelerator(app_saying(("cache-control", "max-age=600"), body=body), store=store, clock=ManualClock())
     before = sys.getrefcount(body)
     for _ in range(2):
-        drive(ask(cache, headers=BROWSER))
+        drive(ask(cache))
     drive(store.clear())
     gc.collect()
     assert sys.getrefcount(body) == before

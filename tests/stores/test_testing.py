@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from accelerator import MemoryStore, testing
-from accelerator.testing import ManualClock
+from accelerator.testing import ManualClock, make_entry, make_request
+from tests.figures.test_requests import Plain
+from tests.support import drive
 
 
 def test_a_manual_clock_stands_still_until_it_is_told() -> None:
@@ -48,3 +50,9 @@ def test_a_missing_pytest_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "pytest", None)
     with pytest.raises(ImportError, match="pip install pytest"):
         testing.clean_store(MemoryStore())
+
+
+def test_a_store_that_has_nothing_open_is_closed_at_once() -> None:
+    store = Plain()
+    drive(store.aclose())
+    assert drive(store.commit(make_entry(make_request(), 0))) is False
