@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import h11
@@ -119,7 +119,8 @@ async def serving(http: Any = DOOR, *, app: Any = None, **options: Any) -> Async
         await stop_listening(listening)
         for protocol in served.protocols:
             if protocol.transport is not None:
-                protocol.transport.abort()
+                with suppress(AttributeError):  # of one that is closed, which it does not look at up to Python 3.11
+                    protocol.transport.abort()
         while served.state.tasks:
             await asyncio.wait(served.state.tasks)
         await listening.wait_closed()

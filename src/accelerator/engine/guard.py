@@ -51,10 +51,9 @@ class _Outages:
             kind = type(error).__name__
             logger.error("the store's %s fails, requests go to the application: %s: %s", method, kind, error)
 
-    def _succeed(self, method: str) -> None:
-        if method in self._failing:
-            self._failing.discard(method)
-            logger.warning("the store's %s works again", method)  # as loud as the outage: a log may keep no INFO
+    def _end_outage(self, method: str) -> None:
+        self._failing.discard(method)
+        logger.warning("the store's %s works again", method)  # as loud as the outage: a log may keep no INFO
 
 
 class Guard(_Outages):
@@ -84,7 +83,8 @@ class Guard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("lookup", error)
             return None
-        self._succeed("lookup")
+        if "lookup" in self._failing:
+            self._end_outage("lookup")
         return found
 
     async def commit(self, entry: Entry) -> str:
@@ -94,7 +94,8 @@ class Guard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("commit", error)
             return COMMIT_FAILED
-        self._succeed("commit")
+        if "commit" in self._failing:
+            self._end_outage("commit")
         return "" if stored else REFUSED
 
     async def invalidate(self, tags: Collection[str]) -> None:
@@ -127,7 +128,8 @@ class LeaseGuard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("lease", error)
             return _NO_LEASE
-        self._succeed("lease")
+        if "lease" in self._failing:
+            self._end_outage("lease")
         return turn
 
     async def wait(self, taken: TakenLease, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> float:
@@ -137,7 +139,8 @@ class LeaseGuard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("wait for a lease", error)
             return seconds
-        self._succeed("wait for a lease")
+        if "wait for a lease" in self._failing:
+            self._end_outage("wait for a lease")
         return left
 
     def end(self, lease: Lease, unstorable_seconds: float) -> None:
@@ -147,4 +150,5 @@ class LeaseGuard(_Outages):
         except Exception as error:  # noqa: BLE001 - a store may raise anything
             self._report("end of a lease", error)
         else:
-            self._succeed("end of a lease")
+            if "end of a lease" in self._failing:
+                self._end_outage("end of a lease")
