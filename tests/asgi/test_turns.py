@@ -10,16 +10,18 @@ from trio.testing import MockClock
 
 from accelerator import ASGIAccelerator, LMDBStore, tag
 from accelerator.engine import flight
+from accelerator.engine.guard import LeaseGuard
+from accelerator.stores import GrantsLeases, Lease, TakenLease
 from accelerator.testing import ManualClock
 from tests.asgi.test_collapsing import COOKIE, PRIVATE, SHARED, Gated, crowd
 from tests.stores.leasing import LeasingStore, MemoryLease
-from tests.support import Answer, Receive, Scope, Send, ask
+from tests.support import Answer, Receive, Scope, Send, ask, drive
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from accelerator.http.request import Request
-    from accelerator.stores import Lease, Lookup, TakenLease
+    from accelerator.stores import Lookup
 
 pytestmark = pytest.mark.anyio
 
@@ -486,3 +488,41 @@ async def test_a_refresh_goes_on_though_such_responses_were_not_storable() -> No
     await ask(second)
     await settled()
     assert (app.calls, (await ask(first)).body) == (3, b"answer 3")
+
+
+class Faltering(Lease, TakenLease, GrantsLeases):
+    """Leases that fail for as long as they are told to."""
+
+    def __init__(self) -> None:
+        self.is_failing = False
+
+    def _work(self) -> None:
+        if self.is_failing:
+            raise OSError("away")
+
+    async def lease(self, name: bytes) -> Lease | TakenLease | None:
+        self._work()
+        return None
+
+    async def wait(self, seconds: float, sleep: Any) -> float:
+        self._work()
+        return 0.0
+
+    def end(self, unstorable_seconds: float = 0.0) -> None:
+        self._work()
+
+
+def test_each_call_of_leases_that_works_again_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    leases = Faltering()
+    guard = LeaseGuard(leases)
+    for leases.is_failing in (False, True, True, False, False):
+        drive(guard.lease(b"name"))
+        drive(guard.wait(leases, 5.0, None))  # type: ignore[arg-type]  # nobody sleeps
+        guard.end(leases, 0.0)
+    calls = ("lease", "wait for a lease", "end of a lease")
+    said = [(record.levelname, record.getMessage().partition(", ")[0]) for record in caplog.records]
+    assert said == [
+        *[("ERROR", f"the store's {call} fails") for call in calls],
+        *[("WARNING", f"the store's {call} works again") for call in calls],
+    ]
+    assert dict(guard.errors) == dict.fromkeys(calls, 2)
