@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,14 @@ settings.load_profile("untimed")
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Async tests run on both; a test that needs one of them parametrizes this fixture."""
     return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _usual_levels_of_logs() -> None:
+    """Some servers and frameworks that ran in this process before have set others, and left them."""
+    logging.getLogger().setLevel(logging.WARNING)
+    for name in ("accelerator", "accelerator.ops"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session", autouse=True)

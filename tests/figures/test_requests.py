@@ -418,3 +418,22 @@ def test_a_store_of_ones_own_that_knows_no_figures_is_named() -> None:
     figures = cache.figures()
     assert figures["store"] == {"kind": "Plain", "shared": False, "errors": {}}
     assert sum(figures["invalidating"]["counts"]) == 0
+
+
+def test_an_answer_that_another_thread_begins_to_count_meanwhile_is_counted_with_it() -> None:
+    made = counts()
+    alike = ("hit", "GET", False, 0, "key")
+    came: list[int] = []
+
+    def serve() -> None:
+        made.served(alike, 0.5, 10, None, lambda _: lambda: Served("u"))
+
+    def meanwhile() -> None:
+        if not came:
+            came.append(1)
+            serve()
+
+    made.tell(meanwhile)
+    serve()
+    assert read(made)["requests"] == {"hit": {"": 2}}
+    assert read(made)["bytes_served"] == 20
