@@ -61,10 +61,15 @@ def test_it_takes_no_lock() -> None:
             assert ask(store, **asked).entries
 
 
+def part_of_url(url: str) -> int:
+    """Return the number of the part of the tables in which a URL stands."""
+    return part_of(likely_keys(url)[0])
+
+
 def distance(number: int) -> int:
     """Return how many parts of the tables are searched before that in which a URL with this number stands."""
-    (spelled, *_), (plain, *_) = (likely_keys(f"https://example.org/{path}") for path in (f"%3{number}", f"{number}"))
-    return (part_of(plain) - part_of(spelled)) % PARTS
+    spelled, plain = (part_of_url(f"https://example.org/{path}") for path in (f"%3{number}", f"{number}"))
+    return (plain - spelled) % PARTS
 
 
 def test_a_call_looks_at_a_bounded_number_of_tags(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,10 +87,11 @@ def test_a_call_looks_at_a_bounded_number_of_tags(monkeypatch: pytest.MonkeyPatc
 def test_a_tag_that_few_have_ends_the_search_when_all_are_found() -> None:
     store = MemoryStore()
     fill_many(store, 1000, "x")
-    fill(store, make_request("https://example.org/1"), "x", "rare")
+    first = min([f"https://example.org/{number}" for number in range(100)], key=part_of_url)  # by hashes of paths
+    fill(store, make_request(first), "x", "rare")
     listed = ask(store, tag="rare")
-    assert (urls(listed), listed.cursor) == (["https://example.org/1"], None)
-    assert listed.examined < 1000
+    assert (urls(listed), listed.cursor) == ([first], None)
+    assert listed.examined < 500
     assert ask(store, tag="nobody has it") == ((), None, 0)
 
 
