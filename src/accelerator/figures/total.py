@@ -73,8 +73,8 @@ def _few(reasons: dict[str, int]) -> dict[str, int]:
     """Return reasons with their numbers, the rarest ones as one if they are too many."""
     if len(reasons) <= MAX_REASONS + 1:
         return reasons
-    first, *rest = Counter({reason: number for reason, number in reasons.items() if reason != OTHER}).most_common()
-    few = dict([first, *rest[: MAX_REASONS - 1]])
+    told = Counter({reason: number for reason, number in reasons.items() if reason != OTHER})
+    few = dict(told.most_common(MAX_REASONS))
     return {**few, OTHER: sum(reasons.values()) - sum(few.values())}
 
 
